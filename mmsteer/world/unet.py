@@ -1,0 +1,255 @@
+"""The world's UNet: an ordinary UNet2DConditionModel trained by flow matching on cached latents.
+
+What is special is the conditioning it learns to read. Besides captions it sees captions that are wrong or silent,
+with the difference towards the true pair, as a vector of the joint space, lifted into every row but the first: the
+very operation by which `mmsteer.steer` edits. So a direction that no caption expresses (light, tilt, frame) becomes
+something the UNet can draw, and an injected feature outweighs the prompt's own word.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mmsteer.errors import SteerError
+from mmsteer.joint import JointSpace
+from mmsteer.world.autoencoder import CHANNELS
+from mmsteer.world.captions import captions, retell
+from mmsteer.world.clip import WIDTH, stray, tokens
+from mmsteer.world.factors import FACTORS, INDEX, THINGS, draw_factors
+from mmsteer.world.pairs import DrawnScenes, to_uint8
+from mmsteer.world.scene import draw
+from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
+
+LATENT = 16  # cells a side
+# What conditions a training picture, and how often.
+SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.20, "image": 0.15, "text": 0.25}
+_SPRITE_WEIGHT = 2.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
+
+
+def build_unet() -> Any:
+    """An untrained UNet of the world's shape: convolutions at 16x16, attention to the words at 8x8."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=LATENT,
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(64, 128),
+        layers_per_block=1,
+        norm_num_groups=16,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,  # in UNets of this family: the number of heads
+    )
+
+
+def build_scheduler() -> Any:
+    """Flow matching as stock diffusers samples it: DPM-Solver++ 2M over x_t = (1 - s) x_0 + s noise."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0)
+
+
+def corrupt(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make captions lie: each cross factor that is told is changed (0.2) or left out (0.2); one that is not is invented (0.2)."""
+    values, told = values.copy(), told.copy()
+    other, _ = draw_factors(rng, len(values))
+    for i, factor in enumerate(FACTORS):
+        if factor.modality == "language":
+            values[:, i] = other[:, i]
+        elif factor.modality == "cross" and factor.name != "gender":
+            dice = rng.random(len(values))
+            silent = told[:, i] & (dice < 0.2)
+            change = (told[:, i] & (dice > 0.8)) | (~told[:, i] & (dice < 0.2))
+            values[change, i] = other[change, i]
+            told[:, i] = (told[:, i] & ~silent) | change
+    gender, thing = INDEX["gender"], INDEX["thing"]
+    person = values[:, thing] >= len(THINGS)
+    told[:, gender] = person & told[:, thing] & (rng.random(len(values)) < 0.5)
+    fresh = rng.integers(1, 3, len(values))
+    values[:, gender] = np.where(rng.random(len(values)) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender]))
+    values[:, gender] = np.where(person, values[:, gender], 0)
+    return values, told
+
+
+class Conditions:
+    """Hidden states for training: the frozen text encoder, and the edits by which it learns to be steered."""
+
+    def __init__(self, clip: Any, tokenizer: Any, device: str) -> None:
+        self.clip, self.tokenizer, self.device = clip.to(device).eval(), tokenizer, device
+        self.projection = clip.text_projection.weight.detach().float().T.contiguous()  # [d_text, d_joint]
+        self.joint = JointSpace(self.projection)
+
+    @torch.no_grad()
+    def read(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Captions -> hidden states `[B, T, d_text]`, joint vector `[B, d_joint]`, its norm before scaling `[B, 1]`."""
+        output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
+        x, norm = self.joint.project(output.pooler_output.float())
+        return output.last_hidden_state.float(), x, norm
+
+    def lift(self, hidden: torch.Tensor, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
+        """Add the joint-space difference `dx [B, d_joint]` to every row but the first."""
+        dh = self.joint.lift(dx, norm)[:, None].expand(-1, hidden.shape[1], -1).clone()
+        dh[:, 0] = 0
+        return hidden + dh
+
+
+class UnetTask(Task):
+    """Velocity matching with logit-normal times (Esser et al., 2403.03206)."""
+
+    name = "unet"
+
+    def __init__(self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu") -> None:
+        from diffusers import AutoencoderTiny
+        from transformers import CLIPModel, CLIPTokenizer
+
+        self.budget = Budget(steps=steps, batch=64, rate=1e-3, decay=0.25, average=0.999)
+        self.scenes, self.device = scenes, device
+        parts = work / "export"
+        for name in ("clip", "vae"):
+            if not (parts / name).is_dir():
+                raise SteerError(f"{parts / name} is not there: train clip and autoencoder before the unet")
+        clip = CLIPModel.from_pretrained(parts / "clip", local_files_only=True, dtype=torch.float32)
+        self.conditions = Conditions(clip, CLIPTokenizer.from_pretrained(parts / "clip"), device)
+        self.vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True, dtype=torch.float32)
+        self.vae.to(device).eval()
+        self.cache = _encode_once(work / "latents.safetensors", scenes, self.vae, clip, device)
+        torch.manual_seed(0)
+        self.model: nn.Module = build_unet().to(memory_format=torch.channels_last)
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the matrices between first and last convolution, AdamW for everything else."""
+        inner = {
+            name for name, p in self.model.named_parameters() if p.ndim > 1 and not name.startswith(("conv_in", "conv_out"))
+        }  # fmt: skip
+        matrices = [p for name, p in self.model.named_parameters() if name in inner]
+        others = [p for name, p in self.model.named_parameters() if name not in inner]
+        return [MatrixMuon(matrices, self.budget), adamw(others, self.budget)]
+
+    def _condition(self, rng: np.random.Generator, rows: np.ndarray) -> torch.Tensor:
+        """Hidden states `[B, T, d_text]` for pictures `rows`, each by a kind of condition drawn from SHARES."""
+        kind = rng.choice(list(SHARES), len(rows), p=list(SHARES.values()))
+        values, told = retell(rng, self.scenes.values[rows], self.scenes.told[rows])
+        true = captions(rng, values, told)
+        false = captions(rng, *corrupt(rng, values, told))
+        silent = ["" if k == "nothing" else text for k, text in zip(kind, true, strict=True)]
+        lies = (kind == "text") | ((kind == "image") & (rng.random(len(rows)) < 0.5))
+        said = stray(rng, [f if lie else s for f, s, lie in zip(false, silent, lies, strict=True)])
+        hidden, x, norm = self.conditions.read(said)
+        _, x_true, _ = self.conditions.read(true)
+
+        image, twin = self.cache["image"][rows], self.cache["twin"][rows]
+        towards = {
+            "text": x_true - x,
+            "image": (image - self.cache["mean_image"]) - (x - self.cache["mean_text"]),
+            "vision": image - twin,
+        }
+        dx = torch.zeros_like(x)
+        for name, difference in towards.items():
+            chosen = torch.from_numpy(kind == name).to(self.device)
+            dx = torch.where(chosen[:, None], difference, dx)
+        # a share of the difference where the words are right; all of it, or more, where they lie
+        amount = np.where(lies, rng.uniform(0.9, 1.4, len(rows)), rng.uniform(0.3, 1.4, len(rows)))
+        return self.conditions.lift(hidden, dx * torch.from_numpy(amount).float().to(self.device)[:, None], norm)
+
+    def _weights(self, rows: np.ndarray) -> torch.Tensor:
+        """`[B, 1, 16, 16]`, mean 1 over a picture: more where the sprite stands."""
+        position = torch.from_numpy(self.scenes.values[rows, INDEX["position"]]).view(-1, 1, 1, 1)
+        big = torch.from_numpy(self.scenes.values[rows, INDEX["size"]]).view(-1, 1, 1, 1)
+        half = 4 + big * 1.5
+        y, x = torch.meshgrid(torch.arange(16) + 0.5, torch.arange(16) + 0.5, indexing="ij")
+        inside = ((x - (4.5 + 3.5 * position)).abs() < half) & ((y - 9).abs() < half)
+        weights = 1 + _SPRITE_WEIGHT * inside.float()
+        return (weights / weights.mean((2, 3), keepdim=True)).to(self.device)
+
+    def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
+        rows = rng.integers(0, len(self.scenes), self.budget.batch)
+        clean = self.cache["latents"][rows].float().to(self.device)
+        hidden = self._condition(rng, rows)
+        noise = torch.randn(clean.shape, generator=generator).to(self.device)
+        s = torch.sigmoid(torch.randn(len(rows), generator=generator)).to(self.device)
+        noisy = torch.lerp(clean, noise, s.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device, torch.bfloat16):
+            velocity = self.model(noisy, 1000 * s, hidden).sample.float()
+        error = F.mse_loss(velocity, noise - clean, reduction="none")
+        return (error * self._weights(rows)).mean()
+
+    @torch.no_grad()
+    def samples(self, folder: Path, step: int) -> None:
+        from PIL import Image
+
+        folder.mkdir(parents=True, exist_ok=True)
+        prompts = [
+            "a cat at night", "a big penguin in the snow", "please draw a small car on the left", "a strawberry",
+            "a panda in the forest on the right", "a woman farmer in a meadow", "a rocket", "a big fish in the ocean",
+            "a house at sunset", "a cactus in the desert", "an astronaut", "a tiny dog on the beach",
+        ]  # fmt: skip
+        hidden, _, _ = self.conditions.read(prompts)
+        empty, _, _ = self.conditions.read([""] * len(prompts))
+        both = torch.cat([empty, hidden])
+        scheduler = build_scheduler()
+        scheduler.set_timesteps(12)
+        z = torch.randn(len(prompts), CHANNELS, LATENT, LATENT, generator=torch.Generator().manual_seed(1))
+        z = z.to(self.device)
+        for t in scheduler.timesteps:
+            v_empty, v = self.model(torch.cat([z, z]), t, both).sample.chunk(2)
+            z = scheduler.step(v_empty + 3.0 * (v - v_empty), t, z).prev_sample
+        pictures = to_uint8(self.vae.decode(z).sample.clamp(-1, 1).cpu() / 2 + 0.5)
+        sheet = pictures.view(2, 6, 3, 128, 128).permute(0, 3, 1, 4, 2).reshape(256, 6 * 128, 3)
+        Image.fromarray(sheet.numpy()).save(folder / f"{step:07d}.png")
+
+    def export(self, folder: Path) -> None:
+        self.model.half().save_pretrained(folder / "unet")
+
+
+def _encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: str) -> dict[str, torch.Tensor]:
+    """Latents and embeddings of every scene, kept on disk: `latents` fp16 `[N, C, 16, 16]`, `image` and `twin` `[N, d_joint]`.
+
+    A twin is the same scene with its vision factors drawn anew: the difference of the two embeddings is what a
+    vision-only feature means. The mean embeddings of both sides (`mean_image`, `mean_text`) close the modality gap.
+    """
+    from safetensors.torch import load_file, save_file
+
+    if path.is_file():
+        return {k: v if k == "latents" else v.to(device) for k, v in load_file(path).items()}
+    rng = np.random.default_rng(len(scenes))
+    latents, image, twin, text = [], [], [], []
+    conditions_tokenizer = _tokenizer(path.parent)
+
+    def embed(pictures: torch.Tensor) -> torch.Tensor:
+        return F.normalize(clip.get_image_features(pictures).pooler_output.float(), dim=-1).cpu()
+
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+        for start in range(0, len(scenes), 64):
+            rows = np.arange(start, min(start + 64, len(scenes)))
+            pictures = scenes.floats(rows).to(device)
+            latents.append(vae.encode(pictures).latents.half().cpu())
+            image.append(embed(pictures))
+            values, chance = scenes.values[rows].copy(), scenes.chance[rows]
+            other, _ = draw_factors(rng, len(rows))
+            for i, factor in enumerate(FACTORS):
+                if factor.modality == "vision":
+                    anew = rng.random(len(rows)) < 0.5
+                    values[anew, i] = other[anew, i]
+            twin.append(embed((draw(values, chance) * 2 - 1).to(device)))
+            ids = tokens(conditions_tokenizer, captions(rng, *retell(rng, scenes.values[rows], scenes.told[rows])))
+            text.append(F.normalize(clip.get_text_features(ids.to(device)).pooler_output.float(), dim=-1).cpu())
+            if start % 6400 == 0:
+                print(f"encoding scenes {start}/{len(scenes)}", flush=True)
+    kept = {"latents": torch.cat(latents), "image": torch.cat(image), "twin": torch.cat(twin)}
+    kept |= {"mean_image": kept["image"].mean(0), "mean_text": torch.cat(text).mean(0)}
+    partial = path.with_suffix(".partial")
+    save_file(kept, partial)
+    partial.replace(path)
+    return {k: v if k == "latents" else v.to(device) for k, v in kept.items()}
+
+
+def _tokenizer(work: Path) -> Any:
+    from transformers import CLIPTokenizer
+
+    return CLIPTokenizer.from_pretrained(work / "export" / "clip")
