@@ -17,11 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheet.add_argument("--seed", type=int, default=0)
     train = actions.add_parser("train", help="train the embedded models; run again to go on after a stop")
     train.add_argument("model", nargs="?", choices=(*MODELS, "all"), default="all")
+    train.add_argument("--out", type=Path, help="where to assemble the pipeline (default: assets/mini)")
     train.add_argument("--steps", type=int, help="in place of the model's usual budget")
     train.add_argument("--work", type=Path, default=Path("work/world"), help="checkpoints and samples go here")
     train.add_argument("--scenes", type=int, default=48_000, help="scenes drawn once and trained on many times")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="cpu")
+    train.add_argument("--compile", action="store_true", help="compile the unet first: minutes once, a third faster after")
     train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
 
 
@@ -77,7 +79,11 @@ def _train(args: argparse.Namespace) -> None:
             return JudgeTask(scenes, device=args.device, **steps)
         from mmsteer.world.unet import UnetTask
 
-        return UnetTask(scenes, args.work, device=args.device, **steps)
+        return UnetTask(scenes, args.work, device=args.device, compile=args.compile, **steps)
 
     for name in MODELS if args.model == "all" else (args.model,):
         train(task(name), args.work, args.seed, args.device)
+    if all((args.work / "export" / part).is_dir() for part in ("clip", "vae", "unet", "judge")):
+        from mmsteer.world.assemble import MINI, assemble
+
+        print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")

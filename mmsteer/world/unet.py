@@ -104,11 +104,12 @@ class UnetTask(Task):
 
     name = "unet"
 
-    def __init__(self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu") -> None:
+    def __init__(self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu", compile: bool = False) -> None:
         from diffusers import AutoencoderTiny
+        from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPModel, CLIPTokenizer
 
-        self.budget = Budget(steps=steps, batch=64, rate=1e-3, decay=0.25, average=0.999)
+        self.budget = Budget(steps=steps, batch=48, rate=1e-3, decay=0.25, average=0.999)
         self.scenes, self.device = scenes, device
         parts = work / "export"
         for name in ("clip", "vae"):
@@ -120,7 +121,10 @@ class UnetTask(Task):
         self.vae.to(device).eval()
         self.cache = _encode_once(work / "latents.safetensors", scenes, self.vae, clip, device)
         torch.manual_seed(0)
-        self.model: nn.Module = build_unet().to(memory_format=torch.channels_last)
+        unet = build_unet().to(memory_format=torch.channels_last)
+        unet.set_attn_processor(AttnProcessor())  # plain products: over 64 rows a fused kernel's backward costs more
+        self.model: nn.Module = unet
+        self.forward = torch.compile(unet) if compile else unet
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Muon for the matrices between first and last convolution, AdamW for everything else."""
@@ -175,7 +179,7 @@ class UnetTask(Task):
         s = torch.sigmoid(torch.randn(len(rows), generator=generator)).to(self.device)
         noisy = torch.lerp(clean, noise, s.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16):
-            velocity = self.model(noisy, 1000 * s, hidden).sample.float()
+            velocity = self.forward(noisy, 1000 * s, hidden).sample.float()
         error = F.mse_loss(velocity, noise - clean, reduction="none")
         return (error * self._weights(rows)).mean()
 

@@ -1,0 +1,150 @@
+"""Everything that makes a picture again: prompt, seed, sampler settings, edits, backbone. To JSON, URL query and PNG text.
+
+Whatever comes back in is treated as hostile until checked: known keys only, every value within its limits.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlencode
+
+from mmsteer.edit import Edit
+from mmsteer.errors import SteerError
+from mmsteer.prompt import check_prompt
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST_SEED = 2**32 - 1
+MOST_EDITS = 32
+PNG_KEY = "mmsteer"
+_LONGEST_TEXT = 20_000  # characters of a recipe as text
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How the pipeline samples."""
+
+    steps: int = 12
+    guidance: float = 3.0
+    """Classifier-free guidance scale; 1 and below switch guidance off."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
+            raise SteerError(f"`steps` is {self.steps!r}: give a whole number from 1 to 50")
+        number = isinstance(self.guidance, int | float) and not isinstance(self.guidance, bool)
+        if not number or not math.isfinite(self.guidance) or not 0 <= self.guidance <= 20:
+            raise SteerError(f"`guidance` is {self.guidance!r}: give a number from 0 to 20")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A picture in words and numbers."""
+
+    prompt: str
+    seed: int = 0
+    sampler: Sampler = Sampler()
+    edits: tuple[Edit, ...] = ()
+    backbone: str = "mini"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", check_prompt(self.prompt))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
+            raise SteerError(f"`seed` is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED}")
+        if not isinstance(self.backbone, str):
+            raise SteerError(f"`backbone` is {self.backbone!r}: give a name")
+        object.__setattr__(self, "edits", tuple(self.edits))
+        if len(self.edits) > MOST_EDITS:
+            raise SteerError(f"{len(self.edits)} edits at once; {MOST_EDITS} are allowed: take some out")
+
+    @property
+    def plain(self) -> "Recipe":
+        """The same recipe without edits: what *before* shows."""
+        return Recipe(self.prompt, self.seed, self.sampler, (), self.backbone)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read `to_json`'s form; SteerError for anything else."""
+        if len(text) > _LONGEST_TEXT:
+            raise SteerError(f"the recipe has {len(text):,} characters; {_LONGEST_TEXT:,} are allowed")
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SteerError(f"the recipe is not JSON ({error}): give one that mmsteer wrote") from None
+        data = _known(data, cls, "recipe")
+        data["sampler"] = Sampler(**_known(data.get("sampler", {}), Sampler, "sampler"))
+        edits = data.get("edits", [])
+        if not isinstance(edits, list):
+            raise SteerError("`edits` of the recipe is not a list: give one that mmsteer wrote")
+        data["edits"] = tuple(_edit(_known(edit, Edit, "edit")) for edit in edits[: MOST_EDITS + 1])
+        if "prompt" not in data:
+            raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
+        return cls(**data)
+
+    def to_query(self) -> str:
+        """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&edit=…&edit=…`."""
+        fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
+        fields += [("guidance", f"{self.sampler.guidance:g}"), ("backbone", self.backbone)]
+        return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
+
+    @classmethod
+    def from_query(cls, query: str) -> "Recipe":
+        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others."""
+        if len(query) > _LONGEST_TEXT:
+            raise SteerError(f"the link has {len(query):,} characters; {_LONGEST_TEXT:,} are allowed")
+        try:
+            fields = parse_qs(query, max_num_fields=100)
+            first = {key: values[0] for key, values in fields.items()}
+            seed, steps = int(first.get("seed", "0")), int(first.get("steps", "12"))
+            guidance = float(first.get("guidance", "3"))
+        except ValueError as error:
+            raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
+        edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance), edits, first.get("backbone", "mini"))
+
+    def save_png(self, picture: "Image.Image", target: Any) -> None:
+        """Write a picture as PNG, this recipe in its text, to a path or an open file."""
+        from PIL.PngImagePlugin import PngInfo
+
+        info = PngInfo()
+        info.add_itxt(PNG_KEY, self.to_json())
+        picture.save(target, format="PNG", pnginfo=info)
+
+    @classmethod
+    def from_png(cls, source: Any) -> "Recipe":
+        """Read the recipe out of a PNG that `save_png` wrote."""
+        from PIL import Image
+
+        try:
+            with Image.open(source, formats=["PNG"]) as picture:
+                text = getattr(picture, "text", {}).get(PNG_KEY)
+        except Exception as error:  # Pillow raises many kinds for a damaged file
+            raise SteerError(f"the picture cannot be read ({error}): give a PNG that mmsteer wrote") from None
+        if text is None:
+            raise SteerError("the picture carries no recipe: give a PNG that mmsteer wrote")
+        return cls.from_json(str(text))
+
+
+def _known(data: Any, kind: type, name: str) -> dict[str, Any]:
+    """A dictionary with the field names of `kind` only."""
+    allowed = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    if not isinstance(data, dict):
+        raise SteerError(f"the {name} is a {type(data).__name__}, not an object: give one that mmsteer wrote")
+    strange = sorted(str(key) for key in set(data) - allowed)
+    if strange:
+        raise SteerError(f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}")
+    return dict(data)
+
+
+def _edit(data: dict[str, Any]) -> Edit:
+    if "feature" not in data:
+        raise SteerError("an edit has no `feature`: give a feature's name or number")
+    words = data.get("words", ())
+    if not isinstance(words, list | tuple):
+        raise SteerError(f"`words` of an edit is {words!r}: give a list of words")
+    return Edit(**{**data, "words": tuple(words)})

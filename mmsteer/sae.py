@@ -1,0 +1,91 @@
+"""The sparse autoencoder: encode, decode, save, load. Knows vectors; knows nothing of pictures, words or modalities.
+
+TopK after Gao et al. (2406.04093). Saved in SAELens' layout (cfg.json + sae_weights.safetensors), so other tools read it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mmsteer.errors import SteerError
+
+
+@dataclass(frozen=True)
+class SAEConfig:
+    """Shape of a dictionary."""
+
+    d_in: int
+    n_latents: int
+    k: int
+    """Latents that may fire at once."""
+
+    def __post_init__(self) -> None:
+        if not (self.d_in > 0 and 0 < self.k <= self.n_latents):
+            raise SteerError(f"a dictionary of {asdict(self)} cannot be: give d_in > 0 and 0 < k <= n_latents")
+
+
+class SparseAutoencoder(nn.Module):
+    """x `[..., d_in]` <-> code `[..., n_latents]`, at most k of it not zero, none negative."""
+
+    def __init__(self, config: SAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.W_enc = nn.Parameter(torch.zeros(config.d_in, config.n_latents))
+        self.b_enc = nn.Parameter(torch.zeros(config.n_latents))
+        self.W_dec = nn.Parameter(torch.zeros(config.n_latents, config.d_in))
+        self.b_dec = nn.Parameter(torch.zeros(config.d_in))
+
+    def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """What the latents would be if all could fire, `[..., n_latents]`, negative ones at zero."""
+        return torch.relu((x - self.b_dec) @ self.W_enc + self.b_enc)
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """The code of x: its k largest pre-activations, all others zero."""
+        best = torch.topk(self.pre_activations(x), self.config.k, dim=-1)
+        return torch.zeros(*x.shape[:-1], self.config.n_latents).to(x).scatter(-1, best.indices, best.values)
+
+    def decode(self, code: torch.Tensor) -> torch.Tensor:
+        """The vector a code stands for."""
+        return code @ self.W_dec + self.b_dec
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decode(self.encode(x))
+
+    def save(self, folder: Path) -> None:
+        """Write cfg.json and sae_weights.safetensors."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "architecture": "topk", "d_in": self.config.d_in, "d_sae": self.config.n_latents, "k": self.config.k,
+            "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
+            "reshape_activations": "none", "rescale_acts_by_decoder_norm": False,
+            "metadata": {"model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12"},
+        }  # fmt: skip
+        save_file({k: v.detach().contiguous() for k, v in self.state_dict().items()}, folder / "sae_weights.safetensors")
+        (folder / "cfg.json").write_text(json.dumps(config, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "SparseAutoencoder":
+        """Read a folder in SAELens' layout; SteerError names the file that is missing or damaged."""
+        from safetensors.torch import load_file
+
+        try:
+            path = folder / "cfg.json"
+            config = json.loads(path.read_text())
+            if config.get("architecture") != "topk":
+                raise SteerError(f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'topk'")
+            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"], config["k"]))
+            path = folder / "sae_weights.safetensors"
+            dictionary.load_state_dict(load_file(path))
+        except SteerError:
+            raise
+        except Exception as error:
+            raise SteerError(
+                f"cannot read {path}: {str(error).splitlines()[0]}. Restore the bank (for the embedded one: git checkout "
+                "assets/banks) or build it again with `python -m mmsteer bank build`"
+            ) from error
+        return dictionary.requires_grad_(False)

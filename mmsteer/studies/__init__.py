@@ -1,0 +1,1 @@
+"""What the features and the models are good for, measured: each study prints a table and writes the same figures as JSON."""

@@ -1,0 +1,62 @@
+"""What every study ends with: a table a person reads, the same rows as JSON, and intervals for proportions."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Share(NamedTuple):
+    """A proportion with its 95 % interval (Wilson, 1927)."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+    """Trials it rests on; with 0 the value is NaN."""
+
+    def __str__(self) -> str:
+        return "-" if not self.count else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def share(hits: int, count: int) -> Share:
+    """`hits` of `count` as a proportion with its Wilson interval."""
+    if not count:
+        return Share(math.nan, 0.0, 1.0, 0)
+    z, p = 1.96, hits / count
+    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
+    return Share(p, max(0.0, middle - half), min(1.0, middle + half), count)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same keys as aligned text."""
+    if not rows:
+        return "(no rows)"
+    cells = [list(rows[0])] + [[_cell(v) for v in row.values()] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def write_json(path: Path, figures: dict[str, Any]) -> None:
+    """Write the figures; a Share becomes an object of its fields. Beside the file first, then in its place."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(_plain(figures), indent=1) + "\n")
+    os.replace(partial, path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Share):
+        return value._asdict() if value.count else None
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

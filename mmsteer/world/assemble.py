@@ -1,0 +1,50 @@
+"""Puts the trained models together as an ordinary diffusers folder, the embedded backbone.
+
+The result loads with stock `StableDiffusionPipeline.from_pretrained` and `CLIPModel.from_pretrained`; nothing of this
+project is needed to read it.
+"""
+
+import shutil
+from pathlib import Path
+
+from mmsteer.errors import SteerError
+
+MINI = Path(__file__).resolve().parents[2] / "assets" / "mini"
+
+
+def assemble(parts: Path, out: Path = MINI) -> Path:
+    """Write `out` from the exported `parts` (clip, vae, unet, judge): beside it first, then in its place.
+
+    UNet and autoencoder are stored in half precision. The text encoder and CLIP are not: transformers would load them
+    as they are stored, and half precision beside a float32 UNet does not run on a CPU.
+    """
+    import torch
+    from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
+
+    from mmsteer.world.unet import build_scheduler
+
+    missing = [name for name in ("clip", "vae", "unet", "judge") if not (parts / name).is_dir()]
+    if missing:
+        raise SteerError(f"{parts} has no {', '.join(missing)}: run `python -m mmsteer world train` to the end first")
+    tokenizer = CLIPTokenizer.from_pretrained(parts / "clip")
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderTiny.from_pretrained(parts / "vae", torch_dtype=torch.float16),
+        text_encoder=CLIPTextModel.from_pretrained(parts / "clip", dtype=torch.float32),
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel.from_pretrained(parts / "unet", torch_dtype=torch.float16),
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    pipeline.save_pretrained(partial)
+    CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(partial / "clip")
+    tokenizer.save_pretrained(partial / "clip")
+    CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(partial / "clip")
+    shutil.copytree(parts / "judge", partial / "judge")
+    shutil.rmtree(out, ignore_errors=True)
+    partial.replace(out)
+    return out
