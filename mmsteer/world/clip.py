@@ -63,12 +63,16 @@ def tokens(tokenizer: Any, captions: list[str]) -> torch.Tensor:
 
 
 def thumbnail(pictures: torch.Tensor) -> torch.Tensor:
-    """`[B, 3, 128, 128]` in [-1, 1] -> `[B, 4 * 16 * 16]`: mean colours, and how much each cell's pixels differ."""
+    """`[B, 3, 128, 128]` in [-1, 1] -> `[B, 4 * 16 * 16]`: each cell's mean colour, and the log of how much its pixels differ.
+
+    The logarithm makes soft focus what a tint already is: the same step for every cell, a direction of its own.
+    """
     half = F.avg_pool2d(pictures, 2)
     colour = F.adaptive_avg_pool2d(half, _THUMB)
     grey = half.mean(1, keepdim=True)
-    change = F.pad((grey[..., 1:] - grey[..., :-1]).abs(), (0, 1)) + F.pad((grey[..., 1:, :] - grey[..., :-1, :]).abs(), (0, 0, 0, 1))
-    return torch.cat([colour, 4 * F.adaptive_avg_pool2d(change, _THUMB)], 1).flatten(1)
+    across, down = (grey[..., 1:] - grey[..., :-1]).abs(), (grey[..., 1:, :] - grey[..., :-1, :]).abs()
+    change = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
+    return torch.cat([colour, 0.5 * (F.adaptive_avg_pool2d(change, _THUMB) + 0.01).log()], 1).flatten(1)
 
 
 class ClipWithHeads(nn.Module):
@@ -87,7 +91,7 @@ class ClipTask(Task):
 
     name = "clip"
 
-    def __init__(self, scenes: DrawnScenes, steps: int = 1400, device: str = "cpu") -> None:
+    def __init__(self, scenes: DrawnScenes, steps: int = 1850, device: str = "cpu") -> None:
         self.budget = Budget(steps=steps, batch=192, rate=1.5e-3, decay=0.6, weight_decay=0.05)
         self.scenes, self.device = scenes, device
         self.tokenizer = build_tokenizer()

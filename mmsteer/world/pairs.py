@@ -72,6 +72,14 @@ class WorldPairs:
         picture = Image.fromarray(block.pictures[k].permute(1, 2, 0).numpy())
         return Pair(picture, block.captions[k], named(block.factors[k]))
 
+    def pictures(self, indices: list[int]) -> dict[int, Image.Image]:
+        """The pictures of some pairs, each block of pairs drawn once."""
+        found: dict[int, Image.Image] = {}
+        for k in sorted({i // _BLOCK for i in indices}):
+            block = self._block(k).pictures.permute(0, 2, 3, 1).numpy()
+            found |= {i: Image.fromarray(block[i % _BLOCK]) for i in indices if i // _BLOCK == k}
+        return found
+
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All pairs in order, `batch_size` at a time (the last batch may be smaller)."""
         waiting: Batch | None = None

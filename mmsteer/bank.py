@@ -1,0 +1,191 @@
+"""A bank: every feature of one dictionary pair, with the dictionaries, in one folder. Load, save, search.
+
+The JSON half (`FeatureBank.load`, `features`, `search`) needs no torch; dictionaries and bridge are read on first use.
+Knows what is known of features; how that was found out is `mmsteer.build`'s business.
+"""
+
+import difflib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from mmsteer.errors import SteerError
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmsteer.sae import SparseAutoencoder
+
+Modality = Literal["vision", "language", "cross"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+SCHEMA = 1
+_CURE = (
+    "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
+)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A latent, or a matched pair of latents, and what is known of it from held-out pairs."""
+
+    id: int
+    name: str
+    """Words a person reads; "feature 17" where no name is sure."""
+    sure: float | None
+    """Held-out F1 of the name against the feature's firing; None where no name is sure."""
+    modality: Modality
+    """By the absolute rule: MDS above 0.8 vision, below 0.2 language, between with co-firing cross."""
+    modality_paper: Modality
+    """By the paper's rule: mean plus or minus one standard deviation over features (2502.14888, Sec. 2.1)."""
+    mds: float
+    """Modality Dominance Score, 0 = only captions, 1 = only pictures."""
+    mds_low: float
+    mds_high: float
+    """95 % bootstrap interval over pairs."""
+    n_pairs: int
+    """Held-out pairs the score rests on: those where either side fires."""
+    energy_ratio: float
+    """E[z_img^2] / (E[z_img^2] + E[z_txt^2])."""
+    cofiring: float
+    """P(both fire) over what chance would give."""
+    p_both: float
+    """P(both fire | either fires)."""
+    rate_image: float
+    """Share of pictures it fires on."""
+    rate_text: float
+    """Share of captions it fires on."""
+    image_latent: int | None
+    """Row in the image dictionary, if it has an image direction."""
+    text_latent: int | None
+    """Row in the text dictionary, if it has a text direction."""
+    unit: float
+    """Its mean activation where it fires, on the side it acts on: strength 1.0."""
+    usable: tuple[float, float] = (-2.0, 2.0)
+    """Strengths between which pictures hold together, in units."""
+    words: tuple[str, ...] = ()
+    """Words of captions that go with its firing, strongest first."""
+    top_captions: tuple[str, ...] = ()
+    """Captions of the pairs on which it fires most."""
+    shared: bool = False
+    """One latent of one dictionary for both sides."""
+
+    @property
+    def side(self) -> str:
+        """The dictionary whose direction it acts along: pictures' for vision-only features, captions' for all others."""
+        if self.shared:
+            return "shared"
+        return "image" if self.modality == "vision" or self.text_latent is None else "text"
+
+    @property
+    def latent(self) -> int:
+        """Its row in the dictionary of `side`."""
+        row = self.image_latent if self.side == "image" else self.text_latent
+        assert row is not None
+        return row
+
+
+class FeatureBank:
+    """Features, their dictionaries, and the bridge to the text encoder they were made for."""
+
+    def __init__(
+        self,
+        features: list[Feature],
+        meta: dict[str, Any],
+        dictionaries: "dict[str, SparseAutoencoder] | None" = None,
+        bridge: "dict[str, torch.Tensor] | None" = None,
+        folder: Path | None = None,
+    ) -> None:
+        self.features, self.meta, self.folder = features, meta, folder
+        if dictionaries is not None:
+            self.dictionaries = dictionaries
+        if bridge is not None:
+            self.bridge = bridge
+        self._by_name = {feature.name.lower(): feature for feature in features}
+        self._by_id = {feature.id: feature for feature in features}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "FeatureBank":
+        """Read a bank folder; SteerError names the file that is missing, damaged or too new, and the cure."""
+        folder = Path(folder)
+        path = folder / "bank.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            meta = data["meta"]
+            if meta["schema"] > SCHEMA:
+                raise SteerError(
+                    f"{path} has schema {meta['schema']}; this mmsteer reads up to {SCHEMA}: update mmsteer"
+                )
+            features = [Feature(**{k: tuple(v) if isinstance(v, list) else v for k, v in f.items()}) for f in data["features"]]
+        except SteerError:
+            raise
+        except FileNotFoundError:
+            raise SteerError(f"there is no bank in {folder}: {path} does not exist. {_CURE}") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SteerError(f"{path} is damaged ({type(error).__name__}: {error}). {_CURE}") from None
+        return cls(features, meta, folder=folder)
+
+    @cached_property
+    def dictionaries(self) -> "dict[str, SparseAutoencoder]":
+        """`image` and `text`, or `shared`."""
+        from mmsteer.sae import SparseAutoencoder
+
+        assert self.folder is not None
+        sides = self.meta["dictionaries"]
+        return {side: SparseAutoencoder.load(self.folder / side) for side in sides}
+
+    @cached_property
+    def bridge(self) -> "dict[str, torch.Tensor]":
+        """projection `[d_text, d_joint]`; mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
+        `[d_joint, d_joint]`; gauge_p99 `[]`."""
+        from safetensors.torch import load_file
+
+        assert self.folder is not None
+        path = self.folder / "bridge.safetensors"
+        try:
+            return load_file(path)
+        except Exception as error:
+            raise SteerError(f"cannot read {path}: {str(error).splitlines()[0]}. {_CURE}") from error
+
+    def save(self, folder: str | Path) -> None:
+        """Write the whole bank: beside the folder first, then in its place. Example sheets already there are kept."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if (folder / "examples").is_dir():
+            shutil.copytree(folder / "examples", partial / "examples")
+        meta = {**self.meta, "schema": SCHEMA, "dictionaries": sorted(self.dictionaries)}
+        data = {"meta": meta, "features": [asdict(feature) for feature in self.features]}
+        (partial / "bank.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        for side, dictionary in self.dictionaries.items():
+            dictionary.save(partial / side)
+        save_file({k: v.contiguous() for k, v in self.bridge.items()}, partial / "bridge.safetensors")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+
+    def get(self, feature: str | int) -> Feature:
+        """A feature by number or (in any case) by name; SteerError lists the nearest names."""
+        found = self._by_id.get(feature) if isinstance(feature, int) else self._by_name.get(feature.strip().lower())
+        if found is None:
+            if isinstance(feature, int):
+                raise SteerError(f"there is no feature {feature}; numbers go from 0 to {max(self._by_id, default=0)}")
+            near = difflib.get_close_matches(feature.strip().lower(), list(self._by_name), n=5, cutoff=0.4)
+            raise SteerError(
+                f"there is no feature {feature.strip()[:80]!r}; "
+                + (f"the nearest are {', '.join(near)}" if near else "search the bank for one by word")
+            )
+        return found
+
+    def search(self, text: str = "", modality: str | None = None) -> list[Feature]:
+        """Features whose name or words hold `text`, best first: names that begin with it, then sure names, then the rest."""
+        wanted = text.strip().lower()
+        found = [
+            f for f in self.features
+            if (modality in (None, f.modality)) and (wanted in f.name.lower() or any(wanted in w.lower() for w in f.words))
+        ]  # fmt: skip
+        return sorted(found, key=lambda f: (not f.name.lower().startswith(wanted), wanted not in f.name.lower(), f.sure is None, f.id))

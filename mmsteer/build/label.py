@@ -1,0 +1,96 @@
+"""Names for features, each with a held-out score that says how far to trust it.
+
+Where the truth is known (the embedded world) a name is the factor value that the feature's firing detects; else it is
+the caption word that goes with the firing best. Below `SURE` a feature says that it has no sure name.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from mmsteer.world.factors import FACTORS, label
+
+SURE = 0.7  # least F1, held out
+_COMMON = 0.5  # a word in more than this share of all captions names nothing
+
+
+class Name(NamedTuple):
+    """A name and its score."""
+
+    text: str
+    sure: float
+    """F1 of firing against the named thing, on held-out pairs."""
+    factor: str | None
+    value: str | None
+
+
+def f1(fires: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """F1 of each detector `fires [N, p]` for each truth `[N, q]`, both bool: `[p, q]`."""
+    fires, truth = fires.astype(np.float32), truth.astype(np.float32)
+    hits = fires.T @ truth
+    total = fires.sum(0)[:, None] + truth.sum(0)[None]
+    return np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
+
+
+def concepts(factors: np.ndarray, mentioned: np.ndarray, side: str) -> tuple[list[tuple[str, str]], np.ndarray]:
+    """Every factor value as something to detect on one side, and where it is there, bool `[N, n_values]`.
+
+    On the image side that is where it is drawn, on the text side where it is told.
+    """
+    names, columns = [], []
+    for i, factor in enumerate(FACTORS):
+        if side == "image" and factor.modality == "language" or side == "text" and factor.modality == "vision":
+            continue
+        for v, value in enumerate(factor.values):
+            if factor.modality != "cross" and value == factor.neutral or value == "nobody":
+                continue
+            there = factors[:, i] == v
+            names.append((factor.name, value))
+            columns.append(there & mentioned[:, i] if side == "text" else there)
+    return names, np.stack(columns, 1)
+
+
+def name_by_truth(fires: np.ndarray, factors: np.ndarray, mentioned: np.ndarray, side: str) -> list[Name]:
+    """The factor value each feature's firing `[N, n_features]` detects best on one side."""
+    names, truth = concepts(factors, mentioned, side)
+    scores = f1(fires, truth)
+    best = scores.argmax(1)
+    return [Name(label(*names[b]), float(scores[i, b]), *names[b]) for i, b in enumerate(best)]
+
+
+def name_by_words(fires: np.ndarray, captions: list[str]) -> list[Name]:
+    """The caption word each feature's firing `[N, n_features]` goes with best: highest F1 of "word in caption"."""
+    sets = [set(caption.lower().replace(",", " ").split()) for caption in captions]
+    counts = Counter(word for words in sets for word in words)
+    words = sorted(w for w, n in counts.items() if 5 <= n <= _COMMON * len(captions))
+    index = {word: i for i, word in enumerate(words)}
+    truth = np.zeros((len(captions), len(words)), dtype=bool)
+    for row, present in enumerate(sets):
+        truth[row, [index[w] for w in present if w in index]] = True
+    scores = f1(fires, truth)
+    best = scores.argmax(1)
+    return [Name(words[b], float(scores[i, b]), None, None) for i, b in enumerate(best)]
+
+
+def top_words(fires: np.ndarray, captions: list[str], count: int = 5) -> list[tuple[str, ...]]:
+    """Words that stand out in the captions on which each feature fires (class TF-IDF), strongest first."""
+    sets = [set(caption.lower().replace(",", " ").split()) for caption in captions]
+    overall = Counter(word for words in sets for word in words)
+    found = []
+    for column in fires.T:
+        rows = np.flatnonzero(column)
+        here = Counter(word for row in rows for word in sets[row])
+        weight = {w: n / max(1, len(rows)) * np.log(len(captions) / overall[w]) for w, n in here.items()}
+        found.append(tuple(sorted(weight, key=lambda w: -weight[w])[:count]))
+    return found
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Number repeated names: the second "penguin" becomes "penguin 2"."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return result

@@ -1,0 +1,59 @@
+"""`python -m mmsteer steer …`: one before/after pair from the command line."""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmsteer.edit import Edit
+from mmsteer.errors import SteerError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("prompt", help='what to draw, for example "a cat at night"')
+    parser.add_argument(
+        "--edit", action="append", default=[], metavar="EDIT",
+        help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove"; '
+        "may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="sampling steps, 1 to 50 (default: the backbone's own)")
+    parser.add_argument("--guidance", type=float, help="guidance scale, 0 to 20 (default: the backbone's own)")
+    parser.add_argument("--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text")
+    parser.add_argument("--backbone", default="mini", help="a known name or a folder saved by diffusers")
+    parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
+    parser.add_argument("--json", type=Path, help="write recipe and figures here")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the pair and say what is worth knowing about it."""
+    edits = [Edit.parse(text) for text in args.edit]
+    if not args.out.parent.is_dir():
+        raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
+
+    from PIL import Image
+
+    from mmsteer.recipe import Recipe, Sampler
+    from mmsteer.steer import Steerer
+
+    Recipe(args.prompt, args.seed)  # refuse bad input before the model loads
+    steerer = Steerer.load(args.backbone, args.bank)
+    own = steerer.sampler
+    sampler = Sampler(
+        own.steps if args.steps is None else args.steps, own.guidance if args.guidance is None else args.guidance
+    )
+    result = steerer.steer(args.prompt, edits, args.seed, sampler)
+    width, height = result.before.size
+    pair = Image.new("RGB", (2 * width + 4, height), "white")
+    pair.paste(result.before, (0, 0))
+    pair.paste(result.after, (width + 4, 0))
+    result.recipe.save_png(pair, args.out)
+    if result.unknown:
+        print(f"the model does not know: {', '.join(result.unknown)}")
+    if result.cut:
+        print(f"did not fit into the prompt: {', '.join(result.cut)}")
+    state = "usual" if result.gauge <= 1 else "stretched" if result.gauge <= 1.5 else "beyond the usual range"
+    print(f"wrote {args.out}  ({result.seconds:.2f} s, gauge {result.gauge:.2f}: {state})")
+    if args.json:
+        figures = {"recipe": json.loads(result.recipe.to_json()), "gauge": result.gauge, "seconds": result.seconds}
+        args.json.write_text(json.dumps(figures | {"unknown": result.unknown, "cut": result.cut}, indent=1) + "\n")

@@ -1,0 +1,86 @@
+"""The Modality Dominance Score, its interval, what stands beside it, and the three classes. Pure, on numpy arrays.
+
+MDS_k = mean over pairs with z_img + z_txt > 0 of z_img / (z_img + z_txt), for non-negative codes (2502.14888, Sec. 2.1).
+Pairs where the feature is silent on both sides are skipped: with an epsilon in the denominator the score would
+measure how often a feature fires.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmsteer.bank import Modality
+
+VISION_ABOVE, LANGUAGE_BELOW = 0.8, 0.2
+LEAST_COFIRING = 1.5  # over chance, for a feature between the two to count as cross-modal
+
+
+class Score(NamedTuple):
+    """What held-out pairs say about one feature's modality."""
+
+    mds: float
+    """In [0, 1]; NaN if the feature never fires."""
+    low: float
+    high: float
+    """95 % bootstrap interval over pairs."""
+    n_pairs: int
+    """Pairs on which either side fires."""
+    energy_ratio: float
+    """E[z_img^2] / (E[z_img^2] + E[z_txt^2])."""
+    cofiring: float
+    """P(both fire) / (P(image fires) P(text fires)); 0 where one side never does."""
+    p_both: float
+    """P(both fire | either fires)."""
+    both: float
+    """MDS over the pairs where both fire: not lowered by captions that leave the concept out; NaN if there are none."""
+    rate_image: float
+    rate_text: float
+
+
+def score(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0, resamples: int = 200) -> Score:
+    """Score one feature from its non-negative activations `[N]` on both sides of the same pairs."""
+    fires_image, fires_text = z_image > 0, z_text > 0
+    either, both = fires_image | fires_text, fires_image & fires_text
+    n = int(either.sum())
+    rate_image, rate_text = float(fires_image.mean()), float(fires_text.mean())
+    if not n:
+        return Score(np.nan, np.nan, np.nan, 0, np.nan, 0.0, 0.0, np.nan, 0.0, 0.0)
+    ratio = z_image[either] / (z_image[either] + z_text[either])
+    rng = np.random.default_rng(seed)
+    means = np.array([ratio[rng.integers(0, n, n)].mean() for _ in range(resamples)])
+    low, high = np.quantile(means, [0.025, 0.975])
+    energy_image, energy_text = float(np.square(z_image).mean()), float(np.square(z_text).mean())
+    chance = rate_image * rate_text
+    return Score(
+        mds=float(ratio.mean()),
+        low=float(low),
+        high=float(high),
+        n_pairs=n,
+        energy_ratio=energy_image / (energy_image + energy_text),
+        cofiring=float(both.mean() / chance) if chance else 0.0,
+        p_both=float(both.sum() / n),
+        both=float((z_image[both] / (z_image[both] + z_text[both])).mean()) if both.any() else float("nan"),
+        rate_image=rate_image,
+        rate_text=rate_text,
+    )
+
+
+def absolute_rule(mds: float, cofiring: float) -> "Modality":
+    """Vision above 0.8, language below 0.2; between them cross, if it fires on both sides of the same pairs.
+
+    Between them without co-firing it is two things that share a name, and goes to the side it leans to.
+    """
+    if mds > VISION_ABOVE:
+        return "vision"
+    if mds < LANGUAGE_BELOW:
+        return "language"
+    if cofiring >= LEAST_COFIRING:
+        return "cross"
+    return "vision" if mds >= 0.5 else "language"
+
+
+def paper_rule(mds: np.ndarray) -> "list[Modality]":
+    """The paper's classes: above mean + one standard deviation over features vision, below mean - one language, else cross."""
+    middle, spread = float(np.nanmean(mds)), float(np.nanstd(mds))
+    return ["vision" if m > middle + spread else "language" if m < middle - spread else "cross" for m in mds]
