@@ -53,7 +53,7 @@ class Backbone:
 
         try:
             pipeline = StableDiffusionPipeline.from_pretrained(
-                spec.folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32
+                spec.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
             )
         except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
             raise SteerError(

@@ -148,9 +148,10 @@ class Steerer:
         for side in dict.fromkeys(feature.side for _, feature in features):
             dictionary = self.bank.dictionaries[side]
             # no prompt carries a vision-only feature: on the image side the code to edit is zero
-            code = dictionary.encode(x) * (0 if side == "image" else 1)
+            # (in double: a strength of 1e-5 must not drown in rounding)
+            code = dictionary.encode(x).double() * (0 if side == "image" else 1)
             edited = apply_edits(code, [_on_latent(edit, f) for edit, f in features if f.side == side])
-            dx = dx + dictionary.decode(edited) - dictionary.decode(code)
+            dx = dx + (edited - code).to(dx) @ dictionary.W_dec.to(dx)  # decoding is linear: one product serves both
         return dx
 
     def _rows(self, encoded: Encoded, words: tuple[str, ...]) -> "torch.Tensor":

@@ -29,10 +29,10 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
         raise SteerError(f"{parts} has no {', '.join(missing)}: run `python -m mmsteer world train` to the end first")
     tokenizer = CLIPTokenizer.from_pretrained(parts / "clip")
     pipeline = StableDiffusionPipeline(
-        vae=AutoencoderTiny.from_pretrained(parts / "vae", torch_dtype=torch.float16),
+        vae=AutoencoderTiny.from_pretrained(parts / "vae", dtype=torch.float16),
         text_encoder=CLIPTextModel.from_pretrained(parts / "clip", dtype=torch.float32),
         tokenizer=tokenizer,
-        unet=UNet2DConditionModel.from_pretrained(parts / "unet", torch_dtype=torch.float16),
+        unet=UNet2DConditionModel.from_pretrained(parts / "unet", dtype=torch.float16),
         scheduler=build_scheduler(),
         safety_checker=None,
         feature_extractor=None,

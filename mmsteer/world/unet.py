@@ -52,7 +52,9 @@ def build_scheduler() -> Any:
     """Flow matching as stock diffusers samples it: DPM-Solver++ 2M over x_t = (1 - s) x_0 + s noise."""
     from diffusers import DPMSolverMultistepScheduler
 
-    return DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0)
+    return DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0, steps_offset=1
+    )
 
 
 def corrupt(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

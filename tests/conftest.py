@@ -1,0 +1,118 @@
+"""A real StableDiffusionPipeline of 30 thousand parameters with a real CLIP beside it, and a bank made by hand.
+
+Nothing is trained: the tests check what steering does to tensors and pictures, which needs no meaning.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmsteer.bank import Feature, FeatureBank
+from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.steer import Steerer
+
+torch.set_num_threads(1)
+WIDTH, LENGTH, LATENTS = 16, 16, 24
+
+
+def make_pipeline(folder: Path) -> Path:
+    """Write the tiny backbone to `folder`, in the format users' own checkpoints have."""
+    from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPConfig, CLIPModel, CLIPTextModel
+
+    from mmsteer.world.tokenizer import build_tokenizer
+    from mmsteer.world.unet import build_scheduler
+
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer()
+    tokenizer.model_max_length = LENGTH
+    shape = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = shape | {"vocab_size": len(tokenizer), "max_position_embeddings": LENGTH, "projection_dim": WIDTH}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    vision = shape | {"image_size": 32, "patch_size": 16, "projection_dim": WIDTH}
+    clip = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
+    with torch.no_grad():  # untrained weights are tiny: make words matter
+        clip.text_model.embeddings.token_embedding.weight.mul_(50)
+        torch.nn.init.orthogonal_(clip.text_projection.weight)
+    clip.save_pretrained(folder / "clip")
+    tokenizer.save_pretrained(folder / "clip")
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderTiny(
+            encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(0, 1),
+            num_decoder_blocks=(1, 0), latent_channels=4, scaling_factor=1.0,
+        ),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "clip"),
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel(
+            sample_size=16, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            norm_num_groups=2, cross_attention_dim=WIDTH, attention_head_dim=2,
+        ),
+        scheduler=build_scheduler(),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def make_bank(projection: torch.Tensor) -> FeatureBank:
+    """Three features a side on random unit directions, one of each modality with a name a test can say."""
+    generator = torch.Generator().manual_seed(1)
+    dictionaries = {}
+    for side in ("image", "text"):
+        dictionary = SparseAutoencoder(SAEConfig(WIDTH, LATENTS, 4))
+        rows = torch.randn(LATENTS, WIDTH, generator=generator)
+        dictionary.W_dec.data = rows / rows.norm(dim=1, keepdim=True)
+        dictionary.W_enc.data = dictionary.W_dec.data.T.clone()
+        dictionaries[side] = dictionary.requires_grad_(False)
+
+    def feature(number: int, name: str, modality: str, image: int | None, text: int | None, mds: float) -> Feature:
+        return Feature(
+            id=number, name=name, sure=0.9, modality=modality, modality_paper=modality, mds=mds, mds_low=mds - 0.02,
+            mds_high=mds + 0.02, n_pairs=500, energy_ratio=mds, cofiring=3.0, p_both=0.5, rate_image=0.1, rate_text=0.1,
+            image_latent=image, text_latent=text, unit=0.5, words=(name,), top_captions=(f"a {name}",),
+        )  # fmt: skip
+
+    features = [
+        feature(0, "penguin", "cross", 0, 0, 0.52), feature(1, "night", "cross", 1, 1, 0.6),
+        feature(2, "warm light", "vision", 2, None, 1.0), feature(3, "white frame", "vision", 3, None, 1.0),
+        feature(4, "please draw", "language", None, 4, 0.0), feature(5, "lovely", "language", None, 5, 0.0),
+        feature(6, "small", "cross", 6, 6, 0.66), feature(7, "left", "cross", 7, 7, 0.64),
+        feature(8, "snow", "cross", 8, 8, 0.55), feature(9, "cat", "cross", 9, 9, 0.54),
+        feature(10, "vignette", "vision", 10, None, 0.99), feature(11, "thank you", "language", None, 11, 0.01),
+    ]  # fmt: skip
+    bridge = {
+        "projection": projection, "mean_text": torch.zeros(WIDTH), "mean_image": torch.zeros(WIDTH),
+        "gauge_mean": torch.zeros(WIDTH), "gauge_precision": torch.eye(WIDTH), "gauge_p99": torch.tensor(1.0),
+    }  # fmt: skip
+    return FeatureBank(features, {"backbone": "tiny"}, dictionaries, bridge)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny backbone on disk."""
+    return make_pipeline(tmp_path_factory.mktemp("tiny") / "backbone")
+
+
+@pytest.fixture(scope="session")
+def tiny_bank(tiny_folder: Path) -> Path:
+    """The bank made by hand, on disk."""
+    from transformers import CLIPModel
+
+    clip = CLIPModel.from_pretrained(tiny_folder / "clip", dtype=torch.float32)
+    bank = make_bank(clip.text_projection.weight.detach().T.contiguous())
+    bank.save(tiny_folder.parent / "bank")
+    return tiny_folder.parent / "bank"
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder: Path, tiny_bank: Path) -> Steerer:
+    """A Steerer on the tiny backbone, loaded the way users load their own."""
+    return Steerer.load(str(tiny_folder), tiny_bank)

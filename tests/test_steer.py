@@ -1,0 +1,209 @@
+"""The invariants of steering, each on a real pipeline."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+import mmsteer.steer as steer_module
+from mmsteer import Edit, Recipe, Sampler, SteerError, Steerer
+from mmsteer.prompt import encode
+
+PROMPT = "a big cat at night"
+FAST = Sampler(steps=4, guidance=3.0)
+
+
+def pixels(picture) -> np.ndarray:
+    return np.asarray(picture)
+
+
+def test_no_edit_and_strength_zero_give_the_very_same_tensor_and_picture(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    assert tiny.plan(encoded, ()).at(0.5) is encoded.hidden
+    nothing = [Edit("penguin", strength=0.0), Edit("warm light", strength=0.0), Edit("night", "remove", 0.0)]
+    assert tiny.plan(encoded, nothing).at(0.5) is encoded.hidden
+    result = tiny.steer(PROMPT, nothing, seed=3, sampler=FAST)
+    assert np.array_equal(pixels(result.before), pixels(result.after))
+
+
+def test_before_is_the_picture_stock_diffusers_draws(tiny: Steerer):
+    ours = tiny.steer(PROMPT, [], seed=5, sampler=FAST).before
+    stock = tiny.backbone.pipeline(
+        PROMPT, num_inference_steps=4, guidance_scale=3.0, generator=torch.Generator().manual_seed(5)
+    ).images[0]
+    assert np.array_equal(pixels(ours), pixels(stock))
+
+
+def test_an_edit_changes_the_picture(tiny: Steerer):
+    result = tiny.steer(PROMPT, [Edit("penguin", strength=4.0)], seed=3, sampler=FAST)
+    assert not np.array_equal(pixels(result.before), pixels(result.after))
+
+
+def test_add_is_linear_near_zero(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+
+    def moved(strength: float) -> torch.Tensor:
+        return (tiny.plan(encoded, [Edit("penguin", strength=strength)]).moves[0].dh).double()
+
+    assert torch.allclose(moved(1e-5) * 1e5, moved(1.0), rtol=1e-2, atol=1e-4)
+    assert torch.allclose(moved(0.5) * 2, moved(1.0), rtol=1e-5, atol=1e-6)
+    assert torch.allclose(moved(-1.0), -moved(1.0), rtol=1e-4, atol=1e-6)
+
+
+def test_the_added_difference_is_the_features_direction_in_the_joint_space(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    plan = tiny.plan(encoded, [Edit("penguin", strength=2.0)])
+    row = tiny.bank.dictionaries["text"].W_dec[0]
+    assert torch.allclose(plan.shift[0], 2.0 * 0.5 * row, atol=1e-5)  # strength 2, unit 0.5
+    end = encoded.hidden[0, encoded.end[0]] @ tiny.joint.projection
+    lifted = plan.moves[0].dh[0, encoded.end[0]] @ tiny.joint.projection
+    assert torch.allclose(lifted / end.norm(), plan.shift[0], atol=1e-4)
+
+
+def test_all_rows_but_the_first_are_edited_or_those_of_the_words(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    everywhere = tiny.plan(encoded, [Edit("penguin")]).moves[0].dh[0].norm(dim=1)
+    assert everywhere[0] == 0
+    assert (everywhere[1:] > 0).all()
+    cat = tiny.plan(encoded, [Edit("penguin", words=("Cat",))]).moves[0].dh[0].norm(dim=1)
+    assert (cat > 0).nonzero().flatten().tolist() == [3]  # start, a, big, cat
+    with pytest.raises(SteerError, match="'dog' is not in the prompt; its words are a, big, cat, at, night"):
+        tiny.plan(encoded, [Edit("penguin", words=("dog",))])
+
+
+def test_remove_takes_out_what_the_prompt_has_and_pushes_vision_features_the_other_way(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    x, _ = tiny.joint.project(encoded.hidden[0, encoded.end[0]])
+    code = tiny.bank.dictionaries["text"].encode(x)
+    present = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] > 0)
+    plan = tiny.plan(encoded, [Edit(present.name, "remove")])
+    row = tiny.bank.dictionaries["text"].W_dec[present.latent]
+    assert torch.allclose(plan.shift[0], -code[present.latent] * row, atol=1e-5)
+    absent = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] == 0)
+    assert tiny.plan(encoded, [Edit(absent.name, "remove")]).moves == []
+    warm = tiny.plan(encoded, [Edit("warm light", "remove", 1.5)]).shift[0]
+    assert torch.allclose(warm, -1.5 * 0.5 * tiny.bank.dictionaries["image"].W_dec[2], atol=1e-6)
+
+
+def test_set_clamps_whatever_the_prompt_has(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    x, _ = tiny.joint.project(encoded.hidden[0, encoded.end[0]])
+    for feature in [f for f in tiny.bank.features if f.side == "text"]:
+        now = tiny.bank.dictionaries["text"].encode(x)[feature.latent]
+        shift = tiny.plan(encoded, [Edit(feature.name, "set", 1.5)]).shift[0]
+        row = tiny.bank.dictionaries["text"].W_dec[feature.latent]
+        assert torch.allclose(shift, (1.5 * 0.5 - now) * row, atol=1e-5)
+
+
+def test_an_edit_acts_on_its_part_of_the_run_only(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    plan = tiny.plan(encoded, [Edit("penguin", start=0.25, end=0.75)])
+    assert plan.at(0.0) is encoded.hidden
+    assert plan.at(0.25) is plan.at(0.5)
+    assert plan.at(0.25) is not encoded.hidden
+    assert plan.at(0.75) is encoded.hidden
+    whole = tiny.steer(PROMPT, [Edit("penguin", strength=4.0)], 3, FAST).after
+    halves = [Edit("penguin", strength=4.0, end=0.5), Edit("penguin", strength=4.0, start=0.5)]
+    assert np.array_equal(pixels(whole), pixels(tiny.steer(PROMPT, halves, 3, FAST).after))
+    late = tiny.steer(PROMPT, [Edit("penguin", strength=4.0, start=0.5)], 3, FAST)
+    assert not np.array_equal(pixels(late.after), pixels(whole))
+    assert not np.array_equal(pixels(late.after), pixels(late.before))
+
+
+def test_the_model_is_never_changed(tiny: Steerer):
+    pipeline = tiny.backbone.pipeline
+    parts = [pipeline.unet, pipeline.text_encoder, pipeline.vae]
+    weights = [{k: v.clone() for k, v in part.state_dict().items()} for part in parts]
+    scheduler = dict(vars(pipeline.scheduler))
+    tiny.steer(PROMPT, [Edit("penguin", strength=3.0), Edit("warm light", start=0.5)], 1, FAST)
+    for part, kept in zip(parts, weights, strict=True):
+        assert all(torch.equal(v, kept[k]) for k, v in part.state_dict().items())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in part.modules())
+    assert vars(pipeline.scheduler).keys() == scheduler.keys()
+    assert pipeline.scheduler._step_index == scheduler["_step_index"]
+
+
+def test_two_visitors_edits_never_meet(tiny: Steerer):
+    wishes = [(PROMPT, [Edit("penguin", strength=s)], k) for k, s in enumerate((4.0, -4.0, 2.0, 0.0, 3.0, -1.0))]
+    alone = [pixels(tiny.picture(Recipe(p, k, FAST, tuple(e), tiny.backbone.name))) for p, e, k in wishes]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda w: pixels(tiny.steer(w[0], w[1], w[2], FAST).after), wishes * 3))
+    for one, many in zip(alone * 3, together, strict=True):
+        assert np.array_equal(one, many)
+
+
+def test_one_seed_one_picture(tiny: Steerer):
+    edits = (Edit("penguin", strength=2.0), Edit("warm light"))
+    recipe = tiny.steer(PROMPT, edits, 7, FAST).recipe
+    alone = pixels(tiny.picture(recipe))
+    assert np.array_equal(alone, pixels(tiny.picture(Recipe.from_json(recipe.to_json()))))
+    assert np.array_equal(alone, pixels(tiny.picture(Recipe.from_query(recipe.to_query()))))
+    batch = tiny.render_many([PROMPT] * 3, edits, [5, 7, 9], FAST).permute(0, 2, 3, 1).numpy()
+    # in a batch the sums run in another order: the last bit of a byte may differ
+    assert np.abs(batch[1].astype(int) - alone.astype(int)).max() <= 1
+    assert np.abs(batch[0].astype(int) - alone.astype(int)).max() > 1
+
+
+def test_a_slider_move_costs_one_picture(tiny: Steerer, monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    render = steer_module.render
+    monkeypatch.setattr(steer_module, "render", lambda *a: drawn.append(1) or render(*a))
+    prompt = "a small dog on the beach"
+    tiny.steer(prompt, [Edit("night", strength=1.0)], 11, FAST)
+    assert len(drawn) == 2  # before and after
+    tiny.steer(prompt, [Edit("night", strength=1.1)], 11, FAST)
+    assert len(drawn) == 3
+    tiny.steer(prompt, [], 11, FAST)
+    assert len(drawn) == 3
+
+
+def test_the_gauge_grows_with_strength(tiny: Steerer):
+    gauges = [tiny.steer(PROMPT, [Edit("warm light", strength=s)], 0, FAST).gauge for s in (0.0, 2.0, 4.0, 8.0)]
+    assert gauges == sorted(gauges)
+    assert gauges[0] == pytest.approx(1.0, abs=1e-4)  # identity precision, unit vectors, p99 of 1
+
+
+def test_what_the_model_cannot_read_is_reported(tiny_folder, tiny_bank):
+    from mmsteer.backbone import BACKBONES, Spec
+
+    BACKBONES["whole"] = Spec(tiny_folder, whole_words=True)
+    try:
+        steerer = Steerer.load("whole", tiny_bank)
+        result = steerer.steer("a zebra, at night 🦓 кот", (), 0, FAST)
+        assert result.unknown == ("zebra", "🦓", "кот")
+        long = steerer.steer("a big cat at night " * 5, (), 0, FAST)
+        assert len(long.cut) == 25 - 14
+        assert long.unknown == ()
+    finally:
+        del BACKBONES["whole"]
+
+
+def test_features_of_a_prompt_come_strongest_first(tiny: Steerer):
+    found = tiny.features_of(PROMPT)
+    assert [a for _, a in found] == sorted((a for _, a in found), reverse=True)
+    assert all(f.side == "text" for f, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seed", "message"),
+    [
+        ("", 0, "the prompt is empty"),
+        ("  \n ", 0, "the prompt is empty"),
+        ("a" * 10_000, 0, "10,000 characters; 500 are allowed"),
+        ("a cat", -1, "`seed` is -1"),
+        ("a cat", 2**32, "`seed` is 4294967296"),
+        ("a cat", 1.5, "`seed` is 1.5"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(tiny: Steerer, prompt: str, seed: int, message: str):
+    with pytest.raises(SteerError, match=message):
+        tiny.steer(prompt, [], seed, FAST)
+    assert tiny.steer("a cat", [], 0, FAST).before.size == (32, 32)  # and nothing is broken by it
+
+
+def test_an_unknown_feature_lists_the_nearest_names(tiny: Steerer):
+    with pytest.raises(SteerError, match="there is no feature 'pengin'; the nearest are penguin"):
+        tiny.steer(PROMPT, [Edit("pengin")], 0, FAST)
+    with pytest.raises(SteerError, match="there is no feature 99; numbers go from 0 to 11"):
+        tiny.steer(PROMPT, [Edit(99)], 0, FAST)
