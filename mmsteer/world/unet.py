@@ -228,13 +228,16 @@ def _encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: s
     conditions_tokenizer = _tokenizer(path.parent)
 
     def embed(pictures: torch.Tensor) -> torch.Tensor:
-        return F.normalize(clip.get_image_features(pictures).pooler_output.float(), dim=-1).cpu()
+        with torch.autocast(device, torch.bfloat16):
+            seen = clip.get_image_features(pictures).pooler_output
+        return F.normalize(seen.float(), dim=-1).cpu()
 
-    with torch.no_grad(), torch.autocast(device, torch.bfloat16):
+    with torch.no_grad():
         for start in range(0, len(scenes), 64):
             rows = np.arange(start, min(start + 64, len(scenes)))
             pictures = scenes.floats(rows).to(device)
-            latents.append(vae.encode(pictures).latents.half().cpu())
+            with torch.autocast(device, torch.bfloat16):
+                latents.append(vae.encode(pictures).latents.half().cpu())
             image.append(embed(pictures))
             values, chance = scenes.values[rows].copy(), scenes.chance[rows]
             other, _ = draw_factors(rng, len(rows))

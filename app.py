@@ -1,0 +1,31 @@
+"""Entry of the page: arguments, then load, build and launch."""
+
+import argparse
+import os
+from pathlib import Path
+
+
+def main() -> None:
+    """Start the page; the model loads in the background while it is already served."""
+    parser = argparse.ArgumentParser(description="Steer pictures by features whose modality is known.")
+    parser.add_argument("--backbone", default="mini", help="a known name or a folder saved by diffusers")
+    parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "assets" / "banks" / "mini")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    args = parser.parse_args()
+
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from mmsteer.bank import FeatureBank
+    from mmsteer.ui.page import build_demo, launch_settings
+
+    def load():  # type: ignore[no-untyped-def]
+        from mmsteer.steer import Steerer
+
+        return Steerer.load(args.backbone, args.bank)
+
+    demo = build_demo(FeatureBank.load(args.bank), load)
+    demo.queue(max_size=64).launch(server_name=args.host, server_port=args.port, **launch_settings())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""A feature's modality as a badge: a colour, a shape and a word, so that none of them is needed alone. Plain HTML."""
+
+from html import escape
+
+from mmsteer.bank import Feature
+
+SHAPES = {"vision": "◉", "language": "❝", "cross": "⧉"}
+MEANINGS = {
+    "vision": "seen in pictures, never said in captions",
+    "language": "said in captions, never seen in pictures",
+    "cross": "both said and seen",
+}
+
+
+def badge(feature: Feature) -> str:
+    """Shape, modality and score, with the interval for who points at it."""
+    told = (
+        f"Modality Dominance Score {feature.mds:.2f}, 95 % interval {feature.mds_low:.2f} to {feature.mds_high:.2f}, "
+        f"from {feature.n_pairs} pairs: {MEANINGS[feature.modality]}"
+    )
+    return (
+        f'<span class="mm-badge mm-{feature.modality}" title="{escape(told)}">'
+        f'<span aria-hidden="true">{SHAPES[feature.modality]}</span> {feature.modality} '
+        f'<span class="mm-score">{feature.mds:.2f}</span></span>'
+    )
+
+
+def row_title(feature: Feature) -> str:
+    """Name and badge, above a slider of the rack."""
+    return f'<div class="mm-title"><span class="mm-name">{escape(feature.name)}</span>{badge(feature)}</div>'
+
+
+def legend() -> str:
+    """The three classes, explained in one line each."""
+    rows = (
+        f'<li><span class="mm-badge mm-{m}"><span aria-hidden="true">{SHAPES[m]}</span> {m}</span> {MEANINGS[m]}</li>'
+        for m in MEANINGS
+    )
+    return f'<ul class="mm-legend">{"".join(rows)}</ul>'

@@ -1,0 +1,80 @@
+"""Before and after as one picture with a movable border: by mouse, touch and keyboard. Plain HTML, nothing of gradio.
+
+The border is an ordinary range input over the pictures, so a keyboard or a screen reader moves it like any slider.
+"""
+
+import base64
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from mmsteer.recipe import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mmsteer.steer import Steered
+
+_MOVE = "this.closest('.mm-compare').style.setProperty('--cut',this.value+'%');window.mmCut=this.value"
+# a new pair keeps the border where the visitor had put it
+_KEEP = (
+    "const c=this.closest('.mm-compare'),v=window.mmCut??50;c.style.setProperty('--cut',v+'%');"
+    "c.querySelector('input').value=v"
+)
+
+
+def skeleton(told: str) -> str:
+    """What stands in the pictures' place until there are some; the same size, so nothing jumps."""
+    return f'<div class="mm-compare mm-waiting" role="status"><p>{escape(told)}</p></div>'
+
+
+def compare(result: "Steered") -> str:
+    """The pair, with alternative texts that say what each picture is."""
+    recipe, edits = result.recipe, ", ".join(str(edit) for edit in result.recipe.edits) or "no edits"
+    before, after = _data(result.before, recipe.plain), _data(result.after, recipe)
+    prompt = escape(recipe.prompt, quote=True)
+    return f"""<figure class="mm-compare" style="--cut:50%">
+<img class="mm-before" src="{before}" alt="Before: {prompt}, seed {recipe.seed}">
+<img class="mm-after" src="{after}" alt="After: {prompt}, seed {recipe.seed}, {escape(edits, quote=True)}" onload="{_KEEP}">
+<span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
+<span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
+<span class="mm-border" aria-hidden="true"></span>
+<input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before (left) and after (right), percent" oninput="{_MOVE}">
+</figure>"""
+
+
+def status(result: "Steered") -> str:
+    """Seconds, seed, gauge, and what the model could not read, in plain words."""
+    if result.gauge <= 1:
+        gauge, kind = "within the usual range", "ok"
+    elif result.gauge <= 1.5:
+        gauge, kind = "stretched: pictures may get odd", "warn"
+    else:
+        gauge, kind = "far beyond the usual: expect broken pictures", "bad"
+    notes = ""
+    if result.unknown:
+        notes += _note(f"The model does not know: {', '.join(result.unknown)}.")
+    if result.cut:
+        notes += _note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
+    level = min(1.0, result.gauge / 2)
+    return (
+        f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
+        f'<span class="mm-gauge mm-gauge-{kind}"><span class="mm-meter" aria-hidden="true"><i style="width:{level:.0%}"></i></span>'
+        f"gauge {result.gauge:.2f}, {gauge}</span></div>{notes}"
+    )
+
+
+def problem(told: str) -> str:
+    """One sentence about what went wrong."""
+    return f'<div class="mm-problem" role="alert">{escape(told)}</div>'
+
+
+def _note(told: str) -> str:
+    return f'<div class="mm-note" role="status">{escape(told)}</div>'
+
+
+def _data(picture: "Image.Image", recipe: Recipe) -> str:
+    """The picture as a PNG data address, its recipe inside: saved from the page, it can be made again."""
+    buffer = BytesIO()
+    recipe.save_png(picture, buffer)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
