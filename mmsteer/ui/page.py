@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,10 +16,12 @@ from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED
-from mmsteer.steer import Steerer
 from mmsteer.ui.badge import SHAPES, legend, row_title
 from mmsteer.ui.compare import compare, problem, skeleton, status
 from mmsteer.ui.presets import Preset, available
+
+if TYPE_CHECKING:
+    from mmsteer.steer import Steerer
 
 HERE = Path(__file__).parent
 ROWS = 8  # of the rack: a fixed pool, since gradio 6 forgets the values of rows that come and go
@@ -30,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 class Loading:
     """The steerer, loaded in the background; whoever needs it waits for it."""
 
-    def __init__(self, load: Callable[[], Steerer]) -> None:
+    def __init__(self, load: "Callable[[], Steerer]") -> None:
         self._load, self._result, self._error = load, None, None
         self._done = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
@@ -46,7 +48,7 @@ class Loading:
         finally:
             self._done.set()
 
-    def wait(self) -> Steerer:
+    def wait(self) -> "Steerer":
         """The steerer; SteerError if it could not be loaded."""
         self._done.wait()
         if self._result is None:
@@ -129,7 +131,7 @@ def _mixed(features: list[Feature]) -> list[Feature]:
     return [group[k] for k in range(max(map(len, by_modality), default=0)) for group in by_modality if k < len(group)]
 
 
-def build_demo(bank: FeatureBank, load: Callable[[], Steerer]) -> gr.Blocks:
+def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
     """The page for a bank. `load` is called once, in a thread of its own, as the page is built."""
     page = _Page(bank, Loading(load))
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
