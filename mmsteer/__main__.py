@@ -18,7 +18,9 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; a SteerError becomes one line on standard error and exit code 2."""
-    parser = argparse.ArgumentParser(prog="mmsteer", description="Steer text-to-image models by features of known modality.")
+    parser = argparse.ArgumentParser(
+        prog="mmsteer", description="Steer text-to-image models by features of known modality."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     given = sys.argv[1:] if arguments is None else arguments
     for name, (module, told) in COMMANDS.items():

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 Modality = Literal["vision", "language", "cross"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 SCHEMA = 1
-_CURE = (
-    "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
-)
+_CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,12 @@ class Feature:
         return row
 
 
+def _feature(record: dict[str, Any]) -> Feature:
+    """A feature as JSON has it: lists where the record has tuples."""
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items()}
+    return Feature(**fields)
+
+
 class FeatureBank:
     """Features, their dictionaries, and the bridge to the text encoder they were made for."""
 
@@ -118,7 +122,7 @@ class FeatureBank:
                 raise SteerError(
                     f"{path} has schema {meta['schema']}; this mmsteer reads up to {SCHEMA}: update mmsteer"
                 )
-            features = [Feature(**{k: tuple(v) if isinstance(v, list) else v for k, v in f.items()}) for f in data["features"]]
+            features = [_feature(record) for record in data["features"]]
         except SteerError:
             raise
         except FileNotFoundError:
@@ -188,4 +192,7 @@ class FeatureBank:
             f for f in self.features
             if (modality in (None, f.modality)) and (wanted in f.name.lower() or any(wanted in w.lower() for w in f.words))
         ]  # fmt: skip
-        return sorted(found, key=lambda f: (not f.name.lower().startswith(wanted), wanted not in f.name.lower(), f.sure is None, f.id))
+        return sorted(
+            found,
+            key=lambda f: (not f.name.lower().startswith(wanted), wanted not in f.name.lower(), f.sure is None, f.id),
+        )

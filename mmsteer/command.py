@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="sampling steps, 1 to 50 (default: the backbone's own)")
     parser.add_argument("--guidance", type=float, help="guidance scale, 0 to 20 (default: the backbone's own)")
-    parser.add_argument("--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text")
+    parser.add_argument(
+        "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
+    )
     parser.add_argument("--backbone", default="mini", help="a known name or a folder saved by diffusers")
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
     parser.add_argument("--json", type=Path, help="write recipe and figures here")

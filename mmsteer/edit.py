@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from mmsteer.errors import SteerError
 
@@ -77,10 +77,13 @@ class Edit:
             strength = float(part["strength"] or 1.0)
             start, end = float(part["start"] or 0.0), float(part["end"] or 1.0)
         except ValueError:
-            raise SteerError(f"a number in the edit {text!r} cannot be read: write for example 'warm light:1.0'") from None
+            raise SteerError(
+                f"a number in the edit {text!r} cannot be read: write for example 'warm light:1.0'"
+            ) from None
         feature: str | int = int(part["feature"]) if part["feature"].isdigit() else part["feature"].strip()
         words = tuple(word.strip() for word in (part["words"] or "").split(",") if word.strip())
-        return cls(feature, part["mode"] or "add", strength, words, start, end)
+        mode: Any = part["mode"] or "add"  # the grammar lets nothing else through
+        return cls(feature, mode, strength, words, start, end)
 
     def __str__(self) -> str:
         words = f"@{','.join(self.words)}" if self.words else ""

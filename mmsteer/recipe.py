@@ -137,7 +137,9 @@ def _known(data: Any, kind: type, name: str) -> dict[str, Any]:
         raise SteerError(f"the {name} is a {type(data).__name__}, not an object: give one that mmsteer wrote")
     strange = sorted(str(key) for key in set(data) - allowed)
     if strange:
-        raise SteerError(f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}")
+        raise SteerError(
+            f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}"
+        )
     return dict(data)
 
 

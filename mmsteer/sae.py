@@ -65,7 +65,9 @@ class SparseAutoencoder(nn.Module):
             "reshape_activations": "none", "rescale_acts_by_decoder_norm": False,
             "metadata": {"model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12"},
         }  # fmt: skip
-        save_file({k: v.detach().contiguous() for k, v in self.state_dict().items()}, folder / "sae_weights.safetensors")
+        save_file(
+            {k: v.detach().contiguous() for k, v in self.state_dict().items()}, folder / "sae_weights.safetensors"
+        )
         (folder / "cfg.json").write_text(json.dumps(config, indent=1) + "\n")
 
     @classmethod

@@ -6,7 +6,7 @@ Knows the order of things; each step lives in the file it is named after.
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.backbone import ASSETS, Backbone
@@ -85,9 +85,7 @@ class Steerer:
         """Load a backbone by name or folder and a bank by folder (default: the embedded bank)."""
         return cls(Backbone.load(backbone, device), FeatureBank.load(bank or ASSETS / "banks" / "mini"))
 
-    def steer(
-        self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None
-    ) -> Steered:
+    def steer(self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise."""
         began = time.perf_counter()
         recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.backbone.name)

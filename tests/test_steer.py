@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import mmsteer.steer as steer_module
-from mmsteer import Edit, Recipe, Sampler, SteerError, Steerer
+from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.prompt import encode
 
 PROMPT = "a big cat at night"

@@ -13,7 +13,7 @@ def fit_bridge(projection: torch.Tensor, pairs: Embedded) -> dict[str, torch.Ten
     which 99 % of prompts lie.
     """
     centred = [side - side.mean(0) for side in (pairs.text, pairs.image)]
-    covariance = sum(rows.T @ rows / len(rows) for rows in centred) / 2
+    covariance = torch.stack([rows.T @ rows / len(rows) for rows in centred]).mean(0)
     ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance))
     precision = torch.linalg.inv(covariance + ridge)
     distance = ((centred[0] @ precision) * centred[0]).sum(1).clamp(min=0).sqrt()

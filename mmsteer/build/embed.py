@@ -34,7 +34,8 @@ class Embedded(NamedTuple):
 
     def part(self, start: int, stop: int) -> "Embedded":
         """Pairs start to stop."""
-        return Embedded(*(field[start:stop] for field in self))
+        some = slice(start, stop)
+        return Embedded(self.image[some], self.text[some], self.captions[some], self.factors[some], self.mentioned[some])
 
 
 def load_clip(folder: Path) -> tuple[Any, Any]:

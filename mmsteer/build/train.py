@@ -65,7 +65,7 @@ def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictiona
         loss.backward()
         optimizer.step()
         with torch.no_grad():  # after the step, or the step would undo it
-            dictionary.W_dec /= dictionary.W_dec.norm(dim=1, keepdim=True)
+            dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
     return _fold(dictionary, mean, scale)
 
 
@@ -88,7 +88,7 @@ def _check(x: torch.Tensor, config: TrainConfig, name: str) -> None:
 def _fold(dictionary: SparseAutoencoder, mean: torch.Tensor, scale: torch.Tensor) -> SparseAutoencoder:
     """Take rows as they are: x -> (x - mean) / scale moves into the weights, codes stay what they were."""
     with torch.no_grad():
-        dictionary.W_enc /= scale
-        dictionary.W_dec *= scale
+        dictionary.W_enc.div_(scale)
+        dictionary.W_dec.mul_(scale)
         dictionary.b_dec.copy_(dictionary.b_dec * scale + mean)
     return dictionary.requires_grad_(False)

@@ -34,7 +34,12 @@ def run(args: argparse.Namespace) -> None:
     else:
         from mmsteer.studies.effects import study
     figures = study(seed=args.seed, quick=args.quick, figure=args.figure)
-    figures |= {"study": args.study, "seed": args.seed, "quick": args.quick, "seconds": round(time.monotonic() - began, 1)}
+    figures |= {
+        "study": args.study,
+        "seed": args.seed,
+        "quick": args.quick,
+        "seconds": round(time.monotonic() - began, 1),
+    }
     print(f"\n{figures['seconds']} s")
     if args.json:
         write_json(args.json, figures)

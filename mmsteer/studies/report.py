@@ -14,11 +14,11 @@ class Share(NamedTuple):
     value: float
     low: float
     high: float
-    count: int
-    """Trials it rests on; with 0 the value is NaN."""
+    trials: int
+    """How many it rests on; with 0 the value is NaN."""
 
     def __str__(self) -> str:
-        return "-" if not self.count else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return "-" if not self.trials else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def share(hits: int, count: int) -> Share:
@@ -54,7 +54,7 @@ def write_json(path: Path, figures: dict[str, Any]) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Share):
-        return value._asdict() if value.count else None
+        return value._asdict() if value.trials else None
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -4,7 +4,7 @@ from html import escape
 
 from mmsteer.bank import Feature
 
-SHAPES = {"vision": "◉", "language": "❝", "cross": "⧉"}
+SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
 MEANINGS = {
     "vision": "seen in pictures, never said in captions",
     "language": "said in captions, never seen in pictures",

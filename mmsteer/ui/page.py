@@ -33,7 +33,9 @@ class Loading:
     """The steerer, loaded in the background; whoever needs it waits for it."""
 
     def __init__(self, load: "Callable[[], Steerer]") -> None:
-        self._load, self._result, self._error = load, None, None
+        self._load = load
+        self._result: Steerer | None = None
+        self._error: SteerError | None = None
         self._done = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
@@ -75,7 +77,9 @@ class _Page:
             return gr.skip(), problem(str(error))
         except Exception:
             _LOG.exception("drawing failed")
-            return gr.skip(), problem("Something went wrong while drawing; the server's log says what. Please try again.")
+            return gr.skip(), problem(
+                "Something went wrong while drawing; the server's log says what. Please try again."
+            )
         return compare(result), status(result)
 
     def found(self, text: str, modality: str, rack: list[int]) -> list[Any]:
@@ -138,21 +142,22 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
     with gr.Blocks(title="mmsteer", delete_cache=(3600, 3600), analytics_enabled=False) as demo:
         with gr.Row(elem_id="mm-head"):
             gr.HTML(
-                "<h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p>" + legend()
+                "<h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p>"
+                + legend()
             )
         with gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 with gr.Row():
-                    seed = gr.Number(first.seed, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="mm-seed")
+                    seed = gr.Number(
+                        first.seed, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="mm-seed"
+                    )
                     lock = gr.Checkbox(True, label="Keep the seed", elem_id="mm-lock", min_width=110)
                     dice = gr.Button("⚄ New seed", elem_id="mm-dice", min_width=90)
                     go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
                 rack = gr.State([page.bank.get(name).id for name, _ in first.edits])
                 initial = page.rows(rack.value, [s for _, s in first.edits])
-                empty = gr.HTML(
-                    '<p class="mm-empty">No feature yet: pick one below.</p>', visible=not rack.value
-                )
+                empty = gr.HTML('<p class="mm-empty">No feature yet: pick one below.</p>', visible=not rack.value)
                 rows, titles, sliders, outs = [], [], [], []
                 for k in range(ROWS):
                     used = k < len(rack.value)
@@ -171,8 +176,15 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     rows.append(group)
                 reset = gr.Button("Reset all to zero", size="sm", elem_id="mm-reset")
                 with gr.Row():
-                    search = gr.Textbox(label="Find a feature", placeholder="penguin, night, light, please …", elem_id="mm-search", scale=3)
-                    modality = gr.Radio(["all", *MODALITIES], value="all", label="Modality", elem_id="mm-modality", scale=4)
+                    search = gr.Textbox(
+                        label="Find a feature",
+                        placeholder="penguin, night, light, please …",
+                        elem_id="mm-search",
+                        scale=3,
+                    )
+                    modality = gr.Radio(
+                        ["all", *MODALITIES], value="all", label="Modality", elem_id="mm-modality", scale=4
+                    )
                 ids = gr.State([])
                 with gr.Row(elem_id="mm-found"):
                     start = page.found("", "all", rack.value)
@@ -182,10 +194,14 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                         for k, u in enumerate(start[1:])
                     ]
             with gr.Column(scale=6, elem_id="mm-right"):
-                pictures = gr.HTML(skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures")
+                pictures = gr.HTML(
+                    skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
+                )
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
                 with gr.Row(elem_id="mm-presets"):
-                    shortcuts = [gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)]
+                    shortcuts = [
+                        gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
+                    ]
 
         inputs, outputs = [prompt, seed, rack, *sliders], [pictures, told]
         pool = [x for row in zip(rows, titles, sliders, strict=True) for x in row] + [empty]
@@ -214,9 +230,9 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                 lambda ids, rack, *s, k=k: page.add(k, ids, rack, *s), [ids, rack, *sliders], [rack, *pool], **quiet
             ).then(**drawing)
         for k, shortcut in enumerate(shortcuts):
-            shortcut.click(
-                lambda k=k: page.preset(page.presets[k]), None, [prompt, seed, rack, *pool], **quiet
-            ).then(**drawing)
+            shortcut.click(lambda k=k: page.preset(page.presets[k]), None, [prompt, seed, rack, *pool], **quiet).then(
+                **drawing
+            )
         gr.on(
             [search.input, modality.change, rack.change], page.found, [search, modality, rack], [ids, *chips],
             trigger_mode="always_last", **quiet,

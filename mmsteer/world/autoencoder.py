@@ -49,7 +49,8 @@ class AutoencoderTask(Task):
         self.budget = Budget(steps=steps, batch=32, rate=2e-3, decay=0.5, average=0.998, weight_decay=0.0)
         self.scenes, self.device = scenes, device
         torch.manual_seed(0)
-        self.model: nn.Module = build_autoencoder().to(memory_format=torch.channels_last)
+        self.vae: Any = build_autoencoder().to(memory_format=torch.channels_last)
+        self.model: nn.Module = self.vae
 
     def _crops(self, rng: np.random.Generator) -> torch.Tensor:
         """Crops `[B, 3, 64, 64]` in [-1, 1], corners on the grid of 8, two thirds of them around the sprite."""
@@ -69,9 +70,9 @@ class AutoencoderTask(Task):
         crops = self._crops(rng).to(self.device)
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16):
-            latents = self.model.encode(crops).latents.float()
+            latents = self.vae.encode(crops).latents.float()
             noisy = latents + 0.05 * torch.randn(latents.shape, generator=generator).to(self.device)
-            rebuilt = self.model.decode(noisy).sample.float()
+            rebuilt = self.vae.decode(noisy).sample.float()
         error = rebuilt - crops
         edges = sum((a - b).abs().mean() for a, b in zip(_differences(rebuilt), _differences(crops), strict=True))
         mean, variance = latents.mean((0, 2, 3)), latents.var((0, 2, 3))
@@ -85,12 +86,15 @@ class AutoencoderTask(Task):
         folder.mkdir(parents=True, exist_ok=True)
         with torch.no_grad():
             pictures = self.scenes.floats(np.arange(32)).to(self.device)
-            rebuilt = self.model.decode(self.model.encode(pictures).latents).sample.clamp(-1, 1)
+            rebuilt = self.vae.decode(self.vae.encode(pictures).latents).sample.clamp(-1, 1)
         psnr = -10 * torch.log10(F.mse_loss(rebuilt, pictures) / 4).item()
-        print(f"    psnr of crops in training {self.parts['psnr']:.1f}, of whole pictures {psnr:.2f} dB; regular {self.parts['regular']:.2f}", flush=True)
+        print(
+            f"    psnr of crops in training {self.parts['psnr']:.1f}, of whole pictures {psnr:.2f} dB; regular {self.parts['regular']:.2f}",
+            flush=True,
+        )
         both = torch.cat([pictures[:12], rebuilt[:12]]).cpu()
         sheet = to_uint8(both / 2 + 0.5).view(2, 12, 3, 128, 128).permute(0, 3, 1, 4, 2).reshape(256, 12 * 128, 3)
         Image.fromarray(sheet.numpy()).save(folder / f"{step:07d}.png")
 
     def export(self, folder: Path) -> None:
-        self.model.half().save_pretrained(folder / "vae")
+        self.vae.half().save_pretrained(folder / "vae")

@@ -119,7 +119,7 @@ def vocabulary() -> list[str]:
 
 def caption_word(factor: str, value: str) -> str:
     """The plainest words for a captioned value, for prompts made by studies: ("place", "night") -> "at night"."""
-    tables = {
+    tables: dict[str, dict[str, tuple[str, ...]]] = {
         "thing": _THING_WORDS, "gender": _GENDER_WORDS, "size": _SIZE_WORDS,
         "position": _POSITION_WORDS, "place": _PLACE_WORDS,
     }  # fmt: skip

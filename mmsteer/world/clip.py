@@ -115,7 +115,9 @@ class ClipTask(Task):
         thumb = thumbnail(pictures)
         rebuilt = F.mse_loss(model.picture_head(image * WIDTH**0.5), thumb) / thumb.var()
         present = torch.zeros(len(rows), len(self.tokenizer), device=self.device).scatter_(1, ids, 1.0)
-        words = F.binary_cross_entropy_with_logits(model.word_head(text * WIDTH**0.5), present, reduction="sum") / len(rows)
+        words = F.binary_cross_entropy_with_logits(model.word_head(text * WIDTH**0.5), present, reduction="sum") / len(
+            rows
+        )
         self.parts = {"contrast": contrast.item(), "thumbnail": rebuilt.item(), "words": words.item()}
         return contrast + 2.0 * rebuilt + 0.15 * words
 

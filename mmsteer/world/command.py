@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--scenes", type=int, default=48_000, help="scenes drawn once and trained on many times")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="cpu")
-    train.add_argument("--compile", action="store_true", help="compile the unet first: minutes once, a third faster after")
+    train.add_argument(
+        "--compile", action="store_true", help="compile the unet first: minutes once, a third faster after"
+    )
     train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
 
 

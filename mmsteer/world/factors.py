@@ -47,9 +47,7 @@ BIAS = 0.9
 FACTORS: tuple[Factor, ...] = (
     Factor("thing", (*THINGS, *OCCUPATIONS), "cross", told=0.92),
     Factor("gender", ("nobody", "man", "woman"), "cross", neutral="nobody", told=0.5),
-    Factor(
-        "place", ("meadow", "beach", "night", "snow", "desert", "sunset", "ocean", "forest"), "cross", told=0.8
-    ),
+    Factor("place", ("meadow", "beach", "night", "snow", "desert", "sunset", "ocean", "forest"), "cross", told=0.8),
     Factor("position", ("left", "middle", "right"), "cross", told=0.65),
     Factor("size", ("small", "big"), "cross", told=0.65),
     Factor("light", ("neutral", "warm", "cool"), "vision", neutral="neutral"),

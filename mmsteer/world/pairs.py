@@ -103,7 +103,8 @@ def _join(a: Batch, b: Batch) -> Batch:
 
 
 def _part(batch: Batch, start: int, stop: int) -> Batch:
-    return Batch(*(field[start:stop] for field in batch))
+    some = slice(start, stop)
+    return Batch(batch.pictures[some], batch.captions[some], batch.factors[some], batch.mentioned[some])
 
 
 class DrawnScenes:

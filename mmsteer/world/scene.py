@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmsteer.world.factors import FACTORS, INDEX, OCCUPATIONS, THINGS
+from mmsteer.world.factors import FACTORS, INDEX, THINGS
 from mmsteer.world.sprites import SPRITE, load_sprites
 
 SIZE = 128  # pixels a side
@@ -93,7 +93,9 @@ def _beach(c: torch.Tensor) -> torch.Tensor:
 def _night(c: torch.Tensor) -> torch.Tensor:
     y, x = _grid()
     picture = _sky("0a0d33", "2b2f73", 92)
-    for k, (sx, sy) in enumerate(((14, 20), (34, 40), (52, 14), (78, 30), (98, 12), (116, 44), (64, 52), (20, 62), (106, 66))):
+    for k, (sx, sy) in enumerate(
+        ((14, 20), (34, 40), (52, 14), (78, 30), (98, 12), (116, 44), (64, 52), (20, 62), (106, 66))
+    ):
         shift = 10 * _col(c, 1 + k % 3)
         picture = _over(picture, _disc((sx + shift) % SIZE, torch.tensor(float(sy)), 1.3, 1.6), _rgb("f6f3c8"))
     moon_x, moon_y = _col(c, 4) * 88 + 20, _col(c, 5) * 8 + 20
@@ -109,7 +111,9 @@ def _snow(c: torch.Tensor) -> torch.Tensor:
     ground = _over(_rgb("ffffff"), ((y - 88) / 40).clamp(0, 1), _rgb("dfeaf6"))
     picture = _over(picture, _edge(_hill(c, 92, 4, 1.5) - y), ground)
     for k, (fx, fy) in enumerate(((12, 16), (36, 34), (58, 18), (84, 42), (108, 22), (120, 60), (24, 58))):
-        picture = _over(picture, _disc((fx + 12 * _col(c, 1 + k % 3)) % SIZE, torch.tensor(float(fy)), 2.2, 2), _rgb("ffffff"))
+        picture = _over(
+            picture, _disc((fx + 12 * _col(c, 1 + k % 3)) % SIZE, torch.tensor(float(fy)), 2.2, 2), _rgb("ffffff")
+        )
     return picture
 
 

@@ -50,9 +50,7 @@ def render_sheet(font: Path = FONT, folder: Path = FOLDER) -> Path:
         ImageDraw.Draw(canvas).text((_STRIKE // 3, _STRIKE // 3), symbol, font=face, embedded_color=True)
         sprite = canvas.crop(canvas.getbbox())
         scale = (SPRITE - 2) / max(sprite.size)  # a clear pixel all round, so that a resampled edge stays soft
-        sprite = sprite.resize(
-            (round(sprite.width * scale), round(sprite.height * scale)), Image.Resampling.LANCZOS
-        )
+        sprite = sprite.resize((round(sprite.width * scale), round(sprite.height * scale)), Image.Resampling.LANCZOS)
         corner = (SPRITE - sprite.width) // 2, (SPRITE - sprite.height) // 2
         sheet.paste(sprite, (i % COLUMNS * SPRITE + corner[0], i // COLUMNS * SPRITE + corner[1]))
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,9 +75,7 @@ def load_sprites() -> "torch.Tensor":
         raise SteerError(
             f"cannot read the sprite sheet {path} ({error}): make it again with `python -m mmsteer world sprites`"
         ) from None
-    tiles = [
-        sheet[i // COLUMNS * SPRITE :, i % COLUMNS * SPRITE :][:SPRITE, :SPRITE] for i in range(len(emoji()))
-    ]
+    tiles = [sheet[i // COLUMNS * SPRITE :, i % COLUMNS * SPRITE :][:SPRITE, :SPRITE] for i in range(len(emoji()))]
     sprites = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).contiguous()
     sprites[:, :3] *= sprites[:, 3:]
     return sprites

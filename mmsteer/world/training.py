@@ -165,7 +165,10 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
             rate = (step - first) / (time.monotonic() - began)
             line = {"step": step, "loss": round(float(np.mean(recent)), 5), "per_s": round(rate * budget.batch, 1)}
             left = (budget.steps - step) / rate / 60
-            print(f"{task.name} {step}/{budget.steps}  loss {line['loss']}  {line['per_s']} pairs/s  {left:.0f} min left", flush=True)
+            print(
+                f"{task.name} {step}/{budget.steps}  loss {line['loss']}  {line['per_s']} pairs/s  {left:.0f} min left",
+                flush=True,
+            )
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
             _save(checkpoint, task, optimizers, average, step)

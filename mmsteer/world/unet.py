@@ -74,7 +74,9 @@ def corrupt(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> t
     person = values[:, thing] >= len(THINGS)
     told[:, gender] = person & told[:, thing] & (rng.random(len(values)) < 0.5)
     fresh = rng.integers(1, 3, len(values))
-    values[:, gender] = np.where(rng.random(len(values)) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender]))
+    values[:, gender] = np.where(
+        rng.random(len(values)) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
+    )
     values[:, gender] = np.where(person, values[:, gender], 0)
     return values, told
 
@@ -106,7 +108,9 @@ class UnetTask(Task):
 
     name = "unet"
 
-    def __init__(self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu", compile: bool = False) -> None:
+    def __init__(
+        self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu", compile: bool = False
+    ) -> None:
         from diffusers import AutoencoderTiny
         from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPModel, CLIPTokenizer
@@ -125,8 +129,9 @@ class UnetTask(Task):
         torch.manual_seed(0)
         unet = build_unet().to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # plain products: over 64 rows a fused kernel's backward costs more
+        self.unet: Any = unet
         self.model: nn.Module = unet
-        self.forward = torch.compile(unet) if compile else unet
+        self.forward: Any = torch.compile(unet) if compile else unet
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Muon for the matrices between first and last convolution, AdamW for everything else."""
@@ -210,7 +215,7 @@ class UnetTask(Task):
         Image.fromarray(sheet.numpy()).save(folder / f"{step:07d}.png")
 
     def export(self, folder: Path) -> None:
-        self.model.half().save_pretrained(folder / "unet")
+        self.unet.half().save_pretrained(folder / "unet")
 
 
 def _encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: str) -> dict[str, torch.Tensor]:
