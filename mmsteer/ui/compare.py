@@ -39,7 +39,7 @@ def compare(result: "Steered") -> str:
 <span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
 <span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
 <span class="mm-border" aria-hidden="true"></span>
-<input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before (left) and after (right), percent" oninput="{_MOVE}">
+<input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent" oninput="{_MOVE}">
 </figure>"""
 
 

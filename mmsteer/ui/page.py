@@ -140,20 +140,26 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
     page = _Page(bank, Loading(load))
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
     with gr.Blocks(title="mmsteer", delete_cache=(3600, 3600), analytics_enabled=False) as demo:
-        with gr.Row(elem_id="mm-head"):
-            gr.HTML(
-                "<h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p>"
-                + legend()
-            )
+        gr.HTML(
+            "<div><h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p></div>"
+            + legend(),
+            elem_id="mm-head",
+        )
         with gr.Row(elem_id="mm-columns"):
-            with gr.Column(scale=5, elem_id="mm-left"):
+            with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
-                with gr.Row():
+                with gr.Row(elem_id="mm-seeds"):
                     seed = gr.Number(
-                        first.seed, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="mm-seed"
+                        first.seed,
+                        label="Seed",
+                        precision=0,
+                        minimum=0,
+                        maximum=LARGEST_SEED,
+                        elem_id="mm-seed",
+                        min_width=110,
                     )
-                    lock = gr.Checkbox(True, label="Keep the seed", elem_id="mm-lock", min_width=110)
-                    dice = gr.Button("⚄ New seed", elem_id="mm-dice", min_width=90)
+                    lock = gr.Checkbox(True, label="lock", info="keep the seed", elem_id="mm-lock", min_width=90)
+                    dice = gr.Button("⚄ Dice", elem_id="mm-dice", min_width=90)
                     go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
                 rack = gr.State([page.bank.get(name).id for name, _ in first.edits])
                 initial = page.rows(rack.value, [s for _, s in first.edits])
@@ -161,30 +167,26 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                 rows, titles, sliders, outs = [], [], [], []
                 for k in range(ROWS):
                     used = k < len(rack.value)
-                    with gr.Group(visible=used, elem_classes="mm-row", elem_id=f"mm-row-{k}") as group:
+                    low, high = page.bank.get(rack.value[k]).usable if used else (-2.0, 2.0)
+                    with gr.Column(visible=used, elem_classes="mm-row", elem_id=f"mm-row-{k}") as row:
                         titles.append(gr.HTML(initial[3 * k + 1]))
                         with gr.Row():
-                            low, high = page.bank.get(rack.value[k]).usable if used else (-2.0, 2.0)
                             sliders.append(
                                 gr.Slider(
-                                    low, high, value=first.edits[k][1] if used else 0, step=0.05, scale=8,
-                                    label=f"strength of {first.edits[k][0]}" if used else "strength", show_label=False,
+                                    low, high, value=first.edits[k][1] if used else 0, step=0.05, scale=8, show_label=False,
+                                    label=f"strength of {first.edits[k][0]}" if used else "strength",
                                     elem_id=f"mm-slider-{k}", buttons=[],
                                 )
                             )  # fmt: skip
                             outs.append(gr.Button("✕", size="sm", scale=0, min_width=36, elem_id=f"mm-out-{k}"))
-                    rows.append(group)
-                reset = gr.Button("Reset all to zero", size="sm", elem_id="mm-reset")
-                with gr.Row():
-                    search = gr.Textbox(
-                        label="Find a feature",
-                        placeholder="penguin, night, light, please …",
-                        elem_id="mm-search",
-                        scale=3,
-                    )
-                    modality = gr.Radio(
-                        ["all", *MODALITIES], value="all", label="Modality", elem_id="mm-modality", scale=4
-                    )
+                    rows.append(row)
+                reset = gr.Button("Reset all sliders to zero", size="sm", elem_id="mm-reset")
+                search = gr.Textbox(
+                    label="Find a feature", placeholder="penguin, night, light, please …", elem_id="mm-search"
+                )
+                modality = gr.Radio(
+                    ["all", *MODALITIES], value="all", show_label=False, label="Modality", elem_id="mm-modality"
+                )
                 ids = gr.State([])
                 with gr.Row(elem_id="mm-found"):
                     start = page.found("", "all", rack.value)
@@ -193,7 +195,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                         gr.Button(u.get("value", ""), visible=u["visible"], size="sm", elem_id=f"mm-chip-{k}")
                         for k, u in enumerate(start[1:])
                     ]
-            with gr.Column(scale=6, elem_id="mm-right"):
+            with gr.Column(scale=6, min_width=320, elem_id="mm-right"):
                 pictures = gr.HTML(
                     skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
                 )

@@ -25,8 +25,8 @@ _THING_WORDS = {
     "farmer": ("farmer",), "cook": ("cook", "chef"), "astronaut": ("astronaut",),
     "firefighter": ("firefighter",), "artist": ("artist", "painter"), "doctor": ("doctor",),
 }  # fmt: skip
-_GENDER_WORDS = {"man": ("man", "male"), "woman": ("woman", "female")}
-_SIZE_WORDS = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
+_GENDER_WORDS: dict[str, tuple[str, ...]] = {"man": ("man", "male"), "woman": ("woman", "female")}
+_SIZE_WORDS: dict[str, tuple[str, ...]] = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
 _POSITION_WORDS = {
     "left": ("on the left", "at the left", "to the left", "left side"),
     "middle": ("in the middle", "in the center", "middle"),
