@@ -235,10 +235,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, [prompt, seed, rack, *pool], **quiet).then(
                 **drawing
             )
-        gr.on(
-            [search.input, modality.change, rack.change], page.found, [search, modality, rack], [ids, *chips],
-            trigger_mode="always_last", **quiet,
-        )  # fmt: skip
+        for changed in (search.change, modality.change, rack.change):
+            changed(page.found, [search, modality, rack], [ids, *chips], trigger_mode="always_last", **quiet)
     return demo
 
 
