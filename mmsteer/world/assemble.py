@@ -4,6 +4,7 @@ The result loads with stock `StableDiffusionPipeline.from_pretrained` and `CLIPM
 project is needed to read it.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     pipeline.save_pretrained(partial)
+    _drop_foreign_key(partial / "vae" / "config.json")
     CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(partial / "clip")
     tokenizer.save_pretrained(partial / "clip")
     CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(partial / "clip")
@@ -48,3 +50,10 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     shutil.rmtree(out, ignore_errors=True)
     partial.replace(out)
     return out
+
+
+def _drop_foreign_key(config: Path) -> None:
+    """AutoencoderTiny writes `block_out_channels`, which its own constructor does not take and warns about."""
+    values = json.loads(config.read_text())
+    values.pop("block_out_channels", None)
+    config.write_text(json.dumps(values, indent=2) + "\n")
