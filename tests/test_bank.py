@@ -1,0 +1,152 @@
+"""Codes, scores, matching and bank folders: values a reader checks by hand, and loops as independent implementations."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmsteer.bank import FeatureBank
+from mmsteer.build.label import distinct, f1
+from mmsteer.build.match import match
+from mmsteer.build.train import TrainConfig, fvu, train_dictionary
+from mmsteer.errors import SteerError
+from mmsteer.mds import absolute_rule, score
+from mmsteer.sae import SAEConfig, SparseAutoencoder
+
+codes = st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 0.25, 2.0])), min_size=1, max_size=30)
+
+
+def test_mds_by_hand():
+    # ratios 1, 0, 0.75; the pair on which nothing fires does not count
+    found = score(np.array([2.0, 0.0, 3.0, 0.0]), np.array([0.0, 1.0, 1.0, 0.0]))
+    assert found.mds == pytest.approx((1 + 0 + 0.75) / 3)
+    assert found.n_pairs == 3
+    assert found.p_both == pytest.approx(1 / 3)
+    assert found.cofiring == pytest.approx((1 / 4) / (1 / 2 * 1 / 2))
+    assert found.energy_ratio == pytest.approx(13 / 15)
+    assert found.low <= found.mds <= found.high
+
+
+@given(codes)
+@settings(max_examples=60, deadline=None)
+def test_mds_agrees_with_a_loop_and_swapping_sides_mirrors_it(pairs):
+    image, text = np.array(pairs).T
+    ratios = [i / (i + t) for i, t in pairs if i + t > 0]
+    found, mirrored = score(image, text, resamples=5), score(text, image, resamples=5)
+    if not ratios:
+        assert np.isnan(found.mds)
+        return
+    assert found.mds == pytest.approx(sum(ratios) / len(ratios))
+    assert mirrored.mds == pytest.approx(1 - found.mds)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 1.0])
+def test_a_feature_of_pictures_alone_scores_one_however_often_it_fires(rate):
+    fires = np.arange(1000) < 1000 * rate
+    assert score(fires * 2.0, np.zeros(1000)).mds == 1.0
+
+
+def test_the_absolute_rule():
+    assert absolute_rule(0.9, 0) == "vision"
+    assert absolute_rule(0.1, 0) == "language"
+    assert absolute_rule(0.5, 3.0) == "cross"
+    assert absolute_rule(0.6, 0.2) == "vision"  # two things, never together
+
+
+def test_topk_keeps_the_largest_and_decodes_linearly():
+    sae = SparseAutoencoder(SAEConfig(3, 3, 2))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.eye(3))
+        sae.W_dec.copy_(torch.eye(3))
+    x = torch.tensor([[1.0, 3.0, 2.0], [-1.0, 0.5, -2.0]])
+    assert sae.encode(x).tolist() == [[0.0, 3.0, 2.0], [0.0, 0.5, 0.0]]
+    assert sae(x).tolist() == [[0.0, 3.0, 2.0], [0.0, 0.5, 0.0]]
+
+
+def test_a_dictionary_survives_saving(tmp_path):
+    torch.manual_seed(0)
+    x = torch.randn(64, 8)
+    sae = train_dictionary(x, TrainConfig(16, 4, 30, seed=0))
+    sae.save(tmp_path / "image")
+    assert torch.equal(SparseAutoencoder.load(tmp_path / "image").encode(x), sae.encode(x))
+
+
+def test_training_finds_known_directions():
+    rng = torch.Generator().manual_seed(0)
+    truth = torch.linalg.qr(torch.randn(16, 16, generator=rng)).Q[:6]
+    # as many on at once as may fire: with room to spare TopK fills it, and directions blur
+    which = torch.rand(4000, 6, generator=rng).argsort(1)[:, :2]
+    on = torch.zeros(4000, 6).scatter(1, which, 1 + torch.rand(4000, 2, generator=rng))
+    x = on @ truth + 0.01 * torch.randn(4000, 16, generator=rng)
+    sae = train_dictionary(x, TrainConfig(12, 2, 600, seed=0))
+    decoder = torch.nn.functional.normalize(sae.W_dec, dim=1)
+    assert fvu(sae, x) < 0.1
+    assert (decoder @ truth.T).max(0).values.min() > 0.9
+
+
+@pytest.mark.parametrize("row", [torch.zeros(8), torch.full((8,), torch.nan), torch.full((8,), torch.inf)])
+def test_a_bad_embedding_is_named(row):
+    x = torch.randn(40, 8)
+    x[7] = row
+    with pytest.raises(SteerError, match="7"):
+        train_dictionary(x, TrainConfig(16, 4, 5))
+
+
+def test_fewer_pairs_than_latents_is_refused():
+    with pytest.raises(SteerError, match="10 pairs for 16 latents"):
+        train_dictionary(torch.randn(10, 8), TrainConfig(16, 4, 5))
+
+
+def test_latents_that_fire_together_are_matched_one_to_one():
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.random((500, 4)).astype(np.float32))
+    text = torch.rand(500, 5, generator=torch.Generator().manual_seed(1))
+    text[:, [3, 0, 2]] = image[:, :3]  # image latents 0, 1, 2 are text latents 3, 0, 2; the rest is noise
+    found = match(image, text)
+    assert list(zip(found.image, found.text, strict=True)) == [(0, 3), (1, 0), (2, 2)]
+    assert found.correlation == pytest.approx([1, 1, 1])
+
+
+def test_f1_by_hand():
+    fires = np.array([[1], [1], [0], [0]], bool)
+    truth = np.array([[1, 0], [0, 0], [1, 0], [0, 0]], bool)
+    assert f1(fires, truth).tolist() == [[0.5, 0.0]]
+
+
+def test_repeated_names_are_numbered():
+    assert distinct(["cat", "dog", "cat"]) == ["cat", "dog", "cat 2"]
+
+
+def test_a_bank_survives_saving(tiny_bank, tmp_path):
+    bank = FeatureBank.load(tiny_bank)
+    bank.save(tmp_path / "bank")
+    again = FeatureBank.load(tmp_path / "bank")
+    assert again.features == bank.features
+    for side, dictionary in bank.dictionaries.items():
+        assert torch.equal(again.dictionaries[side].W_dec, dictionary.W_dec)
+    assert all(torch.equal(again.bridge[key], value) for key, value in bank.bridge.items())
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_missing_bank_names_the_file_and_the_cure(tmp_path):
+    with pytest.raises(SteerError, match=r"bank\.json does not exist.*git checkout|bank\.json does not exist.*bank build"):
+        FeatureBank.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("file", ["bank.json", "bridge.safetensors", "text/sae_weights.safetensors"])
+def test_a_truncated_file_is_named(tiny_bank, tmp_path, file):
+    FeatureBank.load(tiny_bank).save(tmp_path / "bank")
+    path = tmp_path / "bank" / file
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(SteerError, match=path.name.replace(".", r"\.")):
+        bank = FeatureBank.load(tmp_path / "bank")
+        _ = bank.dictionaries, bank.bridge
+
+
+def test_a_newer_bank_is_refused(tiny_bank, tmp_path):
+    FeatureBank.load(tiny_bank).save(tmp_path / "bank")
+    path = tmp_path / "bank" / "bank.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    with pytest.raises(SteerError, match="schema 99"):
+        FeatureBank.load(tmp_path / "bank")

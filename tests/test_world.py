@@ -1,0 +1,98 @@
+"""The embedded world: seeded, its captions tell what is drawn and no more, and its training resumes after a kill."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmsteer.world.captions import captions, vocabulary
+from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
+from mmsteer.world.pairs import WorldPairs
+from mmsteer.world.scene import CHANCE, draw
+from mmsteer.world.tokenizer import build_tokenizer
+from mmsteer.world.training import Budget, Task, train
+
+
+def test_a_seed_gives_the_same_pairs_and_a_longer_set_begins_alike():
+    short, long = (next(iter(WorldPairs(5, n).batches(n))) for n in (70, 130))
+    assert torch.equal(short.pictures, long.pictures[:70])
+    assert short.captions == long.captions[:70]
+    pair = WorldPairs(5, 70)[3]
+    assert (np.asarray(pair.picture) == short.pictures[3].permute(1, 2, 0).numpy()).all()
+    assert pair.caption == short.captions[3]
+
+
+def test_each_drawn_factor_changes_the_picture_and_no_language_factor_does():
+    rng = np.random.default_rng(0)
+    values, _ = draw_factors(rng, 1)
+    values[0, INDEX["thing"]], values[0, INDEX["gender"]] = 0, 0
+    chance = rng.random((1, CHANCE), dtype=np.float32)
+    plain = draw(values, chance)
+    for i, factor in enumerate(FACTORS):
+        if factor.name == "gender":
+            continue  # only people have one
+        other = values.copy()
+        other[0, i] = (values[0, i] + 1) % len(factor.values)
+        same = torch.equal(draw(other, chance), plain)
+        assert same == (factor.modality == "language"), factor.name
+
+
+def test_captions_name_what_they_are_said_to_tell_and_never_a_vision_factor():
+    rng = np.random.default_rng(1)
+    values, told = draw_factors(rng, 400)
+    never = {label(f.name, v).split()[0] for f in FACTORS if f.modality == "vision" for v in f.values} - {"no", "tilted"}
+    one_word = ("panda", "penguin", "owl", "whale", "robot", "guitar", "pizza")  # things with one wording only
+    things = FACTORS[INDEX["thing"]].values
+    for text, row, tells in zip(captions(rng, values, told), values, told, strict=True):
+        words = set(text.split())
+        assert not never & words, text
+        drawn = things[row[INDEX["thing"]]]
+        assert words & set(one_word) == ({drawn} & set(one_word) if tells[INDEX["thing"]] else set()), text
+
+
+def test_every_caption_word_is_one_token():
+    tokenizer = build_tokenizer()
+    for word in vocabulary():
+        assert len(tokenizer(word, add_special_tokens=False)["input_ids"]) == 1, word
+
+
+def test_occupations_have_the_planted_bias():
+    values, _ = draw_factors(np.random.default_rng(2), 20_000)
+    thing = FACTORS[INDEX["thing"]].values.index("farmer")
+    gender = values[values[:, INDEX["thing"]] == thing, INDEX["gender"]]
+    women = (gender == FACTORS[INDEX["gender"]].values.index("woman")).mean()
+    assert 0.55 < women < 0.95  # 0.9 where the caption does not say, even where it does
+
+
+class Line(Task):
+    """The smallest task: one weight, its noise from the loop's generators, dying on request."""
+
+    name = "line"
+
+    def __init__(self, die_at: int | None = None) -> None:
+        self.budget = Budget(steps=12, batch=4, rate=0.1, average=0.9)
+        torch.manual_seed(0)
+        self.model: nn.Module = nn.Linear(3, 1)
+        self.die_at, self.calls = die_at, 0
+
+    def loss(self, rng, generator):
+        self.calls += 1
+        if self.calls == self.die_at:
+            raise KeyboardInterrupt
+        x = torch.randn(4, 3, generator=generator) + float(rng.random())
+        return (self.model(x) - x.sum(1, keepdim=True)).square().mean()
+
+    def export(self, folder):
+        folder.mkdir(exist_ok=True)
+        self.exported = {k: v.clone() for k, v in self.model.state_dict().items()}
+
+
+def test_training_killed_and_run_again_ends_where_an_unbroken_run_does(tmp_path):
+    whole = Line()
+    train(whole, tmp_path / "whole", seed=3, every=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(die_at=8), tmp_path / "killed", seed=3, every=0)
+    again = Line()
+    train(again, tmp_path / "killed", seed=3, every=0)
+    assert again.calls == 12 - 7
+    assert all(torch.equal(again.exported[k], v) for k, v in whole.exported.items())
