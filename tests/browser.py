@@ -13,7 +13,9 @@ QUIET += ["--disable-component-update", "--disable-sync"]
 
 
 def _installed() -> str | None:
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
 
 
 def _install() -> str | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import browser
 from playwright.sync_api import Page, expect
 
-from browser import browser
 from mmsteer import FeatureBank, Recipe, Steerer
 from mmsteer.ui.page import build_demo, launch_settings
 

@@ -40,7 +40,10 @@ def test_each_drawn_factor_changes_the_picture_and_no_language_factor_does():
 def test_captions_name_what_they_are_said_to_tell_and_never_a_vision_factor():
     rng = np.random.default_rng(1)
     values, told = draw_factors(rng, 400)
-    never = {label(f.name, v).split()[0] for f in FACTORS if f.modality == "vision" for v in f.values} - {"no", "tilted"}
+    never = {label(f.name, v).split()[0] for f in FACTORS if f.modality == "vision" for v in f.values} - {
+        "no",
+        "tilted",
+    }
     one_word = ("panda", "penguin", "owl", "whale", "robot", "guitar", "pizza")  # things with one wording only
     things = FACTORS[INDEX["thing"]].values
     for text, row, tells in zip(captions(rng, values, told), values, told, strict=True):

@@ -35,7 +35,9 @@ class Embedded(NamedTuple):
     def part(self, start: int, stop: int) -> "Embedded":
         """Pairs start to stop."""
         some = slice(start, stop)
-        return Embedded(self.image[some], self.text[some], self.captions[some], self.factors[some], self.mentioned[some])
+        return Embedded(
+            self.image[some], self.text[some], self.captions[some], self.factors[some], self.mentioned[some]
+        )
 
 
 def load_clip(folder: Path) -> tuple[Any, Any]:
@@ -68,9 +70,17 @@ def embed(clip_folder: Path, seed: int, count: int, work: Path) -> Embedded:
             mentioned.append(torch.from_numpy(batch.mentioned))
             if len(image) % 40 == 0:
                 rate = len(captions) / (time.monotonic() - began)
-                print(f"embedded {len(captions)}/{count}  {rate:.0f} pairs/s  {(count - len(captions)) / rate:.0f} s left", flush=True)
+                print(
+                    f"embedded {len(captions)}/{count}  {rate:.0f} pairs/s  {(count - len(captions)) / rate:.0f} s left",
+                    flush=True,
+                )
         work.mkdir(parents=True, exist_ok=True)
-        tensors = {"image": torch.cat(image), "text": torch.cat(text), "factors": torch.cat(factors), "mentioned": torch.cat(mentioned)}
+        tensors = {
+            "image": torch.cat(image),
+            "text": torch.cat(text),
+            "factors": torch.cat(factors),
+            "mentioned": torch.cat(mentioned),
+        }
         partial = path.with_suffix(".partial")
         save_file(tensors, partial, metadata={"captions": json.dumps(captions)})
         partial.replace(path)

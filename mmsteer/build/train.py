@@ -78,11 +78,15 @@ def fvu(dictionary: SparseAutoencoder, x: torch.Tensor) -> float:
 
 def _check(x: torch.Tensor, config: TrainConfig, name: str) -> None:
     if len(x) < config.n_latents:
-        raise SteerError(f"{name}: {len(x)} pairs for {config.n_latents} latents: give more pairs or ask for fewer latents")
+        raise SteerError(
+            f"{name}: {len(x)} pairs for {config.n_latents} latents: give more pairs or ask for fewer latents"
+        )
     bad = (~x.isfinite().all(1)) | (x == 0).all(1)
     if bad.any():
         row = int(bad.nonzero()[0])
-        raise SteerError(f"{name}: embedding {row} is zero or not finite: leave that pair out, or mend the file it came from")
+        raise SteerError(
+            f"{name}: embedding {row} is zero or not finite: leave that pair out, or mend the file it came from"
+        )
 
 
 def _fold(dictionary: SparseAutoencoder, mean: torch.Tensor, scale: torch.Tensor) -> SparseAutoencoder:

@@ -1,0 +1,127 @@
+"""What the repository ships: loads with stock libraries alone, steers, and fits what is written about it."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmsteer import Edit, Steerer, SteerError
+from mmsteer.__main__ import main
+from mmsteer.world.assemble import MINI
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def mini() -> Steerer:
+    return Steerer.load("mini")
+
+
+def test_stock_diffusers_and_transformers_load_and_draw():
+    from diffusers import StableDiffusionPipeline
+    from transformers import AutoTokenizer, CLIPModel
+
+    pipeline = StableDiffusionPipeline.from_pretrained(MINI, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("a cat", num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
+    assert picture.size == (128, 128)
+    clip, tokenizer = CLIPModel.from_pretrained(MINI / "clip"), AutoTokenizer.from_pretrained(MINI / "clip")
+    with torch.no_grad():
+        words = tokenizer(["a cat", "a rocket"], return_tensors="pt", padding="max_length")
+        assert clip.get_text_features(**words).pooler_output.shape == (2, clip.config.projection_dim)
+
+
+def test_there_are_forty_features_with_sure_names_of_all_three_modalities(mini: Steerer):
+    sure = [feature for feature in mini.bank.features if feature.sure is not None]
+    assert len(sure) >= 40
+    assert {feature.modality for feature in sure} == {"vision", "language", "cross"}
+    assert not any(re.fullmatch(r"feature \d+", feature.name) for feature in sure)
+    assert len({feature.name for feature in mini.bank.features}) == len(mini.bank.features)
+
+
+def test_the_readmes_example_steers(mini: Steerer):
+    result = mini.steer("a cat at night", [Edit("warm light", strength=1.0)], seed=3)
+    difference = (
+        torch.tensor(list(result.after.tobytes())).float() - torch.tensor(list(result.before.tobytes())).float()
+    )
+    red, _, blue = difference.view(-1, 3).mean(0)
+    assert red > blue  # warmer
+
+
+def test_presets_name_features_there_are(mini: Steerer):
+    from mmsteer.ui.presets import PRESETS, available
+
+    assert available(mini.bank) == list(PRESETS)
+
+
+def test_every_example_sheet_is_there(mini: Steerer):
+    assert mini.bank.folder is not None
+    assert all((mini.bank.folder / "examples" / f"{feature.id}.webp").is_file() for feature in mini.bank.features)
+
+
+def test_assets_are_small_and_as_described():
+    files = [path for path in (ROOT / "assets").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 60e6
+    assert all(path.stat().st_size < 10e6 for path in files)
+    told = (ROOT / "assets" / "README.md").read_text()
+    for path in files:
+        if path.suffix == ".safetensors":
+            assert hashlib.sha256(path.read_bytes()).hexdigest() in told, path
+
+
+def test_versions_agree():
+    front = (ROOT / "README.md").read_text().split("---")[1]
+    wanted = (ROOT / "requirements.txt").read_text()
+    version = re.search(r"sdk_version: (\S+)", front)
+    assert version
+    assert f"gradio=={version[1]}" in wanted
+    short = re.search(r"short_description: (.+)", front)
+    assert short
+    assert len(short[1]) <= 60
+
+
+@pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model.safetensors", "model_index.json"])
+def test_a_truncated_or_missing_weight_file_is_named(tmp_path, file):
+    import shutil
+
+    shutil.copytree(MINI, tmp_path / "mini")
+    path = tmp_path / "mini" / file
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(SteerError, match=path.name.replace(".", r"\.")):
+        Steerer.load(str(tmp_path / "mini"))
+    path.unlink()
+    with pytest.raises(SteerError, match=r"git checkout|name another"):
+        Steerer.load(str(tmp_path / "mini"))
+
+
+def test_the_command_line_draws_a_pair(tmp_path, capsys):
+    out, figures = tmp_path / "pair.png", tmp_path / "pair.json"
+    arguments = ["steer", "a cat at night", "--edit", "warm light:1.0", "--seed", "3", "--steps", "2"]
+    assert main([*arguments, "--out", str(out), "--json", str(figures)]) == 0
+    assert out.stat().st_size
+    assert json.loads(figures.read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["a cat", "--edit", "warm lihgt"], "warm light"),
+        (["a cat", "--edit", "warm light:nan"], "finite"),
+        (["a cat", "--seed", "-1"], "seed"),
+        ([""], "prompt"),
+        (["a cat", "--steps", "0"], "steps"),
+        (["a cat", "--bank", "/nowhere"], "bank"),
+        (["a cat", "--out", "/nowhere/pair.png"], "folder"),
+    ],
+)
+def test_the_command_line_answers_nonsense_with_one_line(arguments, told, capsys, tmp_path):
+    out = [] if "--out" in arguments else ["--out", str(tmp_path / "pair.png")]
+    assert main(["steer", *arguments, *out]) == 2
+    error = capsys.readouterr().err
+    line = [line for line in error.splitlines() if line.startswith("mmsteer: ")]
+    assert len(line) == 1, error
+    assert told in line[0], error
+    assert "Traceback" not in error
