@@ -75,6 +75,8 @@ _CURE = "Restore the folder (for the embedded one: git checkout assets/mini) or 
 
 def _check(name: str, folder: Path) -> None:
     index = folder / "model_index.json"
+    if folder.is_dir() and not index.is_file():
+        raise SteerError(f"{folder} is no diffusers pipeline: {index} is missing. {_CURE}.")
     if not index.is_file():
         raise SteerError(
             f"there is no backbone {name!r}: {index} does not exist. Known are {', '.join(BACKBONES)}, or the path of "

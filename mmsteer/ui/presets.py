@@ -23,7 +23,7 @@ PRESETS = (
     Preset("Warm light", "vision-only: no caption ever says it", "a house in the snow", 5, (("warm light", 1.0),)),
     Preset("A white frame", "vision-only: added to any picture", "a big fox in the forest", 2, (("white frame", 1.0),)),
     Preset("Please draw", "language-only: words change, the picture does not", "a small car on the beach", 4, (("please draw", 1.0),)),
-    Preset("Another animal", "cross-modal: the prompt says cat, the feature wins", "a big cat at sunset", 6, (("penguin", 1.2),)),
+    Preset("Another animal", "cross-modal: the prompt says cat, the feature wins", "a big cat at sunset", 6, (("panda", 1.2),)),
     Preset("Three at once", "mixed: one of each", "a rocket in the desert", 8, (("night", 1.0), ("vignette", 1.0), ("lovely", 1.0))),
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 
 LATENT = 16  # cells a side
 # What conditions a training picture, and how often.
-SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.20, "image": 0.15, "text": 0.25}
+SHARES = {"nothing": 0.10, "caption": 0.45, "vision": 0.15, "image": 0.10, "text": 0.20}
 _SPRITE_WEIGHT = 2.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
 
 
@@ -45,6 +45,11 @@ def build_unet() -> Any:
         norm_num_groups=16,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,  # in UNets of this family: the number of heads
+        # The words also reach every layer as a scale and a shift (FiLM, 1709.07871): at this size attention alone
+        # learns slowly where a picture is.
+        addition_embed_type="text",
+        addition_embed_type_num_heads=4,
+        resnet_time_scale_shift="scale_shift",
     )
 
 
