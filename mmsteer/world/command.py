@@ -59,11 +59,12 @@ def _train(args: argparse.Namespace) -> None:
     import torch
 
     from mmsteer.world.pairs import DrawnScenes
-    from mmsteer.world.training import Task, train
+    from mmsteer.world.training import Task, first_process_first, train
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    scenes = DrawnScenes(args.work, args.seed, args.scenes)
+    with first_process_first():
+        scenes = DrawnScenes(args.work, args.seed, args.scenes)
     steps = {} if args.steps is None else {"steps": args.steps}
 
     def task(name: str) -> Task:
@@ -84,8 +85,11 @@ def _train(args: argparse.Namespace) -> None:
         return UnetTask(scenes, args.work, device=args.device, compile=args.compile, **steps)
 
     for name in MODELS if args.model == "all" else (args.model,):
-        train(task(name), args.work, args.seed, args.device)
+        with first_process_first():
+            started = task(name)
+        train(started, args.work, args.seed, args.device)
     if all((args.work / "export" / part).is_dir() for part in ("clip", "vae", "unet", "judge")):
         from mmsteer.world.assemble import MINI, assemble
 
-        print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")
+        with first_process_first():
+            print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")

@@ -7,13 +7,15 @@ A `Task` knows its model and its loss; the loop knows neither.
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import nn
 
 
@@ -120,6 +122,35 @@ def _load(path: Path, task: Task, optimizers: list[Any], average: dict[str, torc
     return step
 
 
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """Under `torchrun`, the others wait until the first process has been through: what it writes is there for them."""
+    rank, ranks = _join()
+    if rank > 0:
+        dist.barrier()
+    yield
+    if rank == 0 and ranks > 1:
+        dist.barrier()
+
+
+def _join() -> tuple[int, int]:
+    """This process's number and the count of processes, joined if `torchrun` started it."""
+    if "WORLD_SIZE" not in os.environ:
+        return 0, 1
+    if not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+def _average_gradients(model: nn.Module, ranks: int) -> None:
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    parts = (flat / ranks).split([g.numel() for g in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view(gradient.shape))
+
+
 def use_average(task: Task, average: dict[str, torch.Tensor]) -> Callable[[], None]:
     """Put the averaged weights in place; call the result to put the live ones back."""
     live = {k: v.clone() for k, v in task.model.state_dict().items()}
@@ -131,8 +162,10 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
     """Train until `task.budget.steps`, keeping a checkpoint in `folder` about every `every` seconds; then export.
 
     Run again after a kill, it goes on from the last checkpoint. Progress goes to standard output and to
-    `<name>.log.jsonl`; samples to `<name>-samples/`.
+    `<name>.log.jsonl`; samples to `<name>-samples/`. Under `torchrun` each process takes its own batch of every step,
+    and the first one keeps the files.
     """
+    rank, ranks = _join()
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, log = folder / f"{task.name}.safetensors", folder / f"{task.name}.log.jsonl"
     budget, model = task.budget, task.model.to(device).train()
@@ -145,10 +178,12 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = _rate(budget, step)
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        loss = task.loss(np.random.default_rng((seed, step)), generator)
+        generator = torch.Generator().manual_seed((seed + 7919 * rank) * 1_000_003 + step)
+        loss = task.loss(np.random.default_rng((seed, step, rank)), generator)
         model.zero_grad(set_to_none=True)
         loss.backward()
+        if ranks > 1:
+            _average_gradients(model, ranks)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
@@ -161,9 +196,13 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
                     if k in average:
                         average[k].lerp_(v, 1 - keep)
         recent.append(loss.item())
-        if time.monotonic() - saved > every or step == budget.steps:
+        if rank == 0 and (time.monotonic() - saved > every or step == budget.steps):
             rate = (step - first) / (time.monotonic() - began)
-            line = {"step": step, "loss": round(float(np.mean(recent)), 5), "per_s": round(rate * budget.batch, 1)}
+            line = {
+                "step": step,
+                "loss": round(float(np.mean(recent)), 5),
+                "per_s": round(rate * budget.batch * ranks, 1),
+            }
             left = (budget.steps - step) / rate / 60
             print(
                 f"{task.name} {step}/{budget.steps}  loss {line['loss']}  {line['per_s']} pairs/s  {left:.0f} min left",
@@ -178,6 +217,8 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
             model.train()
             restore()
             saved, recent = time.monotonic(), []
-    use_average(task, average)
-    model.eval()
-    task.export(folder / "export")
+    with first_process_first():
+        if rank == 0:
+            use_average(task, average)
+            model.eval()
+            task.export(folder / "export")

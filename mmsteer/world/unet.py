@@ -58,7 +58,7 @@ def build_scheduler() -> Any:
     from diffusers import DPMSolverMultistepScheduler
 
     return DPMSolverMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0, steps_offset=1
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, steps_offset=1
     )
 
 
@@ -188,7 +188,7 @@ class UnetTask(Task):
         clean = self.cache["latents"][rows].float().to(self.device)
         hidden = self._condition(rng, rows)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        s = torch.sigmoid(torch.randn(len(rows), generator=generator)).to(self.device)
+        s = _times(len(rows), generator).to(self.device)
         noisy = torch.lerp(clean, noise, s.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16):
             velocity = self.forward(noisy, 1000 * s, hidden).sample.float()
@@ -221,6 +221,17 @@ class UnetTask(Task):
 
     def export(self, folder: Path) -> None:
         self.unet.half().save_pretrained(folder / "unet")
+
+
+def _times(count: int, generator: torch.Generator) -> torch.Tensor:
+    """Noise shares `s [count]`: logit-normal, and 15 % spread over the noisiest twentieth.
+
+    Latents of these scenes are so redundant that thing and place show through at s = 0.9; only above that has the
+    caption anything to say. So the times lie far towards noise (the timestep shift of 2403.03206, section 5.3.2).
+    """
+    s = torch.sigmoid(1.2 + 1.4 * torch.randn(count, generator=generator))
+    noisiest = 1 - 0.05 * torch.rand(count, generator=generator)
+    return torch.where(torch.rand(count, generator=generator) < 0.15, noisiest, s)
 
 
 def _encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: str) -> dict[str, torch.Tensor]:
