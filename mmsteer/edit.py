@@ -80,7 +80,9 @@ class Edit:
             raise SteerError(
                 f"a number in the edit {text!r} cannot be read: write for example 'warm light:1.0'"
             ) from None
-        feature: str | int = int(part["feature"]) if part["feature"].isdigit() else part["feature"].strip()
+        feature: str | int = (
+            int(part["feature"]) if re.fullmatch("[0-9]{1,9}", part["feature"]) else part["feature"].strip()
+        )
         words = tuple(word.strip() for word in (part["words"] or "").split(",") if word.strip())
         mode: Any = part["mode"] or "add"  # the grammar lets nothing else through
         return cls(feature, mode, strength, words, start, end)

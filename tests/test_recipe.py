@@ -46,6 +46,11 @@ def test_an_edit_reads_its_own_text(edit):
     assert Edit.parse(str(edit)) == edit
 
 
+@pytest.mark.parametrize("text", ["\u00b2", "9" * 5000])  # digits to str.isdigit, no number to int
+def test_only_a_short_plain_number_is_a_feature_number(text):
+    assert Edit.parse(text).feature == text
+
+
 @pytest.mark.parametrize(
     "text", ["", "cat:1e999", "cat:nan", "cat:fly:1", "cat:99", "cat[0.9-0.1]", "cat:1:2:3", "cat[0.5]", "cat:--3"]
 )
