@@ -62,11 +62,11 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     known = [(f, i) for f in steerer.bank.features if (i := intent(f)) is not None]
     if quick:  # an even sample of each modality
         known = [
-            pair for m in ("vision", "cross", "language") for pair in [k for k in known if k[0].modality == m][::12][:3]
+            pair for m in ("vision", "cross", "language") for pair in [k for k in known if k[0].modality == m][::12][:2]
         ]
     count = 12 if quick else 40
     cases = _cases(steerer, judge, seed, count, None)
-    means = _mean_directions(steerer, seed, 1500 if quick else 6000)
+    means = _mean_directions(steerer, seed, 600 if quick else 6000)
     rows = []
     for feature, (factor, value) in known:
         row = _measure(steerer, judge, cases, feature, factor, value, seed, count, means)

@@ -27,12 +27,12 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure judge, autoencoder, CLIP and pictures; print one row a figure, with its target beside it."""
     judge = Judge.load(MINI / "judge")
     steerer = Steerer.load("mini")
-    scenes = next(iter(WorldPairs(seed, 512 if quick else 4096).batches(4096)))
+    scenes = next(iter(WorldPairs(seed, 384 if quick else 4096).batches(4096)))
     measured: dict[str, Any] = {}
     measured |= _judge(judge, scenes.pictures, scenes.factors)
     measured |= _autoencoder(steerer, judge, scenes.pictures[:1024], scenes.factors[:1024])
     measured |= _clip(scenes.pictures, scenes.factors)
-    pictures, read = _pictures(steerer, judge, seed, 96 if quick else 1024)
+    pictures, read = _pictures(steerer, judge, seed, 72 if quick else 1024)
     measured |= read
     rows = [{"figure": k, "measured": v, "target": TARGETS.get(k, "")} for k, v in measured.items()]
     print(table(rows))
