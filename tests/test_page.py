@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from mmsteer import FeatureBank, Recipe, Steerer
 from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.presets import PRESETS
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -154,12 +155,13 @@ def test_search_filter_and_add_to_the_rack(page: Page):
 
 
 def test_a_preset_sets_everything(page: Page):
+    preset = next(p for p in PRESETS if p.title == "Warm light")
     after = source(page, "after")
-    page.get_by_role("button", name="Warm light", exact=True).click()
+    page.get_by_role("button", name=preset.title, exact=True).click()
     changed(page, after)
-    expect(page.locator("#mm-prompt textarea, #mm-prompt input").first).to_have_value("a house in the snow")
+    expect(page.locator("#mm-prompt textarea, #mm-prompt input").first).to_have_value(preset.prompt)
     expect(page.locator("#mm-row-0")).to_contain_text("warm light")
-    assert "a house in the snow, seed 5" in (page.locator(".mm-after").get_attribute("alt") or "")
+    assert f"{preset.prompt}, seed {preset.seed}" in (page.locator(".mm-after").get_attribute("alt") or "")
 
 
 def test_dice_and_lock(page: Page):

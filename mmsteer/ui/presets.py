@@ -20,11 +20,11 @@ class Preset:
 
 PRESETS = (
     Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in a meadow", 3, (("night", 1.0),)),
-    Preset("Warm light", "vision-only: no caption ever says it", "a house in the snow", 5, (("warm light", 1.0),)),
+    Preset("Warm light", "vision-only: no caption ever says it", "a big fox in the snow", 2, (("warm light", 1.0),)),
     Preset("A white frame", "vision-only: added to any picture", "a big fox in the forest", 2, (("white frame", 1.0),)),
     Preset("Please draw", "language-only: words change, the picture does not", "a small car on the beach", 4, (("please draw", 1.0),)),
     Preset("Another animal", "cross-modal: the prompt says cat, the feature wins", "a big cat at sunset", 6, (("panda", 1.2),)),
-    Preset("Three at once", "mixed: one of each", "a rocket in the desert", 8, (("night", 1.0), ("vignette", 1.0), ("lovely", 1.0))),
+    Preset("Three at once", "mixed: one of each", "a big fox in a meadow", 8, (("night", 1.5), ("white frame", 1.0), ("lovely", 1.0))),
 )  # fmt: skip
 
 
