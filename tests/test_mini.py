@@ -49,7 +49,9 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
         return red - blue
 
     results = [mini.steer("a cat at night", [Edit("warm light", strength=1.0)], seed=seed) for seed in range(6)]
-    assert sum(warmth(result.after) - warmth(result.before) for result in results) > 0
+    gains = [warmth(result.after) - warmth(result.before) for result in results]
+    assert gains[3] > 0  # the README's seed
+    assert sum(gains) > 0
 
 
 def test_presets_name_features_there_are(mini: Steerer):

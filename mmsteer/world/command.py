@@ -91,5 +91,6 @@ def _train(args: argparse.Namespace) -> None:
     if all((args.work / "export" / part).is_dir() for part in ("clip", "vae", "unet", "judge")):
         from mmsteer.world.assemble import MINI, assemble
 
-        with first_process_first():
-            print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")
+        with first_process_first() as first_process:
+            if first_process:
+                print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")

@@ -123,12 +123,12 @@ def _load(path: Path, task: Task, optimizers: list[Any], average: dict[str, torc
 
 
 @contextmanager
-def first_process_first() -> Iterator[None]:
-    """Under `torchrun`, the others wait until the first process has been through: what it writes is there for them."""
+def first_process_first() -> Iterator[bool]:
+    """Whether this process is the first; under `torchrun` the others wait until what it writes is there for them."""
     rank, ranks = _join()
     if rank > 0:
         dist.barrier()
-    yield
+    yield rank == 0
     if rank == 0 and ranks > 1:
         dist.barrier()
 
@@ -217,8 +217,8 @@ def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float
             model.train()
             restore()
             saved, recent = time.monotonic(), []
-    with first_process_first():
-        if rank == 0:
+    with first_process_first() as first_process:
+        if first_process:
             use_average(task, average)
             model.eval()
             task.export(folder / "export")
