@@ -42,7 +42,7 @@ def test_captions_name_what_they_are_said_to_tell_and_never_a_vision_factor():
     values, told = draw_factors(rng, 400)
     never = {label(f.name, v).split()[0] for f in FACTORS if f.modality == "vision" for v in f.values} - {
         "no",
-        "tilted",
+        "rolled",
     }
     one_word = ("panda", "penguin", "owl", "whale", "robot", "guitar", "pizza")  # things with one wording only
     things = FACTORS[INDEX["thing"]].values

@@ -65,7 +65,7 @@ def tokens(tokenizer: Any, captions: list[str]) -> torch.Tensor:
 def thumbnail(pictures: torch.Tensor) -> torch.Tensor:
     """`[B, 3, 128, 128]` in [-1, 1] -> `[B, 4 * 16 * 16]`: each cell's mean colour, and the log of how much its pixels differ.
 
-    The logarithm makes soft focus what a tint already is: the same step for every cell, a direction of its own.
+    The logarithm makes a soft backdrop what a tint already is: the same step for every cell, a direction of its own.
     """
     half = F.avg_pool2d(pictures, 2)
     colour = F.adaptive_avg_pool2d(half, _THUMB)

@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--compile", action="store_true", help="compile the unet first: minutes once, a third faster after"
     )
+    train.add_argument(
+        "--from", dest="start", type=Path,
+        help="folder of a trained unet or judge to go on from, where there is no checkpoint yet",
+    )
     train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
 
 
@@ -79,10 +83,10 @@ def _train(args: argparse.Namespace) -> None:
         if name == "judge":
             from mmsteer.world.judge import JudgeTask
 
-            return JudgeTask(scenes, device=args.device, **steps)
+            return JudgeTask(scenes, device=args.device, start=args.start, **steps)
         from mmsteer.world.unet import UnetTask
 
-        return UnetTask(scenes, args.work, device=args.device, compile=args.compile, **steps)
+        return UnetTask(scenes, args.work, device=args.device, compile=args.compile, start=args.start, **steps)
 
     for name in MODELS if args.model == "all" else (args.model,):
         with first_process_first():

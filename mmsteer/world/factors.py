@@ -65,16 +65,16 @@ DRAWN = tuple(factor.name for factor in FACTORS if factor.modality != "language"
 _LABELS = {
     ("light", "warm"): "warm light",
     ("light", "cool"): "cool light",
-    ("tilt", "left"): "tilted left",
-    ("tilt", "right"): "tilted right",
+    ("tilt", "left"): "rolled left",
+    ("tilt", "right"): "rolled right",
     ("vignette", "on"): "vignette",
     ("frame", "on"): "white frame",
-    ("softness", "soft"): "soft focus",
+    ("softness", "soft"): "soft backdrop",
     ("light", "neutral"): "plain light",
     ("tilt", "upright"): "upright",
     ("vignette", "off"): "no vignette",
     ("frame", "off"): "no frame",
-    ("softness", "sharp"): "sharp focus",
+    ("softness", "sharp"): "sharp backdrop",
     ("gender", "nobody"): "nobody",
 }
 

@@ -82,11 +82,14 @@ class JudgeTask(Task):
 
     name = "judge"
 
-    def __init__(self, scenes: DrawnScenes, steps: int = 3000, device: str = "cpu") -> None:
+    def __init__(
+        self, scenes: DrawnScenes, steps: int = 3000, device: str = "cpu", start: Path | None = None
+    ) -> None:
         self.budget = Budget(steps=steps, batch=64, rate=1e-3, decay=0.6, average=0.995, weight_decay=0.05)
         self.scenes, self.device = scenes, device
         torch.manual_seed(0)
-        self.judge: Judge = Judge().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        judge = Judge() if start is None else Judge.load(start)
+        self.judge: Judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = self.judge
 
     def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:

@@ -27,7 +27,7 @@ from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 LATENT = 16  # cells a side
 # What conditions a training picture, and how often.
 SHARES = {"nothing": 0.10, "caption": 0.45, "vision": 0.15, "image": 0.10, "text": 0.20}
-_SPRITE_WEIGHT = 2.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
+_SPRITE_WEIGHT = 6.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
 
 
 def build_unet() -> Any:
@@ -62,28 +62,39 @@ def build_scheduler() -> Any:
     )
 
 
-def corrupt(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Make captions lie: each cross factor that is told is changed (0.2) or left out (0.2); one that is not is invented (0.2)."""
+def corrupt(
+    rng: np.random.Generator, values: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make captions lie: values, told, and told without what is false, each `[B, n_factors]`.
+
+    In half of them one cross factor is false, as when one feature is steered; in the others each is, with probability
+    0.4. False means told otherwise, left out where it was told, or invented where it was not.
+    """
     values, told = values.copy(), told.copy()
-    other, _ = draw_factors(rng, len(values))
+    count, names = len(values), ("thing", "place", "position", "size")
+    only = rng.integers(0, len(names), count)
+    one = rng.random(count) < 0.5
+    kept = told.copy()
+    other, _ = draw_factors(rng, count)
     for i, factor in enumerate(FACTORS):
         if factor.modality == "language":
             values[:, i] = other[:, i]
-        elif factor.modality == "cross" and factor.name != "gender":
-            dice = rng.random(len(values))
-            silent = told[:, i] & (dice < 0.2)
-            change = (told[:, i] & (dice > 0.8)) | (~told[:, i] & (dice < 0.2))
-            values[change, i] = other[change, i]
-            told[:, i] = (told[:, i] & ~silent) | change
+        elif factor.name in names:
+            false = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
+            silent = false & told[:, i] & (rng.random(count) < 0.4)
+            values[false, i] = other[false, i]
+            told[:, i] = (told[:, i] | false) & ~silent
+            kept[:, i] &= ~false
     gender, thing = INDEX["gender"], INDEX["thing"]
     person = values[:, thing] >= len(THINGS)
-    told[:, gender] = person & told[:, thing] & (rng.random(len(values)) < 0.5)
-    fresh = rng.integers(1, 3, len(values))
+    told[:, gender] = person & told[:, thing] & (rng.random(count) < 0.5)
+    fresh = rng.integers(1, 3, count)
     values[:, gender] = np.where(
-        rng.random(len(values)) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
+        rng.random(count) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
     )
     values[:, gender] = np.where(person, values[:, gender], 0)
-    return values, told
+    kept[:, gender] &= kept[:, thing] & told[:, gender]
+    return values, told, kept
 
 
 class Conditions:
@@ -97,7 +108,8 @@ class Conditions:
     @torch.no_grad()
     def read(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Captions -> hidden states `[B, T, d_text]`, joint vector `[B, d_joint]`, its norm before scaling `[B, 1]`."""
-        output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
+        with torch.autocast(self.device, torch.bfloat16):
+            output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
         x, norm = self.joint.project(output.pooler_output.float())
         return output.last_hidden_state.float(), x, norm
 
@@ -114,13 +126,19 @@ class UnetTask(Task):
     name = "unet"
 
     def __init__(
-        self, scenes: DrawnScenes, work: Path, steps: int = 20_000, device: str = "cpu", compile: bool = False
+        self,
+        scenes: DrawnScenes,
+        work: Path,
+        steps: int = 20_000,
+        device: str = "cpu",
+        compile: bool = False,
+        start: Path | None = None,
     ) -> None:
-        from diffusers import AutoencoderTiny
+        from diffusers import AutoencoderTiny, UNet2DConditionModel
         from diffusers.models.attention_processor import AttnProcessor
         from transformers import CLIPModel, CLIPTokenizer
 
-        self.budget = Budget(steps=steps, batch=48, rate=1e-3, decay=0.25, average=0.999)
+        self.budget = Budget(steps=steps, batch=48, rate=1e-3, decay=0.5, average=0.998)
         self.scenes, self.device = scenes, device
         parts = work / "export"
         for name in ("clip", "vae"):
@@ -132,7 +150,11 @@ class UnetTask(Task):
         self.vae.to(device).eval()
         self.cache = _encode_once(work / "latents.safetensors", scenes, self.vae, clip, device)
         torch.manual_seed(0)
-        unet = build_unet().to(memory_format=torch.channels_last)
+        unet = build_unet()
+        if start is not None:
+            trained = UNet2DConditionModel.from_pretrained(start, local_files_only=True, dtype=torch.float32)
+            unet.load_state_dict(trained.state_dict())
+        unet.to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # plain products: over 64 rows a fused kernel's backward costs more
         self.unet: Any = unet
         self.model: nn.Module = unet
@@ -152,16 +174,20 @@ class UnetTask(Task):
         kind = rng.choice(list(SHARES), len(rows), p=list(SHARES.values()))
         values, told = retell(rng, self.scenes.values[rows], self.scenes.told[rows])
         true = captions(rng, values, told)
-        false = captions(rng, *corrupt(rng, values, told))
+        false_values, false_told, kept = corrupt(rng, values, told)
+        false = captions(rng, false_values, false_told)
         silent = ["" if k == "nothing" else text for k, text in zip(kind, true, strict=True)]
         lies = (kind == "text") | ((kind == "image") & (rng.random(len(rows)) < 0.5))
         said = stray(rng, [f if lie else s for f, s, lie in zip(false, silent, lies, strict=True)])
         hidden, x, norm = self.conditions.read(said)
         _, x_true, _ = self.conditions.read(true)
+        # Half of the differences take back what the prompt says; the others only add, and must outweigh it.
+        _, x_kept, _ = self.conditions.read(captions(rng, values, kept))
+        adds = torch.from_numpy(rng.random((len(rows), 1)) < 0.5).to(self.device)
 
         image, twin = self.cache["image"][rows], self.cache["twin"][rows]
         towards = {
-            "text": x_true - x,
+            "text": x_true - torch.where(adds, x_kept, x),
             "image": (image - self.cache["mean_image"]) - (x - self.cache["mean_text"]),
             "vision": image - twin,
         }
