@@ -20,7 +20,7 @@ class Spec:
 
     folder: Path
     steps: int = 12
-    guidance: float = 3.0
+    guidance: float = 5.0
     whole_words: bool = False
     """Each known word is one token; a word of several tokens is unknown to the model, and the visitor is told."""
     licence: str = "see the checkpoint's own card"

@@ -35,7 +35,7 @@ class Feature:
     sure: float | None
     """Held-out F1 of the name against the feature's firing; None where no name is sure."""
     modality: Modality
-    """By the absolute rule: MDS above 0.8 vision, below 0.2 language, between with co-firing cross."""
+    """By the absolute rule (`mmsteer.mds.absolute_rule`): what fires on both sides of the same pairs is cross."""
     modality_paper: Modality
     """By the paper's rule: mean plus or minus one standard deviation over features (2502.14888, Sec. 2.1)."""
     mds: float
@@ -61,6 +61,8 @@ class Feature:
     """Row in the text dictionary, if it has a text direction."""
     unit: float
     """Its mean activation where it fires, on the side it acts on: strength 1.0."""
+    mds_both: float | None = None
+    """MDS over the pairs where both sides fire; None if there are none."""
     usable: tuple[float, float] = (-2.0, 2.0)
     """Strengths between which pictures hold together, in units."""
     words: tuple[str, ...] = ()

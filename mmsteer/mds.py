@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from mmsteer.bank import Modality
 
 VISION_ABOVE, LANGUAGE_BELOW = 0.8, 0.2
-LEAST_COFIRING = 1.5  # over chance, for a feature between the two to count as cross-modal
+LEAST_COFIRING = 1.5  # over chance, for a feature to count as cross-modal
+LEAST_TOGETHER = 0.1  # of the pairs on which it fires, both sides do in at least this share
 
 
 class Score(NamedTuple):
@@ -66,18 +67,17 @@ def score(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0, resamples: int
     )
 
 
-def absolute_rule(mds: float, cofiring: float) -> "Modality":
-    """Vision above 0.8, language below 0.2; between them cross, if it fires on both sides of the same pairs.
+def absolute_rule(found: Score) -> "Modality":
+    """Cross if both sides fire on the same pairs, well over chance, and neither dwarfs the other there; else the side it leans to.
 
-    Between them without co-firing it is two things that share a name, and goes to the side it leans to.
+    The plain score cannot decide this: a concept always drawn but captioned in a share r of its pictures scores
+    1 - r / 2, so it says how often a concept is captioned. The score over the pairs where both fire does not move with
+    r. A feature that never fires on one side has no such pairs, and a split one hardly any.
     """
-    if mds > VISION_ABOVE:
-        return "vision"
-    if mds < LANGUAGE_BELOW:
-        return "language"
-    if cofiring >= LEAST_COFIRING:
+    together = found.cofiring >= LEAST_COFIRING and found.p_both >= LEAST_TOGETHER
+    if together and LANGUAGE_BELOW <= found.both <= VISION_ABOVE:
         return "cross"
-    return "vision" if mds >= 0.5 else "language"
+    return "vision" if found.mds >= 0.5 else "language"
 
 
 def paper_rule(mds: np.ndarray) -> "list[Modality]":

@@ -27,7 +27,7 @@ class Sampler:
     """How the pipeline samples."""
 
     steps: int = 12
-    guidance: float = 3.0
+    guidance: float = 5.0
     """Classifier-free guidance scale; 1 and below switch guidance off."""
 
     def __post_init__(self) -> None:
@@ -100,8 +100,8 @@ class Recipe:
         try:
             fields = parse_qs(query, max_num_fields=100)
             first = {key: values[0] for key, values in fields.items()}
-            seed, steps = int(first.get("seed", "0")), int(first.get("steps", "12"))
-            guidance = float(first.get("guidance", "3"))
+            seed, steps = int(first.get("seed", "0")), int(first.get("steps", Sampler.steps))
+            guidance = float(first.get("guidance", Sampler.guidance))
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))

@@ -1,6 +1,7 @@
 """The sparse autoencoder: encode, decode, save, load. Knows vectors; knows nothing of pictures, words or modalities.
 
-TopK after Gao et al. (2406.04093). Saved in SAELens' layout (cfg.json + sae_weights.safetensors), so other tools read it.
+JumpReLU (Rajamanoharan et al., 2407.14435): a latent fires where it exceeds a threshold of its own. Saved in SAELens'
+layout (cfg.json + sae_weights.safetensors), so other tools read it.
 """
 
 import json
@@ -19,16 +20,14 @@ class SAEConfig:
 
     d_in: int
     n_latents: int
-    k: int
-    """Latents that may fire at once."""
 
     def __post_init__(self) -> None:
-        if not (self.d_in > 0 and 0 < self.k <= self.n_latents):
-            raise SteerError(f"a dictionary of {asdict(self)} cannot be: give d_in > 0 and 0 < k <= n_latents")
+        if not (self.d_in > 0 and self.n_latents > 0):
+            raise SteerError(f"a dictionary of {asdict(self)} cannot be: give d_in > 0 and n_latents > 0")
 
 
 class SparseAutoencoder(nn.Module):
-    """x `[..., d_in]` <-> code `[..., n_latents]`, at most k of it not zero, none negative."""
+    """x `[..., d_in]` <-> code `[..., n_latents]`, few of it not zero, none negative."""
 
     def __init__(self, config: SAEConfig) -> None:
         super().__init__()
@@ -37,15 +36,16 @@ class SparseAutoencoder(nn.Module):
         self.b_enc = nn.Parameter(torch.zeros(config.n_latents))
         self.W_dec = nn.Parameter(torch.zeros(config.n_latents, config.d_in))
         self.b_dec = nn.Parameter(torch.zeros(config.d_in))
+        self.threshold = nn.Parameter(torch.zeros(config.n_latents))
 
     def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
         """What the latents would be if all could fire, `[..., n_latents]`, negative ones at zero."""
         return torch.relu((x - self.b_dec) @ self.W_enc + self.b_enc)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """The code of x: its k largest pre-activations, all others zero."""
-        best = torch.topk(self.pre_activations(x), self.config.k, dim=-1)
-        return torch.zeros(*x.shape[:-1], self.config.n_latents).to(x).scatter(-1, best.indices, best.values)
+        """The code of x: pre-activations above their thresholds, all others zero."""
+        before = self.pre_activations(x)
+        return before * (before > self.threshold)
 
     def decode(self, code: torch.Tensor) -> torch.Tensor:
         """The vector a code stands for."""
@@ -60,7 +60,7 @@ class SparseAutoencoder(nn.Module):
 
         folder.mkdir(parents=True, exist_ok=True)
         config = {
-            "architecture": "topk", "d_in": self.config.d_in, "d_sae": self.config.n_latents, "k": self.config.k,
+            "architecture": "jumprelu", "d_in": self.config.d_in, "d_sae": self.config.n_latents,
             "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
             "reshape_activations": "none", "rescale_acts_by_decoder_norm": False,
             "metadata": {"model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12"},
@@ -78,9 +78,9 @@ class SparseAutoencoder(nn.Module):
         try:
             path = folder / "cfg.json"
             config = json.loads(path.read_text())
-            if config.get("architecture") != "topk":
-                raise SteerError(f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'topk'")
-            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"], config["k"]))
+            if config.get("architecture") != "jumprelu":
+                raise SteerError(f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'jumprelu'")
+            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"]))
             path = folder / "sae_weights.safetensors"
             dictionary.load_state_dict(load_file(path))
         except SteerError:

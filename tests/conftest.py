@@ -67,7 +67,7 @@ def make_bank(projection: torch.Tensor) -> FeatureBank:
     generator = torch.Generator().manual_seed(1)
     dictionaries = {}
     for side in ("image", "text"):
-        dictionary = SparseAutoencoder(SAEConfig(WIDTH, LATENTS, 4))
+        dictionary = SparseAutoencoder(SAEConfig(WIDTH, LATENTS))
         rows = torch.randn(LATENTS, WIDTH, generator=generator)
         dictionary.W_dec.data = rows / rows.norm(dim=1, keepdim=True)
         dictionary.W_enc.data = dictionary.W_dec.data.T.clone()

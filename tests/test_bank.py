@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mmsteer.bank import FeatureBank
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
-from mmsteer.build.train import TrainConfig, fvu, train_dictionary
+from mmsteer.build.train import Level, TrainConfig, fvu, train_dictionary
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score
 from mmsteer.sae import SAEConfig, SparseAutoencoder
@@ -49,27 +49,49 @@ def test_a_feature_of_pictures_alone_scores_one_however_often_it_fires(rate):
     assert score(fires * 2.0, np.zeros(1000)).mds == 1.0
 
 
+def fires(count: int, *rows: int) -> np.ndarray:
+    """1 on some rows of `count`, else 0."""
+    z = np.zeros(count)
+    z[list(rows)] = 1.0
+    return z
+
+
 def test_the_absolute_rule():
-    assert absolute_rule(0.9, 0) == "vision"
-    assert absolute_rule(0.1, 0) == "language"
-    assert absolute_rule(0.5, 3.0) == "cross"
-    assert absolute_rule(0.6, 0.2) == "vision"  # two things, never together
+    assert absolute_rule(score(fires(20, 1, 2, 3), fires(20))) == "vision"
+    assert absolute_rule(score(fires(20), fires(20, 1, 2, 3))) == "language"
+    assert absolute_rule(score(fires(20, 1, 2, 3), fires(20, 1, 2))) == "cross"
+    assert absolute_rule(score(fires(20, 1, 2, 3), fires(20, 7))) == "vision"  # two things, never together
+    half = np.arange(20) % 2 == 0
+    apart = np.arange(20) % 4 < 2
+    assert absolute_rule(score(half * 1.0, apart * 1.0)) == "vision"  # together no more than chance has it
+    assert absolute_rule(score(fires(20, 1, 2), 9 * fires(20, 1, 2))) == "language"  # one side dwarfs the other
 
 
-def test_topk_keeps_the_largest_and_decodes_linearly():
-    sae = SparseAutoencoder(SAEConfig(3, 3, 2))
+@pytest.mark.parametrize("told", [0.2, 0.5, 1.0])
+def test_a_concept_seldom_captioned_is_still_cross(told):
+    drawn = np.arange(2000) % 20 == 0
+    said = drawn & (np.arange(2000) // 20 % 10 < 10 * told)
+    found = score(drawn * 1.0, said * 1.0)
+    assert found.mds == pytest.approx(1 - told / 2)
+    assert found.both == pytest.approx(0.5)
+    assert absolute_rule(found) == "cross"
+
+
+def test_a_latent_fires_above_its_threshold_and_decodes_linearly():
+    sae = SparseAutoencoder(SAEConfig(3, 3))
     with torch.no_grad():
         sae.W_enc.copy_(torch.eye(3))
         sae.W_dec.copy_(torch.eye(3))
-    x = torch.tensor([[1.0, 3.0, 2.0], [-1.0, 0.5, -2.0]])
-    assert sae.encode(x).tolist() == [[0.0, 3.0, 2.0], [0.0, 0.5, 0.0]]
-    assert sae(x).tolist() == [[0.0, 3.0, 2.0], [0.0, 0.5, 0.0]]
+        sae.threshold.copy_(torch.tensor([1.5, 0.0, 2.0]))
+    x = torch.tensor([[1.0, 3.0, 2.5], [-1.0, 0.5, 2.0]])
+    assert sae.encode(x).tolist() == [[0.0, 3.0, 2.5], [0.0, 0.5, 0.0]]
+    assert sae(x).tolist() == [[0.0, 3.0, 2.5], [0.0, 0.5, 0.0]]
 
 
 def test_a_dictionary_survives_saving(tmp_path):
     torch.manual_seed(0)
     x = torch.randn(64, 8)
-    sae = train_dictionary(x, TrainConfig(16, 4, 30, seed=0))
+    sae = train_dictionary(x, TrainConfig((Level(16, 4),), 30, seed=0))
     sae.save(tmp_path / "image")
     assert torch.equal(SparseAutoencoder.load(tmp_path / "image").encode(x), sae.encode(x))
 
@@ -81,7 +103,7 @@ def test_training_finds_known_directions():
     which = torch.rand(4000, 6, generator=rng).argsort(1)[:, :2]
     on = torch.zeros(4000, 6).scatter(1, which, 1 + torch.rand(4000, 2, generator=rng))
     x = on @ truth + 0.01 * torch.randn(4000, 16, generator=rng)
-    sae = train_dictionary(x, TrainConfig(12, 2, 600, seed=0))
+    sae = train_dictionary(x, TrainConfig((Level(12, 2),), 600, seed=0))
     decoder = torch.nn.functional.normalize(sae.W_dec, dim=1)
     assert fvu(sae, x) < 0.1
     assert (decoder @ truth.T).max(0).values.min() > 0.9
@@ -92,12 +114,12 @@ def test_a_bad_embedding_is_named(row):
     x = torch.randn(40, 8)
     x[7] = row
     with pytest.raises(SteerError, match="7"):
-        train_dictionary(x, TrainConfig(16, 4, 5))
+        train_dictionary(x, TrainConfig((Level(4, 1), Level(12, 3)), 5))
 
 
 def test_fewer_pairs_than_latents_is_refused():
     with pytest.raises(SteerError, match="10 pairs for 16 latents"):
-        train_dictionary(torch.randn(10, 8), TrainConfig(16, 4, 5))
+        train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), 5))
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():

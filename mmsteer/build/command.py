@@ -5,8 +5,13 @@ import shutil
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsteer.backbone import ASSETS
+from mmsteer.errors import SteerError
+
+if TYPE_CHECKING:
+    from mmsteer.build.train import Level
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="train dictionaries on pairs of the world, score and name their features")
     build.add_argument("--backbone", type=Path, default=ASSETS / "mini", help="folder with clip/ inside")
     build.add_argument("--count", type=int, default=30_000, help="training pairs; 12,000 more are held out")
-    build.add_argument("--latents", type=int, default=128, help="latents of each dictionary")
-    build.add_argument("--k", type=int, default=8, help="latents that may fire at once")
+    for side, levels in (("image", "24:5,128:3"), ("text", "24:5,232:5")):
+        build.add_argument(
+            f"--{side}", default=levels, metavar="LATENTS:K,…",
+            help=f"levels of the {side} dictionary: how many latents, how many of them fire at once (default {levels})",
+        )  # fmt: skip
     build.add_argument("--steps", type=int, default=4000)
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--out", type=Path, default=ASSETS / "banks" / "mini")
@@ -48,6 +56,17 @@ def _show(args: argparse.Namespace) -> None:
     ]))  # fmt: skip
 
 
+def _levels(text: str) -> "tuple[Level, ...]":
+    from mmsteer.build.train import Level
+
+    try:
+        return tuple(Level(*(int(n) for n in part.split(":"))) for part in text.split(","))
+    except (ValueError, TypeError):
+        raise SteerError(
+            f"cannot read the levels {text!r}: write LATENTS:K,LATENTS:K, for example 24:5,128:3"
+        ) from None
+
+
 def _build(args: argparse.Namespace) -> None:
     import torch
 
@@ -65,11 +84,13 @@ def _build(args: argparse.Namespace) -> None:
     pairs = embed(clip_folder, args.seed + 1, args.count, args.work)
     apart = embed(clip_folder, args.seed + 2, held, args.work)
     matching, scoring = apart.part(0, held // 2), apart.part(held // 2, held)
-    config = TrainConfig(args.latents, args.k, args.steps, seed=args.seed)
+    configs = {
+        side: TrainConfig(_levels(getattr(args, side)), args.steps, seed=args.seed) for side in ("image", "text")
+    }
     dictionaries, figures = {}, {}
     for side, x, test in (("image", pairs.image, scoring.image), ("text", pairs.text, scoring.text)):
         began = time.monotonic()
-        dictionaries[side] = train_dictionary(x, config, side)
+        dictionaries[side] = train_dictionary(x, configs[side], side)
         code = dictionaries[side].encode(test)
         figures[side] = {
             "fvu": round(fvu(dictionaries[side], test), 4),
@@ -81,7 +102,9 @@ def _build(args: argparse.Namespace) -> None:
     projection = load_clip(clip_folder)[0].text_projection.weight.T.contiguous()
     meta = {
         "backbone": args.backbone.name, "clip": "the embedded world's own", "pairs": args.count, "held_out": held,
-        "objective": "matched", "latents": args.latents, "k": args.k, "steps": args.steps, "seed": args.seed, "sides": figures,
+        "objective": "matched",
+        "levels": {"image": args.image, "text": args.text}, "steps": args.steps, "seed": args.seed,
+        "sides": figures,
     }  # fmt: skip
     bank = FeatureBank(features, meta, dictionaries, fit_bridge(projection, pairs))
     shutil.rmtree(args.work / "examples", ignore_errors=True)

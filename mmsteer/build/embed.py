@@ -49,12 +49,13 @@ def load_clip(folder: Path) -> tuple[Any, Any]:
 
 
 def embed(clip_folder: Path, seed: int, count: int, work: Path) -> Embedded:
-    """Embed `count` world pairs of `seed`; read from `work` where the same CLIP has embedded them before."""
+    """Embed `count` world pairs of `seed`; read from `work` where the same CLIP has embedded the same world before."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    weights = hashlib.sha256((clip_folder / "model.safetensors").read_bytes()).hexdigest()[:16]
-    path = work / f"pairs-{weights}-{seed}-{count}.safetensors"
+    made_of = hashlib.sha256((clip_folder / "model.safetensors").read_bytes())
+    made_of.update(next(iter(WorldPairs(seed, _BATCH).batches(_BATCH))).pictures.numpy().tobytes())
+    path = work / f"pairs-{made_of.hexdigest()[:16]}-{seed}-{count}.safetensors"
     if not path.is_file():
         clip, tokenizer = load_clip(clip_folder)
         image, text, captions, factors, mentioned = [], [], [], [], []

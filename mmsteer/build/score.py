@@ -59,7 +59,7 @@ def make_features(
     z_image = np.stack([nothing if i is None else fresh.image[:, i] for i, _ in latents], 1)
     z_text = np.stack([nothing if t is None else fresh.text[:, t] for _, t in latents], 1)
     scores = [score(z_image[:, k], z_text[:, k]) for k in range(len(latents))]
-    modality = [absolute_rule(s.mds, s.cofiring) for s in scores]
+    modality = [absolute_rule(s) for s in scores]
     paper = paper_rule(np.array([s.mds for s in scores]))
 
     by_image = name_by_truth(z_image > 0, scoring.factors, scoring.mentioned, "image")
@@ -84,7 +84,8 @@ def make_features(
                 modality=modality[k], modality_paper=paper[k], mds=round(s.mds, 4), mds_low=round(s.low, 4),
                 mds_high=round(s.high, 4), n_pairs=s.n_pairs, energy_ratio=round(s.energy_ratio, 4),
                 cofiring=round(s.cofiring, 3), p_both=round(s.p_both, 4), rate_image=round(s.rate_image, 5),
-                rate_text=round(s.rate_text, 5), image_latent=image_latent, text_latent=text_latent,
+                rate_text=round(s.rate_text, 5),
+                mds_both=None if np.isnan(s.both) else round(s.both, 4), image_latent=image_latent, text_latent=text_latent,
                 unit=round(float(unit), 6), words=words[k], top_captions=tuple(scoring.captions[i] for i in best[:5]),
             )
         )  # fmt: skip

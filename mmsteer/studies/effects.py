@@ -34,6 +34,7 @@ from mmsteer.world.pairs import WorldPairs
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10, "removal": 0.80, "change language": 0.05}
 _NAMES = {label(f.name, v): (f.name, v) for f in FACTORS for v in f.values if v not in ("none", "nobody")}
 _BATCH = 24
+_SHOWN = ("white frame", "warm light", "night", "beach", "panda", "rocket", "please draw", "lovely")
 
 
 class Cases(NamedTuple):
@@ -64,7 +65,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
         known = [
             pair for m in ("vision", "cross", "language") for pair in [k for k in known if k[0].modality == m][::12][:2]
         ]
-    count = 12 if quick else 40
+    count = 12 if quick else 24
     cases = _cases(steerer, judge, seed, count, None)
     means = _mean_directions(steerer, seed, 600 if quick else 6000)
     rows = []
@@ -76,7 +77,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     summary = _summary(rows)
     print("\n" + table(summary))
     if figure:
-        _figure(steerer, known, figure)
+        _figure(steerer, figure)
     return {"features": rows, "summary": summary, "targets": TARGETS, "prompts": count}
 
 
@@ -214,17 +215,21 @@ def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _figure(steerer: Steerer, known: list[tuple[Feature, tuple[str, str]]], path: Path) -> None:
-    """A sheet: one prompt per column, *before* on top, then one feature a row, a few of each modality."""
-    from PIL import Image
+def _figure(steerer: Steerer, path: Path) -> None:
+    """A sheet: one prompt a column, *before* on top, then one feature a row, some of each modality."""
+    from PIL import Image, ImageDraw, ImageFont
 
     prompts = ["a big cat in a meadow", "a small car on the beach", "a penguin in the snow", "a rocket in the desert"]
-    prompts += ["a big fox in the forest", "a woman farmer in a meadow"]
-    seeds = list(range(len(prompts)))
-    chosen = [f for m in ("vision", "cross", "language") for f in [f for f, _ in known if f.modality == m][:4]]
-    strips = [steerer.render_many(prompts, (), seeds)]
-    strips += [steerer.render_many(prompts, [Edit(f.id)], seeds) for f in chosen]
-    rows = [torch.cat(list(strip), 2) for strip in strips]  # [3, 128, 128 * prompts]
+    prompts += ["a big fox in the forest", "a strawberry at sunset"]
+    seeds, side, left = list(range(len(prompts))), 128, 120
+    chosen = [f for name in _SHOWN for f in steerer.bank.features if f.name == name]
+    strips = [steerer.render_many(prompts, [Edit(f.id)] if f else (), seeds) for f in (None, *chosen)]
+    sheet = Image.new("RGB", (left + side * len(prompts), side * len(strips)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for row, (strip, feature) in enumerate(zip(strips, (None, *chosen), strict=True)):
+        told = "before" if feature is None else f"{feature.name}\n({feature.modality})"
+        pen.multiline_text((8, side * row + side // 2), told, "black", font, anchor="lm")
+        for column, picture in enumerate(strip):
+            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(torch.cat(rows, 1).permute(1, 2, 0).numpy()).save(path)
-    print("rows of the figure:", ", ".join(["before", *(f.name for f in chosen)]))
+    sheet.save(path)

@@ -16,7 +16,9 @@ def badge(feature: Feature) -> str:
     """Shape, modality and score, with the interval for who points at it."""
     told = (
         f"Modality Dominance Score {feature.mds:.2f}, 95 % interval {feature.mds_low:.2f} to {feature.mds_high:.2f}, "
-        f"from {feature.n_pairs} pairs: {MEANINGS[feature.modality]}"
+        f"from {feature.n_pairs} pairs"
+        + ("" if feature.mds_both is None else f"; {feature.mds_both:.2f} where both sides fire")
+        + f": {MEANINGS[feature.modality]}"
     )
     return (
         f'<span class="mm-badge mm-{feature.modality}" title="{escape(told)}">'

@@ -200,6 +200,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
                 )
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
+                gr.HTML('<p class="mm-try">Try one of these</p>')
                 with gr.Row(elem_id="mm-presets"):
                     shortcuts = [
                         gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
