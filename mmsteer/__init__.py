@@ -6,7 +6,7 @@ The way of the data, on line (`Steerer.steer`):
            - joint.project -> x [B, d_joint], norm      CLIP's projection of the end-of-text row, unit length
            - sae.encode ----> code [B, n_latents]
            - apply_edits ---> code'
-           - decode(code') - decode(code) -> dx         the SAE's error cancels
+           - (code' - code) @ effects -> dx             what goes with each latent; the SAE's error never enters
            - joint.lift ----> dh [B, d_text]            added to the chosen rows, on the chosen steps
     hidden + dh - diffuse, same noise -> after          before = the same call without dh, kept
 

@@ -144,8 +144,8 @@ class FeatureBank:
 
     @cached_property
     def bridge(self) -> "dict[str, torch.Tensor]":
-        """projection `[d_text, d_joint]`; mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
-        `[d_joint, d_joint]`; gauge_p99 `[]`."""
+        """projection `[d_text, d_joint]`; effect_image, effect_text `[n_latents, d_joint]`;
+        mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision `[d_joint, d_joint]`; gauge_p99 `[]`."""
         from safetensors.torch import load_file
 
         assert self.folder is not None

@@ -140,7 +140,7 @@ class Steerer:
         return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
 
     def _difference(self, x: "torch.Tensor", edits: list[Edit]) -> "torch.Tensor":
-        """The joint-space difference `[B, d_joint]` that edits make: decode(code') - decode(code), over both sides."""
+        """The joint-space difference `[B, d_joint]` that edits make: (code' - code) @ effects, over both sides."""
         dx = x * 0
         features = [(edit, self.bank.get(edit.feature)) for edit in edits]
         for side in dict.fromkeys(feature.side for _, feature in features):
@@ -149,7 +149,7 @@ class Steerer:
             # (in double: a strength of 1e-5 must not drown in rounding)
             code = dictionary.encode(x).double() * (0 if side == "image" else 1)
             edited = apply_edits(code, [_on_latent(edit, f) for edit, f in features if f.side == side])
-            dx = dx + (edited - code).to(dx) @ dictionary.W_dec.to(dx)  # decoding is linear: one product serves both
+            dx = dx + (edited - code).to(dx) @ self.bank.bridge[f"effect_{side}"].to(dx)
         return dx
 
     def _rows(self, encoded: Encoded, words: tuple[str, ...]) -> "torch.Tensor":

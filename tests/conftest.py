@@ -89,7 +89,8 @@ def make_bank(projection: torch.Tensor) -> FeatureBank:
         feature(10, "vignette", "vision", 10, None, 0.99), feature(11, "thank you", "language", None, 11, 0.01),
     ]  # fmt: skip
     bridge = {
-        "projection": projection, "mean_text": torch.zeros(WIDTH), "mean_image": torch.zeros(WIDTH),
+        "projection": projection, "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
+        "mean_text": torch.zeros(WIDTH), "mean_image": torch.zeros(WIDTH),
         "gauge_mean": torch.zeros(WIDTH), "gauge_precision": torch.eye(WIDTH), "gauge_p99": torch.tensor(1.0),
     }  # fmt: skip
     return FeatureBank(features, {"backbone": "tiny"}, dictionaries, bridge)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsteer.bank import FeatureBank
+from mmsteer.build.bridge import effects
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
 from mmsteer.build.train import Level, TrainConfig, fvu, train_dictionary
@@ -120,6 +121,18 @@ def test_a_bad_embedding_is_named(row):
 def test_fewer_pairs_than_latents_is_refused():
     with pytest.raises(SteerError, match="10 pairs for 16 latents"):
         train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), 5))
+
+
+def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
+    sae = SparseAutoencoder(SAEConfig(2, 2))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.eye(2))
+        sae.W_dec.copy_(torch.eye(2))
+    x = torch.tensor([[2.0, -1.0], [4.0, -3.0], [-1.0, -2.0], [-3.0, -4.0]])
+    found = effects(sae, x)
+    # latent 0 fires on the first two rows, 3 on average: (3, -2) - (-2, -3), over 3; latent 1 never does
+    assert found[0].tolist() == pytest.approx([5 / 3, 1 / 3])
+    assert found[1].tolist() == [0.0, 1.0]
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():

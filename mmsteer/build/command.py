@@ -106,7 +106,7 @@ def _build(args: argparse.Namespace) -> None:
         "levels": {"image": args.image, "text": args.text}, "steps": args.steps, "seed": args.seed,
         "sides": figures,
     }  # fmt: skip
-    bank = FeatureBank(features, meta, dictionaries, fit_bridge(projection, pairs))
+    bank = FeatureBank(features, meta, dictionaries, fit_bridge(projection, pairs, dictionaries))
     shutil.rmtree(args.work / "examples", ignore_errors=True)
     bank.save(args.out)
     world = WorldPairs(args.seed + 2, held)

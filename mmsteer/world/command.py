@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compile", action="store_true", help="compile the unet first: minutes once, a third faster after"
     )
     train.add_argument(
-        "--from", dest="start", type=Path,
+        "--from",
+        dest="start",
+        type=Path,
         help="folder of a trained unet or judge to go on from, where there is no checkpoint yet",
     )
     train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")

@@ -82,9 +82,7 @@ class JudgeTask(Task):
 
     name = "judge"
 
-    def __init__(
-        self, scenes: DrawnScenes, steps: int = 3000, device: str = "cpu", start: Path | None = None
-    ) -> None:
+    def __init__(self, scenes: DrawnScenes, steps: int = 3000, device: str = "cpu", start: Path | None = None) -> None:
         self.budget = Budget(steps=steps, batch=64, rate=1e-3, decay=0.6, average=0.995, weight_decay=0.05)
         self.scenes, self.device = scenes, device
         torch.manual_seed(0)
