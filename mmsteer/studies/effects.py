@@ -65,7 +65,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
         known = [
             pair for m in ("vision", "cross", "language") for pair in [k for k in known if k[0].modality == m][::12][:2]
         ]
-    count = 12 if quick else 24
+    count = 12 if quick else 20
     cases = _cases(steerer, judge, seed, count, None)
     means = _mean_directions(steerer, seed, 600 if quick else 6000)
     rows = []
