@@ -99,3 +99,29 @@ def test_training_killed_and_run_again_ends_where_an_unbroken_run_does(tmp_path)
     train(again, tmp_path / "killed", seed=3, every=0)
     assert again.calls == 12 - 7
     assert all(torch.equal(again.exported[k], v) for k, v in whole.exported.items())
+
+
+def test_a_lie_is_told_and_what_is_kept_of_the_caption_is_true():
+    from mmsteer.world.unet import corrupt
+
+    rng = np.random.default_rng(2)
+    values, told = draw_factors(rng, 500)
+    false, false_told, kept = corrupt(rng, values, told)
+    cross = [INDEX[name] for name in ("thing", "place", "position", "size")]
+    assert not (kept & ~told).any()  # nothing is added to the true caption
+    assert not (kept & (false != values))[:, cross].any()  # nor does a false value stay in it
+    lies = ((false_told & ~told) | (told & ~false_told) | (false_told & (false != values)))[:, cross]
+    assert lies.any(1).mean() > 0.8  # another draw may hit the same value
+    assert (lies.sum(1) == 1).mean() > 0.5  # mostly one lie at a time
+
+
+def test_a_rolled_backdrop_leaves_the_sprite_upright():
+    rng = np.random.default_rng(3)
+    values, _ = draw_factors(rng, 1)
+    values[0, [INDEX[name] for name in ("light", "vignette", "frame", "softness")]] = 0
+    values[0, INDEX["position"]], values[0, INDEX["size"]] = 1, 1
+    chance = rng.random((1, CHANCE), dtype=np.float32)
+    upright, rolled = (draw(np.where(np.arange(len(FACTORS)) == INDEX["tilt"], t, values), chance) for t in (0, 1))
+    change = (upright - rolled).abs().amax((0, 1))
+    assert change.max() > 0.1
+    assert (change == 0).float().mean() > 0.05  # where the sprite covers the backdrop

@@ -62,9 +62,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
     known = [(f, i) for f in steerer.bank.features if (i := intent(f)) is not None]
     if quick:  # an even sample of each modality
-        known = [
-            pair for m in ("vision", "cross", "language") for pair in [k for k in known if k[0].modality == m][::12][:2]
-        ]
+        groups = [[pair for pair in known if pair[0].modality == m] for m in ("vision", "cross", "language")]
+        known = [pair for group in groups for pair in group[:: max(1, len(group) // 2)][:2]]
     count = 12 if quick else 20
     cases = _cases(steerer, judge, seed, count, None)
     means = _mean_directions(steerer, seed, 600 if quick else 6000)
