@@ -36,7 +36,7 @@ def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
     activation, `[n_latents, d_joint]`.
 
     Not the decoder's row. In nested levels that is only what the coarser latents, which fire along, leave over: of
-    "penguin" it had a cosine of 0.4 with the whole difference, and adding it drew no penguin.
+    "panda" it had a cosine of 0.4 with the whole difference, and adding it drew no panda.
     """
     code = dictionary.encode(x)
     fires = (code > 0).float()
