@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmsteer.world.captions import captions, vocabulary
+from mmsteer.world.captions import captions, corrupt, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
 from mmsteer.world.pairs import WorldPairs
 from mmsteer.world.scene import CHANCE, draw
@@ -102,8 +102,6 @@ def test_training_killed_and_run_again_ends_where_an_unbroken_run_does(tmp_path)
 
 
 def test_a_lie_is_told_and_what_is_kept_of_the_caption_is_true():
-    from mmsteer.world.unet import corrupt
-
     rng = np.random.default_rng(2)
     values, told = draw_factors(rng, 500)
     false, false_told, kept = corrupt(rng, values, told)

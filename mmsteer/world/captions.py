@@ -5,7 +5,7 @@ Knows the wording of every value; knows nothing of pixels or tokens.
 
 import numpy as np
 
-from mmsteer.world.factors import FACTORS, INDEX, draw_factors
+from mmsteer.world.factors import FACTORS, INDEX, THINGS, draw_factors
 
 _THING_WORDS = {
     "cat": ("cat", "cat", "kitten", "kitty"), "dog": ("dog", "dog", "puppy", "hound"),
@@ -106,6 +106,42 @@ def retell(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tu
         elif factor.name != "gender":
             told[:, i] = fresh_told[:, i]
     return values, told
+
+
+def corrupt(
+    rng: np.random.Generator, values: np.ndarray, told: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make captions lie: values, told, and told without what is false, each `[B, n_factors]`.
+
+    In most of them one cross factor is false, as when one feature is steered, more often than not the thing, which the
+    UNet clings to most; in the others each is, with probability 0.4. False means told otherwise, left out where it was
+    told, or invented where it was not.
+    """
+    values, told = values.copy(), told.copy()
+    count, names = len(values), ("thing", "place", "position", "size")
+    only = rng.choice(len(names), count, p=(0.55, 0.15, 0.15, 0.15))
+    one = rng.random(count) < 0.7
+    kept = told.copy()
+    other, _ = draw_factors(rng, count)
+    for i, factor in enumerate(FACTORS):
+        if factor.modality == "language":
+            values[:, i] = other[:, i]
+        elif factor.name in names:
+            false = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
+            silent = false & told[:, i] & (rng.random(count) < 0.4)
+            values[false, i] = other[false, i]
+            told[:, i] = (told[:, i] | false) & ~silent
+            kept[:, i] &= ~false
+    gender, thing = INDEX["gender"], INDEX["thing"]
+    person = values[:, thing] >= len(THINGS)
+    told[:, gender] = person & told[:, thing] & (rng.random(count) < 0.5)
+    fresh = rng.integers(1, 3, count)
+    values[:, gender] = np.where(
+        rng.random(count) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
+    )
+    values[:, gender] = np.where(person, values[:, gender], 0)
+    kept[:, gender] &= kept[:, thing] & told[:, gender]
+    return values, told, kept
 
 
 def vocabulary() -> list[str]:

@@ -17,9 +17,9 @@ from torch import nn
 from mmsteer.errors import SteerError
 from mmsteer.joint import JointSpace
 from mmsteer.world.autoencoder import CHANNELS
-from mmsteer.world.captions import captions, retell
+from mmsteer.world.captions import captions, corrupt, retell
 from mmsteer.world.clip import WIDTH, stray, tokens
-from mmsteer.world.factors import FACTORS, INDEX, THINGS, draw_factors
+from mmsteer.world.factors import FACTORS, INDEX, draw_factors
 from mmsteer.world.pairs import DrawnScenes, to_uint8
 from mmsteer.world.scene import draw
 from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
@@ -60,42 +60,6 @@ def build_scheduler() -> Any:
     return DPMSolverMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, steps_offset=1
     )
-
-
-def corrupt(
-    rng: np.random.Generator, values: np.ndarray, told: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make captions lie: values, told, and told without what is false, each `[B, n_factors]`.
-
-    In most of them one cross factor is false, as when one feature is steered, more often than not the thing, which the
-    UNet clings to most; in the others each is, with probability 0.4. False means told otherwise, left out where it was
-    told, or invented where it was not.
-    """
-    values, told = values.copy(), told.copy()
-    count, names = len(values), ("thing", "place", "position", "size")
-    only = rng.choice(len(names), count, p=(0.55, 0.15, 0.15, 0.15))
-    one = rng.random(count) < 0.7
-    kept = told.copy()
-    other, _ = draw_factors(rng, count)
-    for i, factor in enumerate(FACTORS):
-        if factor.modality == "language":
-            values[:, i] = other[:, i]
-        elif factor.name in names:
-            false = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
-            silent = false & told[:, i] & (rng.random(count) < 0.4)
-            values[false, i] = other[false, i]
-            told[:, i] = (told[:, i] | false) & ~silent
-            kept[:, i] &= ~false
-    gender, thing = INDEX["gender"], INDEX["thing"]
-    person = values[:, thing] >= len(THINGS)
-    told[:, gender] = person & told[:, thing] & (rng.random(count) < 0.5)
-    fresh = rng.integers(1, 3, count)
-    values[:, gender] = np.where(
-        rng.random(count) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
-    )
-    values[:, gender] = np.where(person, values[:, gender], 0)
-    kept[:, gender] &= kept[:, thing] & told[:, gender]
-    return values, told, kept
 
 
 class Conditions:
