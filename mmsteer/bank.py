@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Modality = Literal["vision", "language", "cross"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-SCHEMA = 1
+SCHEMA = 2  # thresholds in the dictionaries, effects in the bridge
 _CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
 
@@ -120,10 +120,9 @@ class FeatureBank:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             meta = data["meta"]
-            if meta["schema"] > SCHEMA:
-                raise SteerError(
-                    f"{path} has schema {meta['schema']}; this mmsteer reads up to {SCHEMA}: update mmsteer"
-                )
+            if meta["schema"] != SCHEMA:
+                cure = "update mmsteer" if meta["schema"] > SCHEMA else "build the bank again"
+                raise SteerError(f"{path} has schema {meta['schema']}; this mmsteer reads schema {SCHEMA}: {cure}")
             features = [_feature(record) for record in data["features"]]
         except SteerError:
             raise

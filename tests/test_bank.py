@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsteer.bank import FeatureBank
+from mmsteer.bank import SCHEMA, FeatureBank
 from mmsteer.build.bridge import effects
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
@@ -187,9 +187,10 @@ def test_a_truncated_file_is_named(tiny_bank, tmp_path, file):
         read_all()
 
 
-def test_a_newer_bank_is_refused(tiny_bank, tmp_path):
+@pytest.mark.parametrize(("schema", "cure"), [(99, "update mmsteer"), (1, "build the bank again")])
+def test_a_bank_of_another_schema_is_refused_with_the_cure(tiny_bank, tmp_path, schema, cure):
     FeatureBank.load(tiny_bank).save(tmp_path / "bank")
     path = tmp_path / "bank" / "bank.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
-    with pytest.raises(SteerError, match="schema 99"):
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', f'"schema": {schema}'))
+    with pytest.raises(SteerError, match=f"schema {schema};.*{cure}"):
         FeatureBank.load(tmp_path / "bank")

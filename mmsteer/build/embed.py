@@ -3,7 +3,6 @@
 Knows CLIP and pictures; knows nothing of dictionaries.
 """
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.world.clip import tokens
-from mmsteer.world.pairs import WorldPairs
+from mmsteer.world.pairs import WorldPairs, digest
 
 _BATCH = 128
 
@@ -53,9 +52,7 @@ def embed(clip_folder: Path, seed: int, count: int, work: Path) -> Embedded:
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    made_of = hashlib.sha256((clip_folder / "model.safetensors").read_bytes())
-    made_of.update(next(iter(WorldPairs(seed, _BATCH).batches(_BATCH))).pictures.numpy().tobytes())
-    path = work / f"pairs-{made_of.hexdigest()[:16]}-{seed}-{count}.safetensors"
+    path = work / f"pairs-{digest(seed, clip_folder / 'model.safetensors')}-{seed}-{count}.safetensors"
     if not path.is_file():
         clip, tokenizer = load_clip(clip_folder)
         image, text, captions, factors, mentioned = [], [], [], [], []

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from mmsteer.errors import SteerError
+
 MODELS = ("clip", "autoencoder", "judge", "unet")
 
 
@@ -67,6 +69,10 @@ def _train(args: argparse.Namespace) -> None:
     from mmsteer.world.pairs import DrawnScenes
     from mmsteer.world.training import Task, first_process_first, train
 
+    if args.start and args.model not in ("unet", "judge"):
+        raise SteerError(
+            f"--from goes with `train unet` or `train judge`, not with {args.model!r}: name one of the two"
+        )
     if args.threads:
         torch.set_num_threads(args.threads)
     with first_process_first():

@@ -4,6 +4,7 @@
 pictures many times.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -107,15 +108,24 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(batch.pictures[some], batch.captions[some], batch.factors[some], batch.mentioned[some])
 
 
+def digest(seed: int, *files: Path) -> str:
+    """16 hex digits of how the world looks and of some model files: what is kept of both is stale when they change."""
+    found = hashlib.sha256(next(iter(WorldPairs(seed, _BLOCK).batches(_BLOCK))).pictures.numpy().tobytes())
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
+
+
 class DrawnScenes:
-    """`count` scenes drawn once into `folder` and read back as a memory map; drawn again if seed or count differ."""
+    """`count` scenes drawn once into `folder` and read back as a memory map; drawn again if they would differ."""
 
     def __init__(self, folder: Path, seed: int, count: int) -> None:
+        self.seed = seed
         rng = np.random.default_rng((seed, 0xD5))
         self.values, self.told = draw_factors(rng, count)
         self.chance = rng.random((count, CHANCE), dtype=np.float32)
         path, stamp = folder / "scenes.npy", folder / "scenes.json"
-        wanted = {"seed": seed, "count": count}
+        wanted = {"seed": seed, "count": count, "digest": digest(seed)}
         if not stamp.is_file() or json.loads(stamp.read_text()) != wanted:
             folder.mkdir(parents=True, exist_ok=True)
             stamp.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from mmsteer.world.autoencoder import CHANNELS
 from mmsteer.world.captions import captions, corrupt, retell
 from mmsteer.world.clip import WIDTH, stray, tokens
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors
-from mmsteer.world.pairs import DrawnScenes, to_uint8
+from mmsteer.world.pairs import DrawnScenes, digest, to_uint8
 from mmsteer.world.scene import draw
 from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 
@@ -113,12 +113,19 @@ class UnetTask(Task):
         self.conditions = Conditions(clip, CLIPTokenizer.from_pretrained(parts / "clip"), device)
         self.vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True, dtype=torch.float32)
         self.vae.to(device).eval()
-        self.cache = _encode_once(work / "latents.safetensors", scenes, self.vae, clip, device)
+        readers = parts / "clip" / "model.safetensors", parts / "vae" / "diffusion_pytorch_model.safetensors"
+        kept = work / f"latents-{digest(scenes.seed, *readers)}-{scenes.seed}-{len(scenes)}.safetensors"
+        self.cache = _encode_once(kept, scenes, self.vae, clip, device)
         torch.manual_seed(0)
         unet = build_unet()
         if start is not None:
-            trained = UNet2DConditionModel.from_pretrained(start, local_files_only=True, dtype=torch.float32)
-            unet.load_state_dict(trained.state_dict())
+            try:
+                trained = UNet2DConditionModel.from_pretrained(start, local_files_only=True, dtype=torch.float32)
+                unet.load_state_dict(trained.state_dict())
+            except (OSError, ValueError, RuntimeError) as error:
+                raise SteerError(
+                    f"{start} holds no unet of the world's shape ({str(error).splitlines()[0]}): give for example assets/mini/unet"
+                ) from None
         unet.to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # plain products: over 64 rows a fused kernel's backward costs more
         self.unet: Any = unet
