@@ -99,8 +99,10 @@ class UnetTask(Task):
         compile: bool = False,
         start: Path | None = None,
     ) -> None:
-        from diffusers import AutoencoderTiny, UNet2DConditionModel
+        from diffusers import AutoencoderTiny
         from diffusers.models.attention_processor import AttnProcessor
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
         from transformers import CLIPModel, CLIPTokenizer
 
         self.budget = Budget(steps=steps, batch=48, rate=1e-3, decay=0.5, average=0.998)
@@ -119,12 +121,13 @@ class UnetTask(Task):
         torch.manual_seed(0)
         unet = build_unet()
         if start is not None:
+            path = start / "diffusion_pytorch_model.safetensors"
             try:
-                trained = UNet2DConditionModel.from_pretrained(start, local_files_only=True, dtype=torch.float32)
-                unet.load_state_dict(trained.state_dict())
-            except (OSError, ValueError, RuntimeError) as error:
+                unet.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+            except (OSError, RuntimeError, SafetensorError) as error:
+                told = str(error).splitlines()[0]
                 raise SteerError(
-                    f"{start} holds no unet of the world's shape ({str(error).splitlines()[0]}): give for example assets/mini/unet"
+                    f"{path} is no unet of the world's shape ({told}): name for example assets/mini/unet"
                 ) from None
         unet.to(memory_format=torch.channels_last)
         unet.set_attn_processor(AttnProcessor())  # plain products: over 64 rows a fused kernel's backward costs more
