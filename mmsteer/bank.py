@@ -7,7 +7,7 @@ Knows what is known of features; how that was found out is `mmsteer.build`'s bus
 import difflib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from mmsteer.sae import SparseAutoencoder
 
 Modality = Literal["vision", "language", "cross"]
+NamedBy = Literal["truth", "words", "property", "person"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-SCHEMA = 2  # thresholds in the dictionaries, effects in the bridge
+SCHEMA = 3  # who named a feature
+_LONGEST_NAME = 60  # characters
 _CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
 
@@ -33,7 +35,8 @@ class Feature:
     name: str
     """Words a person reads; "feature 17" where no name is sure."""
     sure: float | None
-    """Held-out F1 of the name against the feature's firing; None where no name is sure."""
+    """Held-out score of the name: F1 where the known truth named it, AUC where words or properties did; None where no
+    name is sure."""
     modality: Modality
     """By the absolute rule (`mmsteer.mds.absolute_rule`): what fires on both sides of the same pairs is cross."""
     modality_paper: Modality
@@ -61,6 +64,12 @@ class Feature:
     """Row in the text dictionary, if it has a text direction."""
     unit: float
     """Its mean activation where it fires, on the side it acts on: strength 1.0."""
+    named_by: NamedBy | None = None
+    """Where the name comes from; None where the feature has only its number."""
+    automatic: str | None = None
+    """The name that words of captions or measured properties of pictures give it, whatever it is called; None if unsure."""
+    automatic_score: float | None = None
+    """Held-out AUC of the best automatic candidate, sure or not."""
     mds_both: float | None = None
     """MDS over the pairs where both sides fire; None if there are none."""
     usable: tuple[float, float] = (-2.0, 2.0)
@@ -104,11 +113,15 @@ class FeatureBank:
         bridge: "dict[str, torch.Tensor] | None" = None,
         folder: Path | None = None,
     ) -> None:
-        self.features, self.meta, self.folder = features, meta, folder
+        self.meta, self.folder = meta, folder
         if dictionaries is not None:
             self.dictionaries = dictionaries
         if bridge is not None:
             self.bridge = bridge
+        self._index(features)
+
+    def _index(self, features: list[Feature]) -> None:
+        self.features = features
         self._by_name = {feature.name.lower(): feature for feature in features}
         self._by_id = {feature.id: feature for feature in features}
 
@@ -173,6 +186,34 @@ class FeatureBank:
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
 
+    def rename(self, feature: str | int, name: str) -> Feature:
+        """Give a feature another name, here and in the folder's bank.json; the old name's score goes with it.
+
+        SteerError for a name that is empty, too long, another feature's, or that an edit cannot say.
+        """
+        old, name = self.get(feature), " ".join(name.split())
+        asked = f"cannot rename feature {old.id}, {old.name!r}, to {name[:80]!r}"
+        if not 0 < len(name) <= _LONGEST_NAME:
+            raise SteerError(f"{asked}: a name has 1 to {_LONGEST_NAME} characters, this one {len(name)}; give another")
+        if set(name) & set(":@[]") or name.isdecimal():
+            raise SteerError(
+                f"{asked}: a name is not a bare number and holds none of : @ [ ], or edits could not say it"
+            )
+        taken = self._by_name.get(name.lower(), old)
+        if taken.id != old.id:
+            raise SteerError(f"{asked}: that is feature {taken.id}; give another name, or rename that one first")
+        assert self.folder is not None
+        path = self.folder / "bank.json"
+        data = json.loads(path.read_text(encoding="utf-8"))
+        record = next(record for record in data["features"] if record["id"] == old.id)
+        record |= {"name": name, "sure": None, "named_by": "person"}
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+        new = replace(old, name=name, sure=None, named_by="person")
+        self._index([new if f.id == old.id else f for f in self.features])
+        return new
+
     def get(self, feature: str | int) -> Feature:
         """A feature by number or (in any case) by name; SteerError lists the nearest names."""
         found = self._by_id.get(feature) if isinstance(feature, int) else self._by_name.get(feature.strip().lower())
@@ -195,5 +236,10 @@ class FeatureBank:
         ]  # fmt: skip
         return sorted(
             found,
-            key=lambda f: (not f.name.lower().startswith(wanted), wanted not in f.name.lower(), f.sure is None, f.id),
+            key=lambda f: (
+                not f.name.lower().startswith(wanted),
+                wanted not in f.name.lower(),
+                f.named_by is None,
+                f.id,
+            ),
         )

@@ -80,6 +80,22 @@ def absolute_rule(found: Score) -> "Modality":
     return "vision" if found.mds >= 0.5 else "language"
 
 
+def swap_null(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Codes `[N, ...]` whose sides are exchanged in a random half of the pairs: what is left says nothing of modality.
+
+    The null of the score: it lies at one half whatever fired, and one-sided features look no other than cross ones.
+    """
+    swap = np.random.default_rng(seed).random(len(z_image)) < 0.5
+    swap = swap.reshape(-1, *(1,) * (z_image.ndim - 1))
+    return np.where(swap, z_text, z_image), np.where(swap, z_image, z_text)
+
+
+def separation(one_sided: np.ndarray, cross: np.ndarray) -> float:
+    """How well the distance of MDS from one half tells one-sided features from cross ones: AUC, 0.5 is not at all."""
+    a, b = np.abs(one_sided - 0.5)[:, None], np.abs(cross - 0.5)[None]
+    return float((a > b).mean() + (a == b).mean() / 2) if a.size and b.size else float("nan")
+
+
 def paper_rule(mds: np.ndarray) -> "list[Modality]":
     """The paper's classes: above mean + one standard deviation over features vision, below mean - one language, else cross."""
     middle, spread = float(np.nanmean(mds)), float(np.nanstd(mds))

@@ -1,7 +1,7 @@
 """The sparse autoencoder: encode, decode, save, load. Knows vectors; knows nothing of pictures, words or modalities.
 
-JumpReLU (Rajamanoharan et al., 2407.14435): a latent fires where it exceeds a threshold of its own. Saved in SAELens'
-layout (cfg.json + sae_weights.safetensors), so other tools read it.
+JumpReLU (Rajamanoharan et al., 2407.14435): a latent fires where it exceeds a threshold of its own; or TopK (Gao et al.,
+2406.04093): the k largest fire. Saved in SAELens' layout (cfg.json + sae_weights.safetensors), so other tools read it.
 """
 
 import json
@@ -14,20 +14,32 @@ from torch import nn
 from mmsteer.errors import SteerError
 
 
+def topk(before: torch.Tensor, k: int) -> torch.Tensor:
+    """Of pre-activations `[..., n]` the k largest of each row, all others zero."""
+    best = torch.topk(before, k, dim=-1)
+    return torch.zeros_like(before).scatter(-1, best.indices, best.values)
+
+
 @dataclass(frozen=True)
 class SAEConfig:
     """Shape of a dictionary."""
 
     d_in: int
     n_latents: int
+    k: int | None = None
+    """How many latents fire for any input (TopK); None: those above their thresholds (JumpReLU)."""
 
     def __post_init__(self) -> None:
-        if not (self.d_in > 0 and self.n_latents > 0):
-            raise SteerError(f"a dictionary of {asdict(self)} cannot be: give d_in > 0 and n_latents > 0")
+        if not (self.d_in > 0 and self.n_latents > 0 and (self.k is None or 0 < self.k <= self.n_latents)):
+            raise SteerError(
+                f"a dictionary of {asdict(self)} cannot be: give d_in > 0, n_latents > 0 and, for TopK, 0 < k <= n_latents"
+            )
 
 
 class SparseAutoencoder(nn.Module):
     """x `[..., d_in]` <-> code `[..., n_latents]`, few of it not zero, none negative."""
+
+    threshold: nn.Parameter | None
 
     def __init__(self, config: SAEConfig) -> None:
         super().__init__()
@@ -36,16 +48,19 @@ class SparseAutoencoder(nn.Module):
         self.b_enc = nn.Parameter(torch.zeros(config.n_latents))
         self.W_dec = nn.Parameter(torch.zeros(config.n_latents, config.d_in))
         self.b_dec = nn.Parameter(torch.zeros(config.d_in))
-        self.threshold = nn.Parameter(torch.zeros(config.n_latents))
+        self.threshold = None if config.k else nn.Parameter(torch.zeros(config.n_latents))
 
     def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
         """What the latents would be if all could fire, `[..., n_latents]`, negative ones at zero."""
         return torch.relu((x - self.b_dec) @ self.W_enc + self.b_enc)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """The code of x: pre-activations above their thresholds, all others zero."""
+        """The code of x: pre-activations that are among the k largest, or above their thresholds; all others zero."""
         before = self.pre_activations(x)
-        return before * (before > self.threshold)
+        if self.threshold is not None:
+            return before * (before > self.threshold)
+        assert self.config.k is not None
+        return topk(before, self.config.k)
 
     def decode(self, code: torch.Tensor) -> torch.Tensor:
         """The vector a code stands for."""
@@ -60,11 +75,13 @@ class SparseAutoencoder(nn.Module):
 
         folder.mkdir(parents=True, exist_ok=True)
         config = {
-            "architecture": "jumprelu", "d_in": self.config.d_in, "d_sae": self.config.n_latents,
+            "architecture": "topk" if self.config.k else "jumprelu", "d_in": self.config.d_in, "d_sae": self.config.n_latents,
             "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
             "reshape_activations": "none", "rescale_acts_by_decoder_norm": False,
             "metadata": {"model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12"},
         }  # fmt: skip
+        if self.config.k:
+            config["k"] = self.config.k
         save_file(
             {k: v.detach().contiguous() for k, v in self.state_dict().items()}, folder / "sae_weights.safetensors"
         )
@@ -78,9 +95,12 @@ class SparseAutoencoder(nn.Module):
         try:
             path = folder / "cfg.json"
             config = json.loads(path.read_text())
-            if config.get("architecture") != "jumprelu":
-                raise SteerError(f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'jumprelu'")
-            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"]))
+            if config.get("architecture") not in ("jumprelu", "topk"):
+                raise SteerError(
+                    f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'jumprelu' and 'topk'"
+                )
+            k = config["k"] if config["architecture"] == "topk" else None
+            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"], k))
             path = folder / "sae_weights.safetensors"
             dictionary.load_state_dict(load_file(path))
         except SteerError:

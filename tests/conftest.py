@@ -77,7 +77,7 @@ def make_bank(projection: torch.Tensor) -> FeatureBank:
         return Feature(
             id=number, name=name, sure=0.9, modality=modality, modality_paper=modality, mds=mds, mds_low=mds - 0.02,
             mds_high=mds + 0.02, n_pairs=500, energy_ratio=mds, cofiring=3.0, p_both=0.5, rate_image=0.1, rate_text=0.1,
-            image_latent=image, text_latent=text, unit=0.5, words=(name,), top_captions=(f"a {name}",),
+            image_latent=image, text_latent=text, unit=0.5, named_by="truth", words=(name,), top_captions=(f"a {name}",),
         )  # fmt: skip
 
     features = [

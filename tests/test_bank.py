@@ -10,7 +10,7 @@ from mmsteer.bank import SCHEMA, FeatureBank
 from mmsteer.build.bridge import effects
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
-from mmsteer.build.train import Level, TrainConfig, fvu, train_dictionary
+from mmsteer.build.train import Descent, Level, TrainConfig, fvu, train_dictionary
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score
 from mmsteer.sae import SAEConfig, SparseAutoencoder
@@ -92,7 +92,7 @@ def test_a_latent_fires_above_its_threshold_and_decodes_linearly():
 def test_a_dictionary_survives_saving(tmp_path):
     torch.manual_seed(0)
     x = torch.randn(64, 8)
-    sae = train_dictionary(x, TrainConfig((Level(16, 4),), 30, seed=0))
+    sae = train_dictionary(x, TrainConfig((Level(16, 4),), Descent(30)))
     sae.save(tmp_path / "image")
     assert torch.equal(SparseAutoencoder.load(tmp_path / "image").encode(x), sae.encode(x))
 
@@ -104,7 +104,7 @@ def test_training_finds_known_directions():
     which = torch.rand(4000, 6, generator=rng).argsort(1)[:, :2]
     on = torch.zeros(4000, 6).scatter(1, which, 1 + torch.rand(4000, 2, generator=rng))
     x = on @ truth + 0.01 * torch.randn(4000, 16, generator=rng)
-    sae = train_dictionary(x, TrainConfig((Level(12, 2),), 600, seed=0))
+    sae = train_dictionary(x, TrainConfig((Level(12, 2),), Descent(600)))
     decoder = torch.nn.functional.normalize(sae.W_dec, dim=1)
     assert fvu(sae, x) < 0.1
     assert (decoder @ truth.T).max(0).values.min() > 0.9
@@ -115,12 +115,12 @@ def test_a_bad_embedding_is_named(row):
     x = torch.randn(40, 8)
     x[7] = row
     with pytest.raises(SteerError, match="7"):
-        train_dictionary(x, TrainConfig((Level(4, 1), Level(12, 3)), 5))
+        train_dictionary(x, TrainConfig((Level(4, 1), Level(12, 3)), Descent(5)))
 
 
 def test_fewer_pairs_than_latents_is_refused():
     with pytest.raises(SteerError, match="10 pairs for 16 latents"):
-        train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), 5))
+        train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), Descent(5)))
 
 
 def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():

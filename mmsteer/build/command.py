@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{side}", default=levels, metavar="LATENTS:K,…",
             help=f"levels of the {side} dictionary: how many latents, how many of them fire at once (default {levels})",
         )  # fmt: skip
+    build.add_argument(
+        "--objective", default="levels", help="what dictionaries are trained to (default levels; see `study labels`)"
+    )
     build.add_argument("--steps", type=int, default=4000)
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--out", type=Path, default=ASSETS / "banks" / "mini")
@@ -34,12 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--bank", type=Path, default=ASSETS / "banks" / "mini")
     show.add_argument("--search", default="")
     show.add_argument("--modality", choices=("vision", "language", "cross"))
+    rename = actions.add_parser("rename", help="give a feature another name")
+    rename.add_argument("feature", help="its name or number")
+    rename.add_argument("name", help="what to call it from now on")
+    rename.add_argument("--bank", type=Path, default=ASSETS / "banks" / "mini")
 
 
 def run(args: argparse.Namespace) -> None:
     """Do one action."""
     if args.action == "show":
         _show(args)
+    elif args.action == "rename":
+        _rename(args)
     else:
         _build(args)
 
@@ -56,6 +65,14 @@ def _show(args: argparse.Namespace) -> None:
     ]))  # fmt: skip
 
 
+def _rename(args: argparse.Namespace) -> None:
+    from mmsteer.bank import FeatureBank
+
+    bank = FeatureBank.load(args.bank)
+    old = bank.get(int(args.feature) if args.feature.isdecimal() else args.feature)
+    print(f"feature {old.id}: {old.name!r} is now {bank.rename(old.id, args.name).name!r}")
+
+
 def _levels(text: str) -> "tuple[Level, ...]":
     from mmsteer.build.train import Level
 
@@ -69,13 +86,19 @@ def _levels(text: str) -> "tuple[Level, ...]":
 
 def _build(args: argparse.Namespace) -> None:
     import torch
+    import torch.nn.functional as F
 
-    from mmsteer.bank import FeatureBank
+    from mmsteer.bank import MODALITIES, FeatureBank
     from mmsteer.build.bridge import fit_bridge
     from mmsteer.build.embed import embed, load_clip
     from mmsteer.build.examples import write_examples
-    from mmsteer.build.score import make_features
-    from mmsteer.build.train import TrainConfig, fvu, train_dictionary
+    from mmsteer.build.label import agrees
+    from mmsteer.build.naming import vocabulary
+    from mmsteer.build.objectives import Size, train_pair
+    from mmsteer.build.properties import measure
+    from mmsteer.build.score import Clues, make_features, pair_up, quality, read_singles
+    from mmsteer.build.train import Descent
+    from mmsteer.world.clip import tokens
     from mmsteer.world.pairs import WorldPairs
 
     if args.threads:
@@ -84,34 +107,38 @@ def _build(args: argparse.Namespace) -> None:
     pairs = embed(clip_folder, args.seed + 1, args.count, args.work)
     apart = embed(clip_folder, args.seed + 2, held, args.work)
     matching, scoring = apart.part(0, held // 2), apart.part(held // 2, held)
-    configs = {
-        side: TrainConfig(_levels(getattr(args, side)), args.steps, seed=args.seed) for side in ("image", "text")
-    }
-    dictionaries, figures = {}, {}
-    for side, x, test in (("image", pairs.image, scoring.image), ("text", pairs.text, scoring.text)):
-        began = time.monotonic()
-        dictionaries[side] = train_dictionary(x, configs[side], side)
-        code = dictionaries[side].encode(test)
-        figures[side] = {
-            "fvu": round(fvu(dictionaries[side], test), 4),
-            "l0": round(float((code > 0).sum(1).float().mean()), 2),
-            "dead": round(float(1 - (code > 0).any(0).float().mean()), 4),
-        }
-        print(f"{side} dictionary: {figures[side]}  {time.monotonic() - began:.0f} s", flush=True)
-    features, top = make_features(dictionaries, matching, scoring)
-    projection = load_clip(clip_folder)[0].text_projection.weight.T.contiguous()
+    began = time.monotonic()
+    size, descent = Size(_levels(args.image), _levels(args.text)), Descent(args.steps, seed=args.seed)
+    found = train_pair(args.objective, pairs.image, pairs.text, size, descent)
+    sides = {"image": quality(found.image, scoring.image), "text": quality(found.text, scoring.text)}
+    print(f"dictionaries trained in {time.monotonic() - began:.0f} s: {sides}", flush=True)
+    latents = pair_up(found, matching)
+    if args.objective == "levels":
+        found, latents = read_singles(found, latents, matching)
+    dictionaries, world = {"image": found.image, "text": found.text}, WorldPairs(args.seed + 2, held)
+    clip, tokenizer = load_clip(clip_folder)
+    bridge = fit_bridge(clip.text_projection.weight.T.contiguous(), pairs, dictionaries)
+    candidates = vocabulary(scoring.captions)
+    worded = clip.get_text_features(tokens(tokenizer, candidates)).pooler_output
+    properties = torch.cat([measure(batch.pictures) for batch in world.batches(256)])[held // 2 :]
+    clues = Clues(properties.numpy(), candidates, F.normalize(worded, dim=1).numpy(), bridge["effect_text"].numpy())
+    features, top = make_features(found, latents, scoring, clues)
     meta = {
         "backbone": args.backbone.name, "clip": "the embedded world's own", "pairs": args.count, "held_out": held,
-        "objective": "matched",
-        "levels": {"image": args.image, "text": args.text}, "steps": args.steps, "seed": args.seed,
-        "sides": figures,
+        "objective": args.objective, "levels": {"image": args.image, "text": args.text}, "steps": args.steps,
+        "seed": args.seed, "sides": sides,
     }  # fmt: skip
-    bank = FeatureBank(features, meta, dictionaries, fit_bridge(projection, pairs, dictionaries))
+    bank = FeatureBank(features, meta, dictionaries, bridge)
     shutil.rmtree(args.work / "examples", ignore_errors=True)
     bank.save(args.out)
-    world = WorldPairs(args.seed + 2, held)
     write_examples(args.out / "examples", world, {f: [held // 2 + i for i in rows] for f, rows in top.items()})
-    counts, sure = Counter(f.modality for f in features), Counter(f.modality for f in features if f.sure is not None)
-    for modality in ("vision", "language", "cross"):
-        print(f"{modality:9s} {counts[modality]:4d} features, {sure[modality]:3d} with a sure name")
+    for modality in MODALITIES:
+        own = Counter(f.named_by for f in features if f.modality == modality)
+        print(
+            f"{modality:9s} {own.total():4d} features: {own['truth']} named after a factor, "
+            f"{own['words'] + own['property']} by words or properties, {own[None]} without a sure name"
+        )
+    known = [f for f in features if f.named_by == "truth"]
+    agree = sum(agrees(f.automatic, f.name) for f in known)
+    print(f"the automatic name agrees with the known one for {agree} of {len(known)}")
     print(f"wrote {args.out}")

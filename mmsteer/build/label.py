@@ -1,7 +1,7 @@
 """Names for features, each with a held-out score that says how far to trust it.
 
-Where the truth is known (the embedded world) a name is the factor value that the feature's firing detects; else it is
-the caption word that goes with the firing best. Below `SURE` a feature says that it has no sure name.
+Here from the truth, as the embedded world knows it: the factor value that a feature's firing detects, with F1 of at least
+`SURE`. Where it is not known `mmsteer.build.naming` names.
 """
 
 from collections import Counter
@@ -9,10 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS, label
 
 SURE = 0.7  # least F1, held out
-_COMMON = 0.5  # a word in more than this share of all captions names nothing
+_KNOWN = {label(f.name, v): (f.name, v) for f in FACTORS for v in f.values}
+_PREPOSITIONS = {"in", "on", "at", "the", "a", "to", "by"}
+# the pole of a property (`mmsteer.build.properties`) as which a vision value is drawn
+_POLES = {
+    ("light", "warm"): "warm light", ("light", "cool"): "cool light", ("vignette", "on"): "dark corners",
+    ("frame", "on"): "bright border", ("softness", "soft"): "soft surroundings", ("tilt", "left"): "tilted left",
+    ("tilt", "right"): "tilted right",
+}  # fmt: skip
 
 
 class Name(NamedTuple):
@@ -59,18 +67,16 @@ def name_by_truth(fires: np.ndarray, factors: np.ndarray, mentioned: np.ndarray,
     return [Name(label(*names[b]), float(scores[i, b]), *names[b]) for i, b in enumerate(best)]
 
 
-def name_by_words(fires: np.ndarray, captions: list[str]) -> list[Name]:
-    """The caption word each feature's firing `[N, n_features]` goes with best: highest F1 of "word in caption"."""
-    sets = [set(caption.lower().replace(",", " ").split()) for caption in captions]
-    counts = Counter(word for words in sets for word in words)
-    words = sorted(w for w, n in counts.items() if 5 <= n <= _COMMON * len(captions))
-    index = {word: i for i, word in enumerate(words)}
-    truth = np.zeros((len(captions), len(words)), dtype=bool)
-    for row, present in enumerate(sets):
-        truth[row, [index[w] for w in present if w in index]] = True
-    scores = f1(fires, truth)
-    best = scores.argmax(1)
-    return [Name(words[b], float(scores[i, b]), None, None) for i, b in enumerate(best)]
+def agrees(automatic: str | None, known: str) -> bool:
+    """Whether an automatic name says what the known one ("penguin", "warm light", "cat 2") does: a wording that captions
+    have for that value, prepositions left out, or the pole of a picture property that the value is drawn as."""
+    first, _, last = known.rpartition(" ")
+    factor, value = _KNOWN[first if last.isdecimal() else known]
+    if automatic is None:
+        return False
+    words = set(automatic.split()) - _PREPOSITIONS
+    worded = any(words <= set(phrase.split()) for phrase in wordings(factor, value))
+    return automatic == _POLES.get((factor, value)) or bool(words) and worded
 
 
 def top_words(fires: np.ndarray, captions: list[str], count: int = 5) -> list[tuple[str, ...]]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import torch
 
+LEAST = 0.25  # correlation of activations from which on two latents are one concept
+
 
 class Matching(NamedTuple):
     """Matched latents, and how well they go together."""
@@ -24,7 +26,7 @@ def correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where(scale > 0, a.T @ b / scale.clamp(min=1e-12), 0.0)
 
 
-def match(z_image: torch.Tensor, z_text: torch.Tensor, least: float = 0.25) -> Matching:
+def match(z_image: torch.Tensor, z_text: torch.Tensor, least: float = LEAST) -> Matching:
     """Match codes `[N, n_image]` and `[N, n_text]` of the same pairs; pairs below correlation `least` stay single."""
     from scipy.optimize import linear_sum_assignment
 

@@ -1,22 +1,29 @@
 """Dictionaries and held-out pairs into feature records: match, score, name."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from mmsteer.bank import Feature
+from mmsteer.bank import Feature, NamedBy
 from mmsteer.build.embed import Embedded
-from mmsteer.build.label import SURE, Name, distinct, name_by_truth, top_words
+from mmsteer.build.label import SURE, distinct, name_by_truth, top_words
 from mmsteer.build.match import match
+from mmsteer.build.naming import automatic_names
+from mmsteer.build.objectives import Dictionaries
+from mmsteer.build.read import append, read_across
+from mmsteer.build.train import fvu
 from mmsteer.mds import absolute_rule, paper_rule, score
 from mmsteer.sae import SparseAutoencoder
 
-_LEAST_RATE = 0.002  # of pairs on which a latent must fire to be a feature
+Latents = tuple[int | None, int | None]
+"""The latent of the picture dictionary and of the caption dictionary that a feature has, if any."""
+LEAST_RATE = 0.002  # of pairs on which a latent must fire to be a feature
 
 
 class Codes(NamedTuple):
-    """Codes of both sides of some pairs, in units of each latent's typical activation."""
+    """Codes of both sides of some pairs, in units of each latent's typical activation: neither side wins by scale."""
 
     image: np.ndarray
     """[N, n_image]"""
@@ -26,71 +33,133 @@ class Codes(NamedTuple):
     """[n_image]: mean activation where it fires"""
     unit_text: np.ndarray
 
+    def of(self, latents: Sequence[Latents]) -> "Codes":
+        """Latents side by side as features have them, `[N, n_features]`; zeros where a feature has none."""
+        sides = []
+        for k, (z, unit) in enumerate(((self.image, self.unit_image), (self.text, self.unit_text))):
+            padded = np.concatenate([z, np.zeros((len(z), 1), z.dtype)], 1)
+            columns = [-1 if (own := pair[k]) is None else own for pair in latents]
+            sides.append((padded[:, columns], np.append(unit, 0)[columns]))
+        return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
-def codes(dictionaries: dict[str, SparseAutoencoder], pairs: Embedded) -> Codes:
-    """Encode both sides. Units make the sides comparable: neither modality wins by scale."""
-    found, units = [], []
-    for side, x in (("image", pairs.image), ("text", pairs.text)):
-        dictionary = dictionaries.get(side) or dictionaries["shared"]
+
+def codes(found: Dictionaries, pairs: Embedded) -> Codes:
+    """Encode both sides."""
+    sides = []
+    for dictionary, x in ((found.image, pairs.image), (found.text, pairs.text)):
         code = dictionary.encode(x).numpy()
-        fires = (code > 0).sum(0)
-        unit = code.sum(0) / np.maximum(fires, 1)
-        found.append(code / np.where(unit > 0, unit, 1))
-        units.append(unit)
-    return Codes(found[0], found[1], units[0], units[1])
+        unit = code.sum(0) / np.maximum((code > 0).sum(0), 1).astype(np.float32)
+        sides.append((code / np.where(unit > 0, unit, 1), unit))
+    return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+
+
+def pair_up(found: Dictionaries, matching: Embedded) -> list[Latents]:
+    """Which latents make a feature, by how they fire on `matching`, which no dictionary has seen.
+
+    Where latent k of one side is latent k of the other by training, that is all. Else latents are matched one to one, and
+    those left over stay single. Latents that fire on hardly any pair make no feature.
+    """
+    seen = codes(found, matching)
+    living_image, living_text = ((z > 0).mean(0) >= LEAST_RATE for z in (seen.image, seen.text))
+    if found.paired:
+        return [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
+    matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
+    latents: list[Latents] = list(zip(matched.image, matched.text, strict=True))
+    latents += [(i, None) for i in np.flatnonzero(living_image).tolist() if i not in matched.image]
+    return latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
+
+
+def read_singles(
+    found: Dictionaries, latents: Sequence[Latents], matching: Embedded
+) -> tuple[Dictionaries, list[Latents]]:
+    """Give single latents a partner where the other side can be read for it, appended to that side's dictionary."""
+    seen = codes(found, matching)
+    partner: dict[Latents, Latents] = {}
+    grown = {}
+    for side, z, x, dictionary in (
+        (0, seen.image, matching.text, found.text), (1, seen.text, matching.image, found.image)
+    ):  # fmt: skip
+        single = [pair for pair in latents if pair[1 - side] is None]
+        own = [k for pair in single if (k := pair[side]) is not None]
+        readable, directions, thresholds = read_across(torch.from_numpy(z[:, own]), x)
+        grown[side] = append(dictionary, directions[readable], thresholds[readable])
+        for new, j in enumerate(readable.nonzero()[:, 0].tolist(), start=dictionary.config.n_latents):
+            partner[single[j]] = (own[j], new) if side == 0 else (new, own[j])
+    return Dictionaries(grown[1], grown[0], False), [partner.get(pair, pair) for pair in latents]
+
+
+def quality(dictionary: SparseAutoencoder, x: torch.Tensor) -> dict[str, float]:
+    """Of held-out rows: fraction of variance unexplained, latents that fire a row (L0), share of latents that never do."""
+    fires = dictionary.encode(x) > 0
+    return {
+        "fvu": round(fvu(dictionary, x), 4),
+        "l0": round(float(fires.sum(1).float().mean()), 2),
+        "dead": round(float(1 - fires.any(0).float().mean()), 4),
+    }
+
+
+class Clues(NamedTuple):
+    """What automatic names are made of, for the scoring pairs."""
+
+    properties: np.ndarray
+    """[N, n_properties] of their pictures (`mmsteer.build.properties`)"""
+    candidates: list[str]
+    """Words and phrases of their captions that can be names."""
+    embeddings: np.ndarray
+    """[n_candidates, d_joint], as prompts"""
+    effects: np.ndarray
+    """[n_text, d_joint]: what goes with each latent of the caption dictionary"""
 
 
 def make_features(
-    dictionaries: dict[str, SparseAutoencoder], matching: Embedded, scoring: Embedded
+    found: Dictionaries, latents: Sequence[Latents], scoring: Embedded, clues: Clues
 ) -> tuple[list[Feature], dict[int, list[int]]]:
-    """Features of two dictionaries and, per feature, the scoring pairs on which it fires most.
+    """Score and name features on pairs no step before has seen; also, per feature, the pairs on which it fires most.
 
-    Latents are matched on `matching`; everything else is measured on `scoring`, which no step before has seen.
+    A name is the factor value that the feature detects, where it does; else what words or properties give it; else its
+    number.
     """
-    seen, fresh = codes(dictionaries, matching), codes(dictionaries, scoring)
-    pairing = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
-    living_image, living_text = ((z > 0).mean(0) >= _LEAST_RATE for z in (fresh.image, fresh.text))
-    latents: list[tuple[int | None, int | None]] = list(zip(pairing.image, pairing.text, strict=True))
-    latents = [(i, t) for i, t in latents if living_image[i] and living_text[t]]  # type: ignore[index]
-    latents += [(int(i), None) for i in np.flatnonzero(living_image) if i not in {a for a, _ in latents}]
-    latents += [(None, int(t)) for t in np.flatnonzero(living_text) if t not in {b for _, b in latents}]
-
-    nothing = np.zeros(len(scoring.captions))
-    z_image = np.stack([nothing if i is None else fresh.image[:, i] for i, _ in latents], 1)
-    z_text = np.stack([nothing if t is None else fresh.text[:, t] for _, t in latents], 1)
+    z_image, z_text, unit_image, unit_text = codes(found, scoring).of(latents)
     scores = [score(z_image[:, k], z_text[:, k]) for k in range(len(latents))]
     modality = [absolute_rule(s) for s in scores]
     paper = paper_rule(np.array([s.mds for s in scores]))
 
     by_image = name_by_truth(z_image > 0, scoring.factors, scoring.mentioned, "image")
     by_text = name_by_truth(z_text > 0, scoring.factors, scoring.mentioned, "text")
-    names = [max(pair, key=lambda n: n.sure) for pair in zip(by_image, by_text, strict=True)]
+    true = [max(pair, key=lambda n: n.sure) for pair in zip(by_image, by_text, strict=True)]
+    nowhere = np.zeros_like(clues.effects[0])
+    automatic = automatic_names(
+        z_image, z_text, modality, scoring.captions, clues.properties,
+        np.stack([nowhere if t is None else clues.effects[t] for _, t in latents]), clues.candidates, clues.embeddings,
+        np.arange(len(z_image)) % 2 == 0,
+    )  # fmt: skip
     words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions)
 
-    order = sorted(range(len(latents)), key=lambda k: (names[k].sure < SURE, modality[k], -names[k].sure))
-    titles = distinct([_title(names[k], number) for number, k in enumerate(order)])
+    named: list[tuple[str | None, float | None, NamedBy | None]] = [
+        (t.text, t.sure, "truth") if t.sure >= SURE else (a.text, a.score, a.kind) if a.text else (None, None, None)
+        for t, a in zip(true, automatic, strict=True)
+    ]
+    rank = {"truth": 0, "words": 1, "property": 1, None: 2}
+    order = sorted(range(len(latents)), key=lambda k: (rank[named[k][2]], modality[k], -(named[k][1] or 0)))
+    titles = distinct([named[k][0] or f"feature {number}" for number, k in enumerate(order)])
     features, top = [], {}
     for number, k in enumerate(order):
         image_latent, text_latent = latents[k]
         strength = z_image[:, k] + z_text[:, k]
         best = [int(i) for i in np.argsort(-strength)[:9]]
         top[number] = best
-        acts_on_image = modality[k] == "vision" or text_latent is None
-        unit = fresh.unit_image[image_latent] if acts_on_image else fresh.unit_text[text_latent]
-        s = scores[k]
+        unit = unit_image[k] if modality[k] == "vision" or text_latent is None else unit_text[k]
+        s, (_, sure, named_by) = scores[k], named[k]
         features.append(
             Feature(
-                id=number, name=titles[number], sure=round(names[k].sure, 4) if names[k].sure >= SURE else None,
-                modality=modality[k], modality_paper=paper[k], mds=round(s.mds, 4), mds_low=round(s.low, 4),
-                mds_high=round(s.high, 4), n_pairs=s.n_pairs, energy_ratio=round(s.energy_ratio, 4),
-                cofiring=round(s.cofiring, 3), p_both=round(s.p_both, 4), rate_image=round(s.rate_image, 5),
-                rate_text=round(s.rate_text, 5),
-                mds_both=None if np.isnan(s.both) else round(s.both, 4), image_latent=image_latent, text_latent=text_latent,
-                unit=round(float(unit), 6), words=words[k], top_captions=tuple(scoring.captions[i] for i in best[:5]),
+                id=number, name=titles[number], sure=None if sure is None else round(sure, 4), modality=modality[k],
+                modality_paper=paper[k], mds=round(s.mds, 4), mds_low=round(s.low, 4), mds_high=round(s.high, 4),
+                n_pairs=s.n_pairs, energy_ratio=round(s.energy_ratio, 4), cofiring=round(s.cofiring, 3),
+                p_both=round(s.p_both, 4), rate_image=round(s.rate_image, 5), rate_text=round(s.rate_text, 5),
+                image_latent=image_latent, text_latent=text_latent, unit=round(float(unit), 6), named_by=named_by,
+                automatic=automatic[k].text, automatic_score=round(automatic[k].score, 4),
+                mds_both=None if np.isnan(s.both) else round(s.both, 4), words=words[k],
+                top_captions=tuple(scoring.captions[i] for i in best[:5]),
             )
         )  # fmt: skip
     return features, top
-
-
-def _title(name: Name, number: int) -> str:
-    return name.text if name.sure >= SURE else f"feature {number}"

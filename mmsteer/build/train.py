@@ -1,4 +1,4 @@
-"""Trains one dictionary on joint vectors. Knows vectors; knows nothing of modalities, names or scores.
+"""The loop that trains dictionaries, and the one-sided dictionary of the default. Knows vectors; nothing of names or scores.
 
 Levels are nested as in a Matryoshka SAE (Bussmann et al., 2503.17547): the first, of a few latents, must rebuild the
 vector by itself and so learns what is common (places, positions, light); the next codes what is left (things). One
@@ -7,13 +7,14 @@ latents as it needs, the level as many a vector as its budget on average; the th
 decides who fires from then on. Dead latents are revived by an auxiliary loss (Gao et al., 2406.04093, A.2).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from mmsteer.errors import SteerError
-from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.sae import SAEConfig, SparseAutoencoder, topk
 
 
 class Level(NamedTuple):
@@ -25,10 +26,9 @@ class Level(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """How to train one dictionary."""
+class Descent:
+    """How every dictionary is trained: Adam, the rate falling to zero over the second half."""
 
-    levels: tuple[Level, ...] = (Level(24, 5), Level(128, 3))
     steps: int = 4000
     batch: int = 1024
     rate: float = 2e-3
@@ -37,6 +37,16 @@ class TrainConfig:
     """Steps without firing after which a latent counts as dead."""
     revive: float = 1 / 32
     """Weight of the auxiliary loss, whose scale is the reconstruction's own."""
+    decoder: bool = True
+    """Whether decoders are trained; a frozen random one is a control."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train one dictionary on one side's vectors."""
+
+    levels: tuple[Level, ...] = (Level(24, 5), Level(128, 3))
+    descent: Descent = Descent()
     evenness: float = 0.25
     """How far the principal axes are brought to one length before training: 0 not at all, 1 fully (whitening)."""
 
@@ -50,75 +60,144 @@ class TrainConfig:
         return sum(latents for latents, _ in self.levels)
 
 
+class Revival:
+    """The auxiliary loss of one dictionary: the dead, as if only they could fire, learn what the living leave over."""
+
+    def __init__(self, n_latents: int, at_once: int, descent: Descent) -> None:
+        self._silent = torch.zeros(n_latents, dtype=torch.long)
+        self._at_once, self._descent = at_once, descent
+
+    def __call__(
+        self, before: torch.Tensor, code: torch.Tensor, residual: torch.Tensor, W_dec: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss, for pre-activations and codes `[B, n_latents]` that left over `residual [B, d_in]`; counts who fired."""
+        self._silent = torch.where((code > 0).any(0), 0, self._silent + 1)
+        dead = self._silent > self._descent.dead_after
+        if not dead.any():
+            return torch.zeros(())
+        rescue = topk(before * dead, min(self._at_once, int(dead.sum()))) @ W_dec
+        return self._descent.revive * (residual.detach() - rescue).square().mean()
+
+
+def new_dictionary(config: SAEConfig, generator: torch.Generator) -> SparseAutoencoder:
+    """An untrained dictionary: random unit rows, the encoder their transpose."""
+    dictionary = SparseAutoencoder(config)
+    with torch.no_grad():
+        start = torch.randn(config.n_latents, config.d_in, generator=generator)
+        dictionary.W_dec.copy_(start / start.norm(dim=1, keepdim=True))
+        dictionary.W_enc.copy_(dictionary.W_dec.T)
+    return dictionary
+
+
+def descend(
+    dictionaries: list[SparseAutoencoder], loss: Callable[[torch.Tensor], torch.Tensor], rows: int, descent: Descent,
+    generator: torch.Generator,
+) -> None:  # fmt: skip
+    """Train `dictionaries` together on `loss(indices of a batch of rows)`."""
+    trained = [
+        p
+        for dictionary in dictionaries
+        for key, p in dictionary.named_parameters()
+        if key != "threshold" and (key != "W_dec" or descent.decoder)
+    ]
+    optimizer = torch.optim.Adam(trained, lr=descent.rate, betas=(0.9, 0.99))
+    for step in range(descent.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = descent.rate * min(1.0, 2 * (1 - step / descent.steps))
+        value = loss(torch.randint(rows, (descent.batch,), generator=generator))
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        optimizer.step()
+        with torch.no_grad():  # after the step, or the step would undo it
+            for dictionary in dictionaries:
+                dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
+
+
 def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictionary") -> SparseAutoencoder:
     """Train on rows `x [N, d_in]`; the result takes raw rows, as centring and evening out are folded into its weights.
 
     SteerError for rows that are not finite, all zero, or fewer than latents.
     """
-    _check(x, config, name)
-    generator = torch.Generator().manual_seed(config.seed)
-    mean = x.mean(0)
-    there, back = _evened(x - mean, config.evenness)
-    rows = (x - mean) @ there
-    dictionary = SparseAutoencoder(SAEConfig(x.shape[1], config.n_latents))
-    with torch.no_grad():
-        start = torch.randn(config.n_latents, x.shape[1], generator=generator)
-        dictionary.W_dec.copy_(start / start.norm(dim=1, keepdim=True))
-        dictionary.W_enc.copy_(dictionary.W_dec.T)
-    trained = [p for key, p in dictionary.named_parameters() if key != "threshold"]
-    optimizer = torch.optim.Adam(trained, lr=config.rate, betas=(0.9, 0.99))
-    silent = torch.zeros(config.n_latents, dtype=torch.long)
-    thresholds = torch.zeros(len(config.levels))
+    check_rows(x, config.n_latents, name)
+    generator = torch.Generator().manual_seed(config.descent.seed)
+    scaling = even_out(x, config.evenness)
+    rows = scaling.apply(x)
+    dictionary = new_dictionary(SAEConfig(x.shape[1], config.n_latents), generator)
+    revival = Revival(config.n_latents, 2 * config.levels[-1].k, config.descent)
+    thresholds = torch.full((len(config.levels),), torch.nan)
     sizes = [latents for latents, _ in config.levels]
-    for step in range(config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.rate * min(1.0, 2 * (1 - step / config.steps))
-        batch = rows[torch.randint(len(rows), (config.batch,), generator=generator)]
+
+    def loss(chosen: torch.Tensor) -> torch.Tensor:
+        batch = rows[chosen]
         before = dictionary.pre_activations(batch)
-        residual, codes, least, loss = batch - dictionary.b_dec, [], [], torch.zeros(())
+        residual, codes, least, total = batch - dictionary.b_dec, [], [], torch.zeros(())
         parts = zip(before.split(sizes, 1), dictionary.W_dec.split(sizes), config.levels, strict=True)
         for part, directions, level in parts:
-            code, smallest = _batch_topk(part, level.k)
+            code, smallest = batch_topk(part, level.k)
             residual = residual - code @ directions
-            loss = loss + residual.square().mean()
+            total = total + residual.square().mean()
             codes.append(code)
             least.append(smallest)
-        thresholds.lerp_(torch.stack(least), 1.0 if step == 0 else 0.01)
-        silent = torch.where((torch.cat(codes, 1) > 0).any(0), 0, silent + 1)
-        dead = silent > config.dead_after
-        if dead.any():
-            # the dead, as if only they could fire, learn what the living leave over
-            last = torch.topk(before * dead, min(2 * config.levels[-1].k, int(dead.sum())), dim=-1)
-            rescue = torch.zeros_like(before).scatter(-1, last.indices, last.values) @ dictionary.W_dec
-            loss = loss + config.revive * (residual.detach() - rescue).square().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():  # after the step, or the step would undo it
-            dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
+        follow(thresholds, torch.stack(least))
+        return total + revival(before, torch.cat(codes, 1), residual, dictionary.W_dec)
+
+    descend([dictionary], loss, len(rows), config.descent, generator)
     with torch.no_grad():
+        assert dictionary.threshold is not None
         dictionary.threshold.copy_(thresholds.repeat_interleave(torch.tensor(sizes)))
-    return _fold(dictionary, mean, there, back)
+    return scaling.fold(dictionary)
 
 
-def _evened(centred: torch.Tensor, evenness: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """A map `[d_in, d_in]` that evens the principal axes out and gives all coordinates a mean square of 1; and its inverse.
+class Scaling(NamedTuple):
+    """What is done to rows before training, x -> (x - mean) @ there, and its inverse."""
+
+    mean: torch.Tensor
+    """[d_in]"""
+    there: torch.Tensor
+    """[d_in, d_in]"""
+    back: torch.Tensor
+    """[d_in, d_in]"""
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        """Rows as they are trained on, same shape."""
+        return (x - self.mean) @ self.there
+
+    def fold(self, dictionary: SparseAutoencoder) -> SparseAutoencoder:
+        """A frozen dictionary for rows as they are: the scaling moves into the weights, codes stay what they were."""
+        folded = SparseAutoencoder(dictionary.config)
+        folded.load_state_dict(dictionary.state_dict())
+        with torch.no_grad():
+            folded.W_enc.copy_(self.there @ dictionary.W_enc)
+            folded.W_dec.copy_(dictionary.W_dec @ self.back)
+            folded.b_dec.copy_(dictionary.b_dec @ self.back + self.mean)
+        return folded.requires_grad_(False)
+
+
+def even_out(x: torch.Tensor, evenness: float) -> Scaling:
+    """Centre rows, even their principal axes out, and give all coordinates together a mean square of 1.
 
     What a picture shows of its light or frame is about 1 % of its embedding's variance, what it shows of its thing
     half: a dictionary that minimises squared error would not spend a latent on the former.
     """
+    mean = x.mean(0)
+    centred = x - mean
     variances, axes = torch.linalg.eigh(centred.T @ centred / len(centred))
     lengths = variances.clamp(min=1e-4 * float(variances[-1])) ** (evenness / 2)
     scale = ((centred @ axes) / lengths).square().mean().sqrt()
-    return axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
+    there, back = axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
+    return Scaling(mean, there, back)
 
 
-def _batch_topk(before: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch_topk(before: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Of pre-activations `[B, n]` the k * B largest, all others zero; and the smallest of those kept."""
     best = torch.topk(before.flatten(), k * len(before))
-    return torch.zeros_like(before).flatten().scatter(0, best.indices, best.values).view_as(before), best.values[
-        -1
-    ].detach()
+    code = torch.zeros_like(before).flatten().scatter(0, best.indices, best.values).view_as(before)
+    return code, best.values[-1].detach()
+
+
+def follow(thresholds: torch.Tensor, least: torch.Tensor) -> None:
+    """Let `thresholds` follow the smallest activations kept, in place: a running average that begins with the first."""
+    thresholds.copy_(torch.where(thresholds.isnan(), least, thresholds.lerp(least, 0.01)))
 
 
 def fvu(dictionary: SparseAutoencoder, x: torch.Tensor) -> float:
@@ -128,25 +207,13 @@ def fvu(dictionary: SparseAutoencoder, x: torch.Tensor) -> float:
     return float(error / (x - x.mean(0)).square().sum())
 
 
-def _check(x: torch.Tensor, config: TrainConfig, name: str) -> None:
-    if len(x) < config.n_latents:
-        raise SteerError(
-            f"{name}: {len(x)} pairs for {config.n_latents} latents: give more pairs or ask for fewer latents"
-        )
+def check_rows(x: torch.Tensor, n_latents: int, name: str) -> None:
+    """SteerError for fewer rows than latents, and for a row that is zero or not finite, by its number."""
+    if len(x) < n_latents:
+        raise SteerError(f"{name}: {len(x)} pairs for {n_latents} latents: give more pairs or ask for fewer latents")
     bad = (~x.isfinite().all(1)) | (x == 0).all(1)
     if bad.any():
         row = int(bad.nonzero()[0])
         raise SteerError(
             f"{name}: embedding {row} is zero or not finite: leave that pair out, or mend the file it came from"
         )
-
-
-def _fold(
-    dictionary: SparseAutoencoder, mean: torch.Tensor, there: torch.Tensor, back: torch.Tensor
-) -> SparseAutoencoder:
-    """Take rows as they are: x -> (x - mean) @ there moves into the weights, codes stay what they were."""
-    with torch.no_grad():
-        dictionary.W_enc.copy_(there @ dictionary.W_enc)
-        dictionary.W_dec.copy_(dictionary.W_dec @ back)
-        dictionary.b_dec.copy_(dictionary.b_dec @ back + mean)
-    return dictionary.requires_grad_(False)

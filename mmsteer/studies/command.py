@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from importlib import import_module
 from pathlib import Path
 
 
@@ -11,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, told in (
         ("world", "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures"),
         ("effects", "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences"),
+        ("labels", "whether labels are right: every objective against the known factors, with controls, nulls, seeds"),
+        (
+            "concepts",
+            "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
+        ),
+        ("removal", "what recognition and retrieval lose without vision, language or cross features"),
     ):
         one = studies.add_parser(name, help=told)
         one.add_argument("--json", type=Path, help="write the same figures here")
@@ -29,10 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     began = time.monotonic()
-    if args.study == "world":
-        from mmsteer.studies.world import study
-    else:
-        from mmsteer.studies.effects import study
+    study = import_module(f"mmsteer.studies.{args.study}").study
     figures = study(seed=args.seed, quick=args.quick, figure=args.figure)
     figures |= {
         "study": args.study,

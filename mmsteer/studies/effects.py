@@ -54,7 +54,7 @@ def intent(feature: Feature) -> tuple[str, str] | None:
     """The factor value a feature is named after, its number left out; None for other names."""
     words = feature.name.rsplit(" ", 1)
     name = words[0] if len(words) == 2 and words[1].isdecimal() else feature.name
-    return _NAMES.get(name) if feature.sure is not None else None
+    return _NAMES.get(name) if feature.named_by == "truth" else None
 
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+COLOURS = {"vision": "#2a78b5", "language": "#e08214", "cross": "#1b9e77", "grey": "#9a9a9a"}
+"""Of each modality in figures; grey is what they are compared with."""
+
 
 class Share(NamedTuple):
     """A proportion with its 95 % interval (Wilson, 1927)."""

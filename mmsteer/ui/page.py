@@ -85,7 +85,7 @@ class _Page:
     def found(self, text: str, modality: str, rack: list[int]) -> list[Any]:
         """The ids that a search finds, then one update for each chip."""
         wanted = None if modality == "all" else modality
-        features = [f for f in self.bank.search(text, wanted) if f.sure is not None and f.id not in rack]
+        features = [f for f in self.bank.search(text, wanted) if f.named_by and f.id not in rack]
         if wanted is None and not text:
             features = _mixed(features)
         shown = features[:CHIPS]

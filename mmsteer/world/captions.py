@@ -119,7 +119,7 @@ def corrupt(
     """
     values, told = values.copy(), told.copy()
     count, names = len(values), ("thing", "place", "position", "size")
-    only = rng.choice(len(names), count, p=(0.55, 0.15, 0.15, 0.15))
+    only = rng.choice(len(names), count, p=(0.61, 0.13, 0.13, 0.13))
     one = rng.random(count) < 0.7
     kept = told.copy()
     other, _ = draw_factors(rng, count)
@@ -153,10 +153,17 @@ def vocabulary() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.split()})
 
 
-def caption_word(factor: str, value: str) -> str:
-    """The plainest words for a captioned value, for prompts made by studies: ("place", "night") -> "at night"."""
+def wordings(factor: str, value: str) -> tuple[str, ...]:
+    """Every way captions say a value, the plainest first; none for what they never say."""
     tables: dict[str, dict[str, tuple[str, ...]]] = {
         "thing": _THING_WORDS, "gender": _GENDER_WORDS, "size": _SIZE_WORDS,
         "position": _POSITION_WORDS, "place": _PLACE_WORDS,
     }  # fmt: skip
-    return tables[factor][value][0] if factor in tables else value
+    if factor in tables:
+        return tables[factor].get(value, ())
+    return (value,) if FACTORS[INDEX[factor]].modality == "language" else ()
+
+
+def caption_word(factor: str, value: str) -> str:
+    """The plainest words for a value, for prompts made by studies: ("place", "night") -> "at night"."""
+    return (*wordings(factor, value), value)[0]

@@ -1,0 +1,56 @@
+"""What a latent without a partner looks like on the other side, read through the pairs.
+
+Matching is one to one, and dictionaries differ: what is one latent on one side may be spread over several on the other
+("small", drawn in every second picture, told in a third of captions). If a direction of the other side tells when
+the latent fires, that direction is appended to the other dictionary as a latent of its own. It decodes to nothing, so
+reconstructions stay what they were.
+"""
+
+import torch
+
+from mmsteer.build.label import f1
+from mmsteer.build.match import LEAST, correlation
+from mmsteer.sae import SAEConfig, SparseAutoencoder
+
+_CUTS = 60  # thresholds tried
+
+
+def read_across(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Directions of one side that tell when latents of the other fire.
+
+    Takes activations `z [N, n]` and rows `x [N, d_in]` of the same pairs. Returns which of the n can be read (bool
+    `[n]`), directions `[n, d_in]` and thresholds `[n]`, such that `relu(x @ direction - threshold)` goes with z. Directions
+    and thresholds come from the first half of the pairs (ridge regression; the cut of highest F1); readable is what
+    then correlates on the second half as matched latents must.
+    """
+    half = len(x) // 2
+    mean = x[:half].mean(0)
+    centred = x[:half] - mean
+    covariance = centred.T @ centred / half
+    ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(x.shape[1])
+    directions = torch.linalg.solve(covariance + ridge, centred.T @ (z[:half] - z[:half].mean(0)) / half).T
+    seen = x @ directions.T
+    cuts = seen[:half].quantile(torch.linspace(0.02, 0.998, _CUTS), dim=0)
+    fires = (z[:half] > 0).numpy()
+    thresholds = torch.stack([
+        cuts[f1((seen[:half, k, None] > cuts[:, k]).numpy(), fires[:, k, None])[:, 0].argmax(), k]
+        for k in range(z.shape[1])
+    ])  # fmt: skip
+    active = torch.relu(seen[half:] - thresholds)
+    together = torch.stack([correlation(z[half:, k, None], active[:, k, None])[0, 0] for k in range(z.shape[1])])
+    return together >= LEAST, directions, thresholds
+
+
+def append(dictionary: SparseAutoencoder, directions: torch.Tensor, thresholds: torch.Tensor) -> SparseAutoencoder:
+    """The dictionary with one more latent per direction `[n, d_in]`, firing above its threshold `[n]`, decoding to nothing."""
+    assert dictionary.threshold is not None, "a TopK dictionary has no room: every latent competes with all others"
+    more = len(directions)
+    grown = SparseAutoencoder(SAEConfig(dictionary.config.d_in, dictionary.config.n_latents + more))
+    with torch.no_grad():
+        grown.W_enc.copy_(torch.cat([dictionary.W_enc, directions.T], 1))
+        grown.b_enc.copy_(torch.cat([dictionary.b_enc, directions @ dictionary.b_dec - thresholds]))
+        grown.W_dec.copy_(torch.cat([dictionary.W_dec, torch.zeros_like(directions)]))
+        grown.b_dec.copy_(dictionary.b_dec)
+        assert grown.threshold is not None
+        grown.threshold.copy_(torch.cat([dictionary.threshold, torch.zeros(more)]))
+    return grown.requires_grad_(False)

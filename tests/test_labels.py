@@ -1,0 +1,218 @@
+"""Objectives, readers, nulls and the studies of labels: known concepts, values by hand, small real runs."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmsteer.build.embed import Embedded
+from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
+from mmsteer.build.read import append, read_across
+from mmsteer.build.score import codes, pair_up, quality, read_singles
+from mmsteer.build.train import Descent, Level, even_out, fvu, new_dictionary
+from mmsteer.errors import SteerError
+from mmsteer.mds import absolute_rule, score, separation, swap_null
+from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.studies.concepts import KINDS, draw_concepts
+from mmsteer.studies.labels import Sample, decodable, identify
+from mmsteer.world.factors import FACTORS, INDEX
+
+SMALL = Size((Level(8, 2), Level(16, 2)), (Level(8, 2), Level(16, 2)))
+
+
+def test_topk_fires_the_k_largest_and_survives_saving(tmp_path):
+    sae = SparseAutoencoder(SAEConfig(3, 3, k=2))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.eye(3))
+        sae.W_dec.copy_(torch.eye(3))
+    assert sae.encode(torch.tensor([[1.0, 3.0, 2.0], [-1.0, 0.5, -2.0]])).tolist() == [[0, 3, 2], [0, 0.5, 0]]
+    sae.save(tmp_path / "image")
+    kept = json.loads((tmp_path / "image" / "cfg.json").read_text())
+    assert (kept["architecture"], kept["k"]) == ("topk", 2)
+    again = SparseAutoencoder.load(tmp_path / "image")
+    assert again.config == sae.config
+    assert torch.equal(again.encode(torch.ones(1, 3)), sae.encode(torch.ones(1, 3)))
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_a_topk_that_cannot_be_is_refused(k):
+    with pytest.raises(SteerError, match="0 < k <= n_latents"):
+        SAEConfig(3, 3, k=k)
+
+
+def test_scaling_moves_into_the_weights():
+    x = torch.randn(200, 6, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 7) + 3
+    scaling = even_out(x, 0.5)
+    rows = scaling.apply(x)
+    assert rows.square().mean().item() == pytest.approx(1, abs=1e-4)
+    dictionary = new_dictionary(SAEConfig(6, 12), torch.Generator().manual_seed(1))
+    folded = scaling.fold(dictionary)
+    assert torch.allclose(folded.encode(x), dictionary.encode(rows), atol=1e-4)
+    back = dictionary.decode(dictionary.encode(rows)) @ scaling.back + scaling.mean
+    assert torch.allclose(folded(x), back, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_takes_raw_rows_of_both_sides(name):
+    concepts = draw_concepts(0, 0.8, 400)
+    found = train_pair(name, concepts.pairs.image, concepts.pairs.text, SMALL, Descent(20, batch=64))
+    for dictionary, x in ((found.image, concepts.pairs.image), (found.text, concepts.pairs.text)):
+        code = dictionary.encode(x)
+        assert code.shape == (400, dictionary.config.n_latents)
+        assert (code >= 0).all() and code.isfinite().all() and (code > 0).any()
+        assert np.isfinite(fvu(dictionary, x))
+        assert all(0 <= quality(dictionary, x)[key] <= 1 for key in ("dead",))
+    assert found.paired == (name not in ("levels", "matched", "random"))
+    latents = pair_up(found, concepts.pairs)
+    assert all(i == t for i, t in latents) if found.paired else True
+
+
+def test_raw_and_principal_axes_lose_nothing():
+    concepts = draw_concepts(0, 0.8, 400)
+    for name in ("raw", "pca"):
+        found = train_pair(name, concepts.pairs.image, concepts.pairs.text, SMALL, Descent(1))
+        assert fvu(found.image, concepts.pairs.image) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_random_decoder_stays_random():
+    concepts = draw_concepts(0, 0.8, 400)
+    after = [
+        train_pair("random", concepts.pairs.image, concepts.pairs.text, SMALL, Descent(steps, batch=64)).image
+        for steps in (1, 30)
+    ]
+    assert torch.allclose(after[0].W_dec, after[1].W_dec, atol=1e-5)
+    assert not torch.allclose(after[0].W_enc, after[1].W_enc, atol=1e-3)
+
+
+def test_pairs_that_do_not_match_are_refused():
+    with pytest.raises(SteerError, match=r"\(40, 8\) picture rows and \(39, 8\) caption rows"):
+        train_pair("levels", torch.randn(40, 8), torch.randn(39, 8), SMALL, Descent(1))
+    with pytest.raises(SteerError, match="no objective 'best': choose one of levels, matched"):
+        train_pair("best", torch.randn(40, 8), torch.randn(40, 8), SMALL, Descent(1))
+
+
+def test_concepts_are_where_they_are_said_to_be():
+    concepts = draw_concepts(3, 0.5, 500)
+    kinds = np.array(KINDS)
+    assert not concepts.image[:, kinds == "language"].any()
+    assert not concepts.text[:, kinds == "vision"].any()
+    assert (concepts.image[:, kinds == "cross"] == concepts.text[:, kinds == "cross"]).all()
+    again = draw_concepts(3, 0.5, 500)
+    assert torch.equal(again.pairs.image, concepts.pairs.image)
+
+
+def test_matching_keeps_a_concept_that_a_shared_dictionary_splits():
+    """The problem the default solves (2606.29888), in a few seconds: directions of a concept with a cosine of 0.5."""
+    size = Size((Level(48, 4),), (Level(48, 4),))
+    train, matching, scoring = (draw_concepts(0, 0.5, n) for n in (6000, 2000, 2001))
+    cross = np.flatnonzero(np.array(KINDS) == "cross")
+    kept = {}
+    for name in ("shared", "matched"):
+        found = train_pair(name, train.pairs.image, train.pairs.text, size, Descent(500, batch=256))
+        latents = pair_up(found, matching.pairs)
+        z = codes(found, scoring.pairs).of(latents)
+        labels = [absolute_rule(score(z.image[:, k], z.text[:, k], resamples=1)) for k in range(len(latents))]
+        fires = z.image > 0
+        hits = fires.T.astype(float) @ scoring.image[:, cross]
+        f1 = 2 * hits / (fires.sum(0)[:, None] + scoring.image[:, cross].sum(0))
+        kept[name] = np.mean([any(f1[k, c] > 0.7 and labels[k] == "cross" for k in range(len(labels))) for c in range(len(cross))])  # fmt: skip
+    assert kept["matched"] > 0.8
+    assert kept["shared"] < 0.4
+
+
+def test_a_latent_is_read_across_only_where_the_other_side_tells():
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(2000, 6, generator=rng)
+    told = torch.relu(x[:, 0] + x[:, 1] - 1)  # fires where a direction of the other side says so
+    alone = torch.relu(torch.randn(2000, generator=rng) - 1)
+    readable, directions, thresholds = read_across(torch.stack([told, alone], 1), x)
+    assert readable.tolist() == [True, False]
+    direction = directions[0] / directions[0].norm()
+    assert direction[:2].tolist() == pytest.approx([0.5**0.5] * 2, abs=0.05)
+    fires = x @ directions[0] > thresholds[0]
+    assert (fires == (told > 0)).float().mean() > 0.97
+
+
+def test_an_appended_latent_fires_by_itself_and_decodes_to_nothing():
+    dictionary = new_dictionary(SAEConfig(4, 8), torch.Generator().manual_seed(0)).requires_grad_(False)
+    dictionary.b_dec.copy_(torch.tensor([1.0, 0.0, 0.0, 2.0]))
+    x = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
+    grown = append(dictionary, torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([0.5]))
+    assert torch.allclose(grown.encode(x)[:, :8], dictionary.encode(x), atol=1e-6)
+    assert torch.allclose(grown.encode(x)[:, 8], torch.relu(x[:, 0] - 0.5), atol=1e-6)
+    assert torch.allclose(grown(x), dictionary(x), atol=1e-6)
+
+
+def test_single_latents_get_partners_and_nothing_else_changes():
+    train, matching = (draw_concepts(0, 0.5, n) for n in (2000, 1500))
+    found = train_pair("levels", train.pairs.image, train.pairs.text, SMALL, Descent(100, batch=128))
+    latents = pair_up(found, matching.pairs)
+    grown, after = read_singles(found, latents, matching.pairs)
+    assert isinstance(grown, Dictionaries)
+    for (i, t), (new_i, new_t) in zip(latents, after, strict=True):
+        assert new_i == i if i is not None else new_i is None or new_i >= found.image.config.n_latents
+        assert new_t == t if t is not None else new_t is None or new_t >= found.text.config.n_latents
+
+
+def test_exchanging_sides_leaves_no_modality():
+    """20 one-sided and 20 cross features: the score tells them apart; with the sides of random pairs exchanged it cannot
+    (each is at one half but for chance)."""
+    rng = np.random.default_rng(0)
+    fires = rng.random((4000, 40)) < 0.1
+    z_image = fires * rng.uniform(0.5, 1.5, fires.shape)
+    z_text = fires * rng.uniform(0.5, 1.5, fires.shape)
+    z_text[:, :10], z_image[:, 10:20] = 0, 0
+
+    def told(a, b):
+        mds = np.array([score(a[:, k], b[:, k], resamples=1).mds for k in range(40)])
+        return separation(mds[:20], mds[20:]), mds
+
+    assert told(z_image, z_text)[0] == 1.0
+    null = told(*swap_null(z_image, z_text))[1]
+    assert np.abs(null - 0.5).max() < 0.1
+
+
+def test_separation_by_hand():
+    # distances 0.5 and 0.1 against 0.1 and 0.0: won, won, tied, won
+    assert separation(np.array([1.0, 0.6]), np.array([0.4, 0.5])) == pytest.approx(3.5 / 4)
+
+
+def small_world(count: int) -> Embedded:
+    """Pairs whose embeddings are the one-hot of place and light on the picture side, of a told place on the other."""
+    rng = np.random.default_rng(count)
+    factors = np.stack([rng.integers(0, len(f.values), count) for f in FACTORS], 1)
+    mentioned = rng.random(factors.shape) < 0.7
+    place, light = factors[:, INDEX["place"]], factors[:, INDEX["light"]]
+    image = np.concatenate([np.eye(8)[place], np.eye(3)[light]], 1)
+    text = np.concatenate([np.eye(8)[place] * mentioned[:, INDEX["place"], None], np.zeros((count, 3))], 1)
+    noise = 0.05 * rng.standard_normal((2, count, 11))
+    tensors = [torch.from_numpy((side + n).astype(np.float32)) for side, n in zip((image, text), noise, strict=True)]
+    return Embedded(tensors[0], tensors[1], [""] * count, factors, mentioned)
+
+
+def test_only_what_the_embeddings_hold_is_decodable():
+    readable = decodable(small_world(1500), small_world(1501))
+    assert {("place", v) for v in FACTORS[INDEX["place"]].values} <= readable
+    assert ("light", "warm") in readable
+    assert not any(factor in ("thing", "size", "frame", "mood") for factor, _ in readable)
+
+
+def test_a_feature_is_identified_on_its_stronger_side():
+    world = small_world(400)
+    place, light = world.factors[:, INDEX["place"]], world.factors[:, INDEX["light"]]
+    told = world.mentioned[:, INDEX["place"]]
+    z_image = np.stack([place == 2, light == 1, np.arange(400) % 2 == 0], 1) * 1.0
+    z_text = np.stack([(place == 2) & told, np.zeros(400), np.zeros(400)], 1) * 1.0
+    from mmsteer.build.score import Codes
+
+    found = identify(Codes(z_image, z_text, np.ones(3), np.ones(3)), world, world)
+    assert found == [("place", "night"), ("light", "warm"), None]
+
+
+def test_a_study_reads_the_same_pairs_again(tmp_path):
+    sample = Sample(tmp_path, 5, 64, 64)
+    first, again = sample.embed("world"), sample.embed("world")
+    assert [len(part.captions) for part in first] == [64, 32, 32]
+    assert torch.equal(first[0].image, again[0].image)
+    assert len(list(tmp_path.iterdir())) == 2
