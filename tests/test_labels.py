@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from mmsteer.build import embed
 from mmsteer.build.embed import Embedded
+from mmsteer.build.label import f1
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import append, read_across
-from mmsteer.build.score import codes, pair_up, quality, read_singles
+from mmsteer.build.score import Codes, codes, pair_up, quality, read_singles
 from mmsteer.build.train import Descent, Level, even_out, fvu, new_dictionary
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score, separation, swap_null
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
 from mmsteer.studies.labels import Sample, decodable, identify
+from mmsteer.world.assemble import MINI
 from mmsteer.world.factors import FACTORS, INDEX
 
 SMALL = Size((Level(8, 2), Level(16, 2)), (Level(8, 2), Level(16, 2)))
@@ -60,9 +63,12 @@ def test_every_objective_takes_raw_rows_of_both_sides(name):
     for dictionary, x in ((found.image, concepts.pairs.image), (found.text, concepts.pairs.text)):
         code = dictionary.encode(x)
         assert code.shape == (400, dictionary.config.n_latents)
-        assert (code >= 0).all() and code.isfinite().all() and (code > 0).any()
-        assert np.isfinite(fvu(dictionary, x))
-        assert all(0 <= quality(dictionary, x)[key] <= 1 for key in ("dead",))
+        assert code.isfinite().all()
+        assert (code >= 0).all()
+        assert (code > 0).any()
+        told = quality(dictionary, x)
+        assert told["fvu"] == pytest.approx(fvu(dictionary, x), abs=1e-4)
+        assert told["l0"] == pytest.approx((code > 0).sum(1).float().mean().item(), abs=0.01)
     assert found.paired == (name not in ("levels", "matched", "random"))
     latents = pair_up(found, concepts.pairs)
     assert all(i == t for i, t in latents) if found.paired else True
@@ -113,10 +119,8 @@ def test_matching_keeps_a_concept_that_a_shared_dictionary_splits():
         latents = pair_up(found, matching.pairs)
         z = codes(found, scoring.pairs).of(latents)
         labels = [absolute_rule(score(z.image[:, k], z.text[:, k], resamples=1)) for k in range(len(latents))]
-        fires = z.image > 0
-        hits = fires.T.astype(float) @ scoring.image[:, cross]
-        f1 = 2 * hits / (fires.sum(0)[:, None] + scoring.image[:, cross].sum(0))
-        kept[name] = np.mean([any(f1[k, c] > 0.7 and labels[k] == "cross" for k in range(len(labels))) for c in range(len(cross))])  # fmt: skip
+        reached = f1(z.image > 0, scoring.image[:, cross]) > 0.7
+        kept[name] = (reached & (np.array(labels) == "cross")[:, None]).any(0).mean()
     assert kept["matched"] > 0.8
     assert kept["shared"] < 0.4
 
@@ -204,8 +208,6 @@ def test_a_feature_is_identified_on_its_stronger_side():
     told = world.mentioned[:, INDEX["place"]]
     z_image = np.stack([place == 2, light == 1, np.arange(400) % 2 == 0], 1) * 1.0
     z_text = np.stack([(place == 2) & told, np.zeros(400), np.zeros(400)], 1) * 1.0
-    from mmsteer.build.score import Codes
-
     found = identify(Codes(z_image, z_text, np.ones(3), np.ones(3)), world, world)
     assert found == [("place", "night"), ("light", "warm"), None]
 
@@ -216,3 +218,27 @@ def test_a_study_reads_the_same_pairs_again(tmp_path):
     assert [len(part.captions) for part in first] == [64, 32, 32]
     assert torch.equal(first[0].image, again[0].image)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_embedding_goes_on_after_a_kill_and_no_pair_is_lost_or_doubled(tmp_path, monkeypatch):
+    whole = embed.embed(MINI / "clip", 3, 600, tmp_path / "whole")
+    monkeypatch.setattr(embed, "_KEEP", 2)  # batches of 128: progress is kept after 256 pairs and after 512
+    real = embed.tokens
+    calls = []
+
+    def dies_in_the_fourth_batch(*args):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(embed, "tokens", dies_in_the_fourth_batch)
+    with pytest.raises(KeyboardInterrupt):
+        embed.embed(MINI / "clip", 3, 600, tmp_path / "killed")
+    again = embed.embed(MINI / "clip", 3, 600, tmp_path / "killed")
+    assert len(calls) == 4 + 3  # 256 pairs were kept: batches 3, 4 and 5 are made again
+    assert again.captions == whole.captions
+    assert torch.equal(again.image, whole.image)
+    assert torch.equal(again.text, whole.text)
+    assert (again.factors == whole.factors).all()
+    assert (again.mentioned == whole.mentioned).all()

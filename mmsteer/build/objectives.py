@@ -103,18 +103,18 @@ def fit_matched(image: torch.Tensor, text: torch.Tensor, size: Size, descent: De
 def _fit_topk(x: torch.Tensor, levels: tuple[Level, ...], descent: Descent) -> SparseAutoencoder:
     generator = torch.Generator().manual_seed(descent.seed)
     scaling = even_out(x, 0)
-    rows, k = scaling.apply(x), sum(level.k for level in levels)
+    k = sum(level.k for level in levels)
     dictionary = new_dictionary(SAEConfig(x.shape[1], sum(level.latents for level in levels), k), generator)
     revival = Revival(dictionary.config.n_latents, 2 * k, descent)
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
-        batch = rows[chosen]
+        batch = scaling.apply(x[chosen])
         before = dictionary.pre_activations(batch)
         code = topk(before, k)
         residual = batch - dictionary.decode(code)
         return residual.square().mean() + revival(before, code, residual, dictionary.W_dec)
 
-    descend([dictionary], loss, len(rows), descent, generator)
+    descend([dictionary], loss, len(x), descent, generator)
     return scaling.fold(dictionary)
 
 

@@ -9,7 +9,7 @@ import torch
 from mmsteer.bank import Feature, NamedBy
 from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, distinct, name_by_truth, top_words
-from mmsteer.build.match import match
+from mmsteer.build.match import LEAST, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
@@ -53,7 +53,7 @@ def codes(found: Dictionaries, pairs: Embedded) -> Codes:
     return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def pair_up(found: Dictionaries, matching: Embedded) -> list[Latents]:
+def pair_up(found: Dictionaries, matching: Embedded, least: float = LEAST) -> list[Latents]:
     """Which latents make a feature, by how they fire on `matching`, which no dictionary has seen.
 
     Where latent k of one side is latent k of the other by training, that is all. Else latents are matched one to one, and
@@ -63,7 +63,7 @@ def pair_up(found: Dictionaries, matching: Embedded) -> list[Latents]:
     living_image, living_text = ((z > 0).mean(0) >= LEAST_RATE for z in (seen.image, seen.text))
     if found.paired:
         return [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
-    matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
+    matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text), least)
     latents: list[Latents] = list(zip(matched.image, matched.text, strict=True))
     latents += [(i, None) for i in np.flatnonzero(living_image).tolist() if i not in matched.image]
     return latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]

@@ -7,7 +7,7 @@ latents as it needs, the level as many a vector as its budget on average; the th
 decides who fires from then on. Dead latents are revived by an auxiliary loss (Gao et al., 2406.04093, A.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,14 +121,13 @@ def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictiona
     check_rows(x, config.n_latents, name)
     generator = torch.Generator().manual_seed(config.descent.seed)
     scaling = even_out(x, config.evenness)
-    rows = scaling.apply(x)
     dictionary = new_dictionary(SAEConfig(x.shape[1], config.n_latents), generator)
     revival = Revival(config.n_latents, 2 * config.levels[-1].k, config.descent)
     thresholds = torch.full((len(config.levels),), torch.nan)
     sizes = [latents for latents, _ in config.levels]
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
-        batch = rows[chosen]
+        batch = scaling.apply(x[chosen])
         before = dictionary.pre_activations(batch)
         residual, codes, least, total = batch - dictionary.b_dec, [], [], torch.zeros(())
         parts = zip(before.split(sizes, 1), dictionary.W_dec.split(sizes), config.levels, strict=True)
@@ -141,7 +140,7 @@ def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictiona
         follow(thresholds, torch.stack(least))
         return total + revival(before, torch.cat(codes, 1), residual, dictionary.W_dec)
 
-    descend([dictionary], loss, len(rows), config.descent, generator)
+    descend([dictionary], loss, len(x), config.descent, generator)
     with torch.no_grad():
         assert dictionary.threshold is not None
         dictionary.threshold.copy_(thresholds.repeat_interleave(torch.tensor(sizes)))
@@ -179,11 +178,10 @@ def even_out(x: torch.Tensor, evenness: float) -> Scaling:
     What a picture shows of its light or frame is about 1 % of its embedding's variance, what it shows of its thing
     half: a dictionary that minimises squared error would not spend a latent on the former.
     """
-    mean = x.mean(0)
-    centred = x - mean
-    variances, axes = torch.linalg.eigh(centred.T @ centred / len(centred))
+    mean, covariance = moments(x)
+    variances, axes = torch.linalg.eigh(covariance)
     lengths = variances.clamp(min=1e-4 * float(variances[-1])) ** (evenness / 2)
-    scale = ((centred @ axes) / lengths).square().mean().sqrt()
+    scale = (variances.clamp(min=0) / lengths.square()).mean().sqrt()
     there, back = axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
     return Scaling(mean, there, back)
 
@@ -211,9 +209,23 @@ def check_rows(x: torch.Tensor, n_latents: int, name: str) -> None:
     """SteerError for fewer rows than latents, and for a row that is zero or not finite, by its number."""
     if len(x) < n_latents:
         raise SteerError(f"{name}: {len(x)} pairs for {n_latents} latents: give more pairs or ask for fewer latents")
-    bad = (~x.isfinite().all(1)) | (x == 0).all(1)
-    if bad.any():
-        row = int(bad.nonzero()[0])
-        raise SteerError(
-            f"{name}: embedding {row} is zero or not finite: leave that pair out, or mend the file it came from"
-        )
+    for start, part in parts(x):
+        bad = (~part.isfinite().all(1)) | (part == 0).all(1)
+        if bad.any():
+            raise SteerError(
+                f"{name}: embedding {start + int(bad.nonzero()[0])} is zero or not finite: leave that pair out, or mend the "
+                "file it came from"
+            )
+
+
+def parts(x: torch.Tensor, size: int = 65_536) -> Iterator[tuple[int, torch.Tensor]]:
+    """Rows in parts that fit in memory whatever their number, each with where it begins."""
+    for start in range(0, len(x), size):
+        yield start, x[start : start + size]
+
+
+def moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean `[d]` and covariance `[d, d]` of rows `x [N, d]`, part by part."""
+    mean = torch.stack([part.sum(0, dtype=torch.float64) for _, part in parts(x)]).sum(0) / len(x)
+    centred = ((part - mean.float()) for _, part in parts(x))
+    return mean.float(), torch.stack([part.T @ part for part in centred]).sum(0) / len(x)

@@ -19,6 +19,7 @@ from mmsteer.recipe import LARGEST_SEED
 from mmsteer.ui.badge import SHAPES, legend, row_title
 from mmsteer.ui.compare import compare, problem, skeleton, status
 from mmsteer.ui.presets import Preset, available
+from mmsteer.ui.proof import proofs
 
 if TYPE_CHECKING:
     from mmsteer.steer import Steerer
@@ -145,7 +146,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             + legend(),
             elem_id="mm-head",
         )
-        with gr.Row(elem_id="mm-columns"):
+        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer"), gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 with gr.Row(elem_id="mm-seeds"):
@@ -205,6 +206,9 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     shortcuts = [
                         gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
                     ]
+
+        with tabs, gr.Tab("Are the labels right?"):
+            gr.HTML(proofs(), elem_id="mm-labels")
 
         inputs, outputs = [prompt, seed, rack, *sliders], [pictures, told]
         pool = [x for row in zip(rows, titles, sliders, strict=True) for x in row] + [empty]

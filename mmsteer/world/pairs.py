@@ -81,10 +81,10 @@ class WorldPairs:
             found |= {i: Image.fromarray(block[i % _BLOCK]) for i in indices if i // _BLOCK == k}
         return found
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
-        """All pairs in order, `batch_size` at a time (the last batch may be smaller)."""
+    def batches(self, batch_size: int, start: int = 0) -> Iterator[Batch]:
+        """All pairs from `start` on (a multiple of 64), `batch_size` at a time (the last batch may be smaller)."""
         waiting: Batch | None = None
-        for k in range(-(-self.count // _BLOCK)):
+        for k in range(start // _BLOCK, -(-self.count // _BLOCK)):
             block = self._block(k)
             waiting = block if waiting is None else _join(waiting, block)
             while len(waiting.captions) >= batch_size:
