@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from mmsteer.studies.report import table, write_json
 
     figures = _start_up() | _pictures(8 if args.quick else 40, args.threads)
+    figures |= _dictionaries(10_000 if args.quick else 100_000, 100 if args.quick else 1500)
     print(table([{"figure": name, "measured": value} for name, value in figures.items()]))
     if args.json:
         write_json(args.json, {"measured": figures, "quick": args.quick})
@@ -88,6 +89,22 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
         "torch threads": torch.get_num_threads(),
         "repeats": repeats,
     }
+
+
+def _dictionaries(pairs: int, steps: int) -> dict[str, Any]:
+    """Seconds to train the default bank's dictionaries, 512 latents a side, on random unit rows of width 128."""
+    import torch
+
+    from mmsteer.build.objectives import Size, train_pair
+    from mmsteer.build.train import Descent, Level
+
+    generator = torch.Generator().manual_seed(SEED)
+    image, text = torch.nn.functional.normalize(torch.randn(2, pairs, 128, generator=generator), dim=2)
+    levels = (Level(64, 5), Level(448, 5))
+    began = time.perf_counter()
+    train_pair("levels", image, text, Size(levels, levels), Descent(steps))
+    took = round(time.perf_counter() - began, 1)
+    return {f"training dictionaries, {pairs:,} pairs, {steps:,} steps, s": took}
 
 
 def _in_turn(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from mmsteer.build.embed import Embedded
 from mmsteer.build.label import f1
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import append, read_across
-from mmsteer.build.score import Codes, codes, pair_up, quality, read_singles
+from mmsteer.build.score import Codes, codes, pair_up, quality, read_singles, without_doubles
 from mmsteer.build.train import Descent, Level, even_out, fvu, new_dictionary
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score, separation, swap_null
@@ -70,7 +70,7 @@ def test_every_objective_takes_raw_rows_of_both_sides(name):
         assert told["fvu"] == pytest.approx(fvu(dictionary, x), abs=1e-4)
         assert told["l0"] == pytest.approx((code > 0).sum(1).float().mean().item(), abs=0.01)
     assert found.paired == (name not in ("levels", "matched", "random"))
-    latents = pair_up(found, concepts.pairs)
+    _, latents = pair_up(found, concepts.pairs)
     assert all(i == t for i, t in latents) if found.paired else True
 
 
@@ -116,7 +116,7 @@ def test_matching_keeps_a_concept_that_a_shared_dictionary_splits():
     kept = {}
     for name in ("shared", "matched"):
         found = train_pair(name, train.pairs.image, train.pairs.text, size, Descent(500, batch=256))
-        latents = pair_up(found, matching.pairs)
+        _, latents = pair_up(found, matching.pairs)
         z = codes(found, scoring.pairs).of(latents)
         labels = [absolute_rule(score(z.image[:, k], z.text[:, k], resamples=1)) for k in range(len(latents))]
         reached = f1(z.image > 0, scoring.image[:, cross]) > 0.7
@@ -151,12 +151,23 @@ def test_an_appended_latent_fires_by_itself_and_decodes_to_nothing():
 def test_single_latents_get_partners_and_nothing_else_changes():
     train, matching = (draw_concepts(0, 0.5, n) for n in (2000, 1500))
     found = train_pair("levels", train.pairs.image, train.pairs.text, SMALL, Descent(100, batch=128))
-    latents = pair_up(found, matching.pairs)
+    _, latents = pair_up(found, matching.pairs)
     grown, after = read_singles(found, latents, matching.pairs)
     assert isinstance(grown, Dictionaries)
     for (i, t), (new_i, new_t) in zip(latents, after, strict=True):
         assert new_i == i if i is not None else new_i is None or new_i >= found.image.config.n_latents
         assert new_t == t if t is not None else new_t is None or new_t >= found.text.config.n_latents
+
+
+def test_a_feature_is_not_there_twice():
+    """Latents 0 and 1 of both sides fire alike; of (0, 0) and (1, 1) the first stays, (2, 2) is another concept."""
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(500, 2, generator=rng)
+    dictionary = SparseAutoencoder(SAEConfig(2, 3)).requires_grad_(False)
+    dictionary.W_enc.copy_(torch.tensor([[1.0, 0.9, 0.0], [0.0, 0.1, 1.0]]))
+    found = Dictionaries(dictionary, dictionary, False)
+    pairs = Embedded(x, x, [""] * 500, np.zeros((500, 0), int), np.zeros((500, 0), bool))
+    assert without_doubles(found, [(0, 0), (1, 1), (2, 2)], pairs) == [(0, 0), (2, 2)]
 
 
 def test_exchanging_sides_leaves_no_modality():

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="train dictionaries on pairs of the world, score and name their features")
     build.add_argument("--backbone", type=Path, default=ASSETS / "mini", help="folder with clip/ inside")
     build.add_argument("--count", type=int, default=30_000, help="training pairs; 12,000 more are held out")
-    for side, levels in (("image", "24:5,128:3"), ("text", "24:5,232:5")):
+    for side, levels in (("image", "24:5,32:4,160:3"), ("text", "24:5,232:5")):
         build.add_argument(
             f"--{side}", default=levels, metavar="LATENTS:K,…",
             help=f"levels of the {side} dictionary: how many latents, how many of them fire at once (default {levels})",
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--objective", default="levels", help="what dictionaries are trained to (default levels; see `study labels`)"
     )
-    build.add_argument("--steps", type=int, default=4000)
+    build.add_argument("--steps", type=int, default=1500)
     build.add_argument("--seed", type=int, default=0)
     build.add_argument("--out", type=Path, default=ASSETS / "banks" / "mini")
     build.add_argument("--work", type=Path, default=Path("work/bank"), help="embeddings are kept here")
@@ -96,7 +96,7 @@ def _build(args: argparse.Namespace) -> None:
     from mmsteer.build.naming import vocabulary
     from mmsteer.build.objectives import Size, train_pair
     from mmsteer.build.properties import measure
-    from mmsteer.build.score import Clues, make_features, pair_up, quality, read_singles
+    from mmsteer.build.score import Clues, make_features, pair_up, quality, read_up
     from mmsteer.build.train import Descent
     from mmsteer.world.clip import tokens
     from mmsteer.world.pairs import WorldPairs
@@ -112,9 +112,7 @@ def _build(args: argparse.Namespace) -> None:
     found = train_pair(args.objective, pairs.image, pairs.text, size, descent)
     sides = {"image": quality(found.image, scoring.image), "text": quality(found.text, scoring.text)}
     print(f"dictionaries trained in {time.monotonic() - began:.0f} s: {sides}", flush=True)
-    latents = pair_up(found, matching)
-    if args.objective == "levels":
-        found, latents = read_singles(found, latents, matching)
+    found, latents = (read_up if args.objective == "levels" else pair_up)(found, matching)
     dictionaries, world = {"image": found.image, "text": found.text}, WorldPairs(args.seed + 2, held)
     clip, tokenizer = load_clip(clip_folder)
     bridge = fit_bridge(clip.text_projection.weight.T.contiguous(), pairs, dictionaries)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-LEAST = 0.25  # correlation of activations from which on two latents are one concept
+LEAST = 0.5  # correlation of activations from which on two latents are one concept
 
 
 class Matching(NamedTuple):

@@ -44,7 +44,7 @@ class Dictionaries(NamedTuple):
 class Size:
     """How large dictionaries are; shared ones have as many latents as both sides' together, and fire as many."""
 
-    image: tuple[Level, ...] = (Level(24, 5), Level(128, 3))
+    image: tuple[Level, ...] = (Level(24, 5), Level(32, 4), Level(160, 3))
     text: tuple[Level, ...] = (Level(24, 5), Level(232, 5))
 
     @property

@@ -9,7 +9,7 @@ import torch
 from mmsteer.bank import Feature, NamedBy
 from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, distinct, name_by_truth, top_words
-from mmsteer.build.match import LEAST, match
+from mmsteer.build.match import correlation, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
@@ -19,6 +19,7 @@ from mmsteer.sae import SparseAutoencoder
 
 Latents = tuple[int | None, int | None]
 """The latent of the picture dictionary and of the caption dictionary that a feature has, if any."""
+_ALIKE = 0.7  # correlation of both sides' activations from which on two features are one
 LEAST_RATE = 0.002  # of pairs on which a latent must fire to be a feature
 
 
@@ -53,20 +54,27 @@ def codes(found: Dictionaries, pairs: Embedded) -> Codes:
     return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def pair_up(found: Dictionaries, matching: Embedded, least: float = LEAST) -> list[Latents]:
+def pair_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list[Latents]]:
     """Which latents make a feature, by how they fire on `matching`, which no dictionary has seen.
 
     Where latent k of one side is latent k of the other by training, that is all. Else latents are matched one to one, and
-    those left over stay single. Latents that fire on hardly any pair make no feature.
+    those left over stay single. Latents that fire on hardly any pair make no feature. The dictionaries are given back
+    as they are.
     """
     seen = codes(found, matching)
     living_image, living_text = ((z > 0).mean(0) >= LEAST_RATE for z in (seen.image, seen.text))
     if found.paired:
-        return [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
-    matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text), least)
+        return found, [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
+    matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
     latents: list[Latents] = list(zip(matched.image, matched.text, strict=True))
     latents += [(i, None) for i in np.flatnonzero(living_image).tolist() if i not in matched.image]
-    return latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
+    return found, latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
+
+
+def read_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list[Latents]]:
+    """As `pair_up`, then single latents are read across, and features that this makes twice are there once."""
+    found, latents = read_singles(*pair_up(found, matching), matching)
+    return found, without_doubles(found, latents, matching)
 
 
 def read_singles(
@@ -96,6 +104,18 @@ def quality(dictionary: SparseAutoencoder, x: torch.Tensor) -> dict[str, float]:
         "l0": round(float(fires.sum(1).float().mean()), 2),
         "dead": round(float(1 - fires.any(0).float().mean()), 4),
     }
+
+
+def without_doubles(found: Dictionaries, latents: Sequence[Latents], matching: Embedded) -> list[Latents]:
+    """Leave out features that fire like an earlier one on both sides: a concept read across from either side is there twice."""
+    active = codes(found, matching).of(latents)
+    both = torch.from_numpy(np.concatenate([active.image, active.text]))
+    alike = correlation(both, both) >= _ALIKE
+    kept: list[int] = []
+    for k in range(len(latents)):
+        if not alike[k, kept].any():
+            kept.append(k)
+    return [latents[k] for k in kept]
 
 
 class Clues(NamedTuple):

@@ -29,7 +29,7 @@ class Level(NamedTuple):
 class Descent:
     """How every dictionary is trained: Adam, the rate falling to zero over the second half."""
 
-    steps: int = 4000
+    steps: int = 1500
     batch: int = 1024
     rate: float = 2e-3
     seed: int = 0
@@ -45,7 +45,7 @@ class Descent:
 class TrainConfig:
     """How to train one dictionary on one side's vectors."""
 
-    levels: tuple[Level, ...] = (Level(24, 5), Level(128, 3))
+    levels: tuple[Level, ...]
     descent: Descent = Descent()
     evenness: float = 0.25
     """How far the principal axes are brought to one length before training: 0 not at all, 1 fully (whitening)."""

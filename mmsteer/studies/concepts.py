@@ -20,7 +20,7 @@ from mmsteer.bank import MODALITIES, Modality
 from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, f1
 from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
-from mmsteer.build.score import codes, pair_up, read_singles
+from mmsteer.build.score import codes, pair_up, read_up
 from mmsteer.build.train import Descent, Level, fvu
 from mmsteer.mds import absolute_rule, score
 from mmsteer.studies.labels import DEFAULT, over_seeds
@@ -100,9 +100,7 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
     name, cosine, number = job
     train, matching, scoring = (draw_concepts(seed + number, cosine, count + n) for n in (0, 1, 2))
     found = train_pair(name, train.pairs.image, train.pairs.text, _SIZE, Descent(steps, batch=256, seed=number))
-    latents = pair_up(found, matching.pairs)
-    if name == DEFAULT:
-        found, latents = read_singles(found, latents, matching.pairs)
+    found, latents = (read_up if name == DEFAULT else pair_up)(found, matching.pairs)
     active = codes(found, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)

@@ -29,7 +29,7 @@ from mmsteer.build.label import SURE, concepts, f1
 from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
-from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_singles
+from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up
 from mmsteer.build.train import Descent
 from mmsteer.mds import Score, absolute_rule, paper_rule, score, separation, swap_null
 from mmsteer.studies.report import COLOURS, Share, share, table
@@ -112,7 +112,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     kinds = [(DEFAULT, DEFAULT, True, "world"), (f"{DEFAULT}, nothing read", DEFAULT, False, "world")]
     kinds += [(name, name, False, "world") for name in OBJECTIVES if name != DEFAULT]
     kinds += [(f"{world} {of}", DEFAULT, True, world) for world, of in (("shuffled", "pairs"), ("untrained", "clip"))]
-    jobs = [Job(*kind, seed=s, steps=steps) for s in range(seeds) for kind in kinds]
+    jobs = [Job(*kind, seed=seed + s, steps=steps) for s in range(seeds) for kind in kinds]
     with TemporaryDirectory() as folder:
         sample = Sample(Path(folder), seed, pairs, held)
         _write_untrained(sample.folder / "untrained")
@@ -138,7 +138,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     curve = _rates(default[0], scoring)
     print("\nidentified cross features of the default, the same pictures captioned anew: a share tells each factor\n")
     print(table(curve))
-    similar = [row for run in runs if run.job.seed == 0 and run.job.world == "world" for row in run.similarity]
+    similar = [row for run in runs if run.job.seed == seed and run.job.world == "world" for row in run.similarity]
     print("\nhow alike the samples are on which features fire, by the world's factors: means over features\n")
     print(table(similar))
     if figure:
@@ -167,9 +167,7 @@ def _run(job: Job, sample: Sample) -> Run:
     began = monotonic()
     size, descent = Size(), Descent(job.steps, seed=job.seed)
     dictionaries = train_pair(job.objective, train.image, train.text, size, descent)
-    latents = pair_up(dictionaries, matching)
-    if job.read:
-        dictionaries, latents = read_singles(dictionaries, latents, matching)
+    dictionaries, latents = (read_up if job.read else pair_up)(dictionaries, matching)
     seconds = monotonic() - began
     active = codes(dictionaries, scoring).of(latents)
     scores = [score(active.image[:, k], active.text[:, k], resamples=1) for k in range(len(latents))]
