@@ -112,7 +112,10 @@ def _build(args: argparse.Namespace) -> None:
     found = train_pair(args.objective, pairs.image, pairs.text, size, descent)
     sides = {"image": quality(found.image, scoring.image), "text": quality(found.text, scoring.text)}
     print(f"dictionaries trained in {time.monotonic() - began:.0f} s: {sides}", flush=True)
-    found, latents = (read_up if args.objective == "levels" else pair_up)(found, matching)
+    if args.objective == "levels":
+        found, latents = read_up(found, matching, pairs)
+    else:
+        found, latents = pair_up(found, matching)
     dictionaries, world = {"image": found.image, "text": found.text}, WorldPairs(args.seed + 2, held)
     clip, tokenizer = load_clip(clip_folder)
     bridge = fit_bridge(clip.text_projection.weight.T.contiguous(), pairs, dictionaries)

@@ -9,10 +9,12 @@ reconstructions stay what they were.
 import torch
 
 from mmsteer.build.label import f1
-from mmsteer.build.match import correlation
+from mmsteer.build.naming import auc
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 
-_READABLE = 0.25  # correlation from which on the other side tells; captions leave out a good part of what is drawn
+# Held-out AUC from which on the other side tells when a latent fires. Unlike a correlation it does not fall with the share
+# of captions that leave a concept out, or put it in other words.
+_READABLE = 0.65
 _CUTS = 60  # thresholds tried
 
 
@@ -22,7 +24,7 @@ def read_across(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.T
     Takes activations `z [N, n]` and rows `x [N, d_in]` of the same pairs. Returns which of the n can be read (bool
     `[n]`), directions `[n, d_in]` and thresholds `[n]`, such that `relu(x @ direction - threshold)` goes with z. Directions
     and thresholds come from the first half of the pairs (ridge regression; the cut of highest F1); readable is what
-    then correlates on the second half.
+    then tells on the second half.
     """
     half = len(x) // 2
     mean = x[:half].mean(0)
@@ -37,9 +39,8 @@ def read_across(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.T
         cuts[f1((seen[:half, k, None] > cuts[:, k]).numpy(), fires[:, k, None])[:, 0].argmax(), k]
         for k in range(z.shape[1])
     ])  # fmt: skip
-    active = torch.relu(seen[half:] - thresholds)
-    together = torch.stack([correlation(z[half:, k, None], active[:, k, None])[0, 0] for k in range(z.shape[1])])
-    return together >= _READABLE, directions, thresholds
+    told = auc(seen[half:].numpy(), (z[half:] > 0).numpy()).diagonal()
+    return torch.from_numpy(told >= _READABLE), directions, thresholds
 
 
 def append(dictionary: SparseAutoencoder, directions: torch.Tensor, thresholds: torch.Tensor) -> SparseAutoencoder:

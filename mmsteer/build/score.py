@@ -9,7 +9,7 @@ import torch
 from mmsteer.bank import Feature, NamedBy
 from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, distinct, name_by_truth, top_words
-from mmsteer.build.match import correlation, match
+from mmsteer.build.match import LEAST, correlation, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
@@ -19,7 +19,7 @@ from mmsteer.sae import SparseAutoencoder
 
 Latents = tuple[int | None, int | None]
 """The latent of the picture dictionary and of the caption dictionary that a feature has, if any."""
-_ALIKE = 0.7  # correlation of both sides' activations from which on two features are one
+_READ = 30_000  # pairs to read on are enough
 LEAST_RATE = 0.002  # of pairs on which a latent must fire to be a feature
 
 
@@ -71,21 +71,25 @@ def pair_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list
     return found, latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
 
 
-def read_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list[Latents]]:
-    """As `pair_up`, then single latents are read across, and features that this makes twice are there once."""
-    found, latents = read_singles(*pair_up(found, matching), matching)
+def read_up(found: Dictionaries, matching: Embedded, reading: Embedded) -> tuple[Dictionaries, list[Latents]]:
+    """As `pair_up`, then single latents are read across on `reading`, and features that this makes twice are there once.
+
+    Rare latents need many pairs to be read, so the training pairs may serve: readers are checked on the half that they
+    were not fitted to.
+    """
+    found, latents = read_singles(*pair_up(found, matching), reading.part(0, _READ))
     return found, without_doubles(found, latents, matching)
 
 
 def read_singles(
-    found: Dictionaries, latents: Sequence[Latents], matching: Embedded
+    found: Dictionaries, latents: Sequence[Latents], reading: Embedded
 ) -> tuple[Dictionaries, list[Latents]]:
     """Give single latents a partner where the other side can be read for it, appended to that side's dictionary."""
-    seen = codes(found, matching)
+    seen = codes(found, reading)
     partner: dict[Latents, Latents] = {}
     grown = {}
     for side, z, x, dictionary in (
-        (0, seen.image, matching.text, found.text), (1, seen.text, matching.image, found.image)
+        (0, seen.image, reading.text, found.text), (1, seen.text, reading.image, found.image)
     ):  # fmt: skip
         single = [pair for pair in latents if pair[1 - side] is None]
         own = [k for pair in single if (k := pair[side]) is not None]
@@ -110,7 +114,7 @@ def without_doubles(found: Dictionaries, latents: Sequence[Latents], matching: E
     """Leave out features that fire like an earlier one on both sides: a concept read across from either side is there twice."""
     active = codes(found, matching).of(latents)
     both = torch.from_numpy(np.concatenate([active.image, active.text]))
-    alike = correlation(both, both) >= _ALIKE
+    alike = correlation(both, both) >= LEAST
     kept: list[int] = []
     for k in range(len(latents)):
         if not alike[k, kept].any():

@@ -100,7 +100,10 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
     name, cosine, number = job
     train, matching, scoring = (draw_concepts(seed + number, cosine, count + n) for n in (0, 1, 2))
     found = train_pair(name, train.pairs.image, train.pairs.text, _SIZE, Descent(steps, batch=256, seed=number))
-    found, latents = (read_up if name == DEFAULT else pair_up)(found, matching.pairs)
+    if name == DEFAULT:
+        found, latents = read_up(found, matching.pairs, train.pairs)
+    else:
+        found, latents = pair_up(found, matching.pairs)
     active = codes(found, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)

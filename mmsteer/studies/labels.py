@@ -54,7 +54,7 @@ class Job(NamedTuple):
     read: bool
     """Whether single latents are read across (`mmsteer.build.read`)."""
     world: str
-    """`world`, `shuffled` (pictures with the captions of others, from matching on) or `untrained` (a CLIP that learned
+    """`world`, `shuffled` (pictures with the captions of others) or `untrained` (a CLIP that learned
     nothing)."""
     seed: int
     steps: int
@@ -162,12 +162,15 @@ def _run(job: Job, sample: Sample) -> Run:
     train, matching, scoring = sample.embed(job.world)
     told = scoring
     if job.world == "shuffled":
-        matching, told = (_shuffled(part) for part in (matching, scoring))
-        scoring, told = scoring._replace(text=told.text), told
+        train, matching, told = (_shuffled(part) for part in (train, matching, scoring))
+        scoring = scoring._replace(text=told.text)
     began = monotonic()
     size, descent = Size(), Descent(job.steps, seed=job.seed)
     dictionaries = train_pair(job.objective, train.image, train.text, size, descent)
-    dictionaries, latents = (read_up if job.read else pair_up)(dictionaries, matching)
+    if job.read:
+        dictionaries, latents = read_up(dictionaries, matching, train)
+    else:
+        dictionaries, latents = pair_up(dictionaries, matching)
     seconds = monotonic() - began
     active = codes(dictionaries, scoring).of(latents)
     scores = [score(active.image[:, k], active.text[:, k], resamples=1) for k in range(len(latents))]
