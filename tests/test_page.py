@@ -1,6 +1,8 @@
 """The page in a real browser, on the tiny pipeline: what a visitor does, and what a visitor must never see."""
 
+import json
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from playwright.sync_api import Page, expect
 from mmsteer import FeatureBank, Recipe, Steerer
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.proof import FIGURES, PROOFS, proofs
 
 FIRST = PRESETS[0]
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -235,3 +238,23 @@ def test_a_model_that_cannot_load_gives_a_sentence(chromium, tiny_bank: Path):
     expect(page.locator(".mm-problem")).to_have_text("unet/diffusion_pytorch_model.safetensors is damaged: restore it")
     page.close()
     demo.close()
+
+
+def test_the_second_tab_shows_the_proofs_with_their_commands(page: Page):
+    page.get_by_role("tab", name="Are the labels right?").click()
+    shown = page.locator(".mm-proof img")
+    expect(shown).to_have_count(len(PROOFS))
+    for k, proof in enumerate(PROOFS):
+        expect(shown.nth(k)).to_be_visible()
+        assert page.evaluate("k => document.querySelectorAll('.mm-proof img')[k].naturalWidth", k) > 600
+        expect(page.locator(".mm-source").nth(k)).to_contain_text(f"study {proof.study}")
+    page.get_by_role("tab", name="Steer").click()
+    expect(page.locator(".mm-after")).to_be_visible()
+
+
+def test_a_study_that_was_not_run_is_left_out(tmp_path):
+    shutil.copy(FIGURES / "removal.json", tmp_path)
+    shutil.copy(FIGURES / "removal.png", tmp_path)
+    html = proofs(tmp_path)
+    assert html.count("<section>") == 1
+    assert json.loads((tmp_path / "removal.json").read_text())["text"].split(".")[0] in html

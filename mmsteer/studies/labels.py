@@ -108,7 +108,7 @@ class Run(NamedTuple):
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure every objective over seeds; print tables; draw the figure."""
-    pairs, held, steps, seeds = (4000, 2400, 60, 1) if quick else (30_000, 12_000, 1500, 3)
+    pairs, held, steps, seeds = (3000, 2000, 40, 1) if quick else (30_000, 12_000, 1500, 3)
     kinds = [(DEFAULT, DEFAULT, True, "world"), (f"{DEFAULT}, nothing read", DEFAULT, False, "world")]
     kinds += [(name, name, False, "world") for name in OBJECTIVES if name != DEFAULT]
     kinds += [(f"{world} {of}", DEFAULT, True, world) for world, of in (("shuffled", "pairs"), ("untrained", "clip"))]
@@ -245,7 +245,8 @@ def _row(runs: list[Run], readable: set[Value]) -> dict[str, Any]:
             got = {f.value for f in named if f.label == modality} & wanted
             recalls[modality].append(len(got) / len(wanted))
         labels = {v: {f.label for f in named if f.value == v} for v in {f.value for f in named if f.truth == "cross"}}
-        splits.append(float(np.mean([{"vision", "language"} <= s for s in labels.values()])) if labels else np.nan)
+        if labels:
+            splits.append(float(np.mean([{"vision", "language"} <= s for s in labels.values()])))
     recall = {m: over_seeds(values) for m, values in recalls.items()}
 
     def mean(side: str, key: str) -> float:
@@ -255,7 +256,7 @@ def _row(runs: list[Run], readable: set[Value]) -> dict[str, Any]:
     return {
         "objective": job.name, "source": OBJECTIVES[job.objective].source, "identified": round(identified / len(runs)),
         "precision": share(right, identified), **{f"recall {m}": recall[m] for m in MODALITIES},
-        "macro": float(np.mean([r.value for r in recall.values()])), "split": float(np.nanmean(splits)) if splits else 0.0,
+        "macro": float(np.mean([r.value for r in recall.values()])), "split": float(np.mean(splits)) if splits else float("nan"),
         "FVU image": mean("image", "fvu"), "FVU text": mean("text", "fvu"), "L0 image": mean("image", "l0"),
         "L0 text": mean("text", "l0"), "dead": (mean("image", "dead") + mean("text", "dead")) / 2,
         "s": round(float(np.mean([run.seconds for run in runs]))), "confusion": confusion,
@@ -374,7 +375,7 @@ def _figure(rows: list[dict[str, Any]], run: Run, curve: list[dict[str, Any]], p
         histogram.axvline(cut, color="black", linestyle="--", label="0.2 and 0.8" if cut < 0.5 else None)
     histogram.set(title="MDS of the default's features, coloured by truth", ylabel="features")
     histogram.set_xlabel("captions only  ←  MDS  →  pictures only")
-    histogram.legend(frameon=False)
+    histogram.legend(frameon=False, fontsize=8, loc="upper left")
 
     told = [row["told"] for row in curve]
     rates.plot(told, [row["1 - told/2"] for row in curve], "k--", label="1 - share / 2")
@@ -387,14 +388,19 @@ def _figure(rows: list[dict[str, Any]], run: Run, curve: list[dict[str, Any]], p
 
     names, width = [row["objective"] for row in rows], 0.26
     for offset, truth in enumerate(MODALITIES):
-        total = [max(1, sum(row["confusion"][truth].values())) for row in rows]
+        total = [sum(row["confusion"][truth].values()) for row in rows]
+        for x, n in enumerate(total):
+            confusion.text(x + (offset - 1) * width, 1.01, f"{truth[0]}\n{n}", ha="center", va="bottom", size=7)
         bottom = np.zeros(len(rows))
         for said in MODALITIES:
-            height = np.array([row["confusion"][truth][said] for row in rows]) / total
+            height = np.array([row["confusion"][truth][said] for row in rows]) / np.maximum(total, 1)
             places, told_once = np.arange(len(rows)) + (offset - 1) * width, None if offset else f"labelled {said}"
             confusion.bar(places, height, width * 0.92, bottom, color=COLOURS[said], label=told_once)
             bottom += height
-    confusion.set(title="Labels of identified features; three bars each: truly vision, language, cross", ylabel="share")
+    confusion.set_title(
+        "Labels of identified features by truth: vision, language, cross, and how many over all seeds", pad=24
+    )
+    confusion.set(ylabel="share", ylim=(0, 1))
     confusion.set_xticks(range(len(rows)), [name.replace(", ", ",\n").replace(" ", "\n", 1) for name in names])
     confusion.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     path.parent.mkdir(parents=True, exist_ok=True)

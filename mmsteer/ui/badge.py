@@ -28,8 +28,23 @@ def badge(feature: Feature) -> str:
 
 
 def row_title(feature: Feature) -> str:
-    """Name and badge, above a slider of the rack."""
-    return f'<div class="mm-title"><span class="mm-name">{escape(feature.name)}</span>{badge(feature)}</div>'
+    """Name with its held-out score, and badge, above a slider of the rack."""
+    return (
+        f'<div class="mm-title"><span class="mm-name">{escape(feature.name)}{_name_score(feature)}</span>'
+        f"{badge(feature)}</div>"
+    )
+
+
+def _name_score(feature: Feature) -> str:
+    """How far to trust the name; nothing where a person gave it, or where there is none."""
+    if feature.sure is None:
+        return ""
+    told = {
+        "truth": "F1 of the feature's firing against the known factor",
+        "words": "AUC of these words in a caption against the feature's activation",
+        "property": "AUC of this property of pictures against the feature's firing",
+    }[feature.named_by or "truth"]
+    return f' <small title="held-out score of the name: {told}">name {feature.sure:.2f}</small>'
 
 
 def legend() -> str:

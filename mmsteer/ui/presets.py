@@ -19,16 +19,16 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 7, (("night", 1.0),)),
-    Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 2, (("warm light", 1.0),)),
-    Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 7, (("white frame", 1.0),)),
+    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 0, (("night", 1.0),)),
+    Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 7, (("warm light", 1.0),)),
+    Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 3, (("white frame", 1.0),)),
     Preset(
-        "Please draw", "language-only: words change, the picture does not", "a big frog in the middle in the forest", 7,
+        "Please draw", "language-only: words change, the picture does not", "a big frog in the middle in the forest", 2,
         (("please draw", 1.0),),
     ),
     Preset("Another animal", "cross-modal: the feature outweighs the word", "a big cat on the right on the beach", 7, (("panda", 1.2),)),
     Preset(
-        "Three at once", "mixed: one of each", "a big fox in the middle in a meadow", 8,
+        "Three at once", "mixed: one of each", "a big fox in the middle in a meadow", 7,
         (("night", 1.0), ("white frame", 1.0), ("lovely", 1.0)),
     ),
 )  # fmt: skip
