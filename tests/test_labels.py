@@ -159,6 +159,21 @@ def test_single_latents_get_partners_and_nothing_else_changes():
         assert new_t == t if t is not None else new_t is None or new_t >= found.text.config.n_latents
 
 
+def test_neither_side_wins_by_scale():
+    """Captions encoded three times as strongly say the same: activations are counted in units of each latent's own."""
+    x = torch.randn(400, 4, generator=torch.Generator().manual_seed(0))
+    pairs = Embedded(x, x + 0.1, [""] * 400, np.zeros((400, 0), int), np.zeros((400, 0), bool))
+    quiet, loud = (new_dictionary(SAEConfig(4, 6), torch.Generator().manual_seed(1)) for _ in range(2))
+    with torch.no_grad():
+        loud.W_enc.mul_(3)
+    mds = []
+    for text in (quiet, loud):
+        found = Dictionaries(quiet.requires_grad_(False), text.requires_grad_(False), True)
+        z = codes(found, pairs)
+        mds.append([score(z.image[:, k], z.text[:, k], resamples=1).mds for k in range(6)])
+    assert mds[0] == pytest.approx(mds[1], abs=1e-5)
+
+
 def test_a_feature_is_not_there_twice():
     """Latents 0 and 1 of both sides fire alike; of (0, 0) and (1, 1) the first stays, (2, 2) is another concept."""
     rng = torch.Generator().manual_seed(0)

@@ -18,28 +18,31 @@ _READABLE = 0.65
 _CUTS = 60  # thresholds tried
 
 
+def fit_readers(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each column of `z [N, n]`, a direction `[n, d_in]` of rows `x [N, d_in]` that tells where it is above zero, and the
+    threshold `[n]`: ridge regression, then the cut of highest F1."""
+    mean = x.mean(0)
+    centred = x - mean
+    covariance = centred.T @ centred / len(x)
+    ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(x.shape[1])
+    directions = torch.linalg.solve(covariance + ridge, centred.T @ (z - z.mean(0)) / len(x)).T
+    seen = x @ directions.T
+    cuts = seen.quantile(torch.linspace(0.02, 0.998, _CUTS), dim=0)
+    fires = (z > 0).numpy()
+    best = [f1((seen[:, k, None] > cuts[:, k]).numpy(), fires[:, k, None])[:, 0].argmax() for k in range(z.shape[1])]
+    return directions, cuts[best, range(z.shape[1])]
+
+
 def read_across(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Directions of one side that tell when latents of the other fire.
 
     Takes activations `z [N, n]` and rows `x [N, d_in]` of the same pairs. Returns which of the n can be read (bool
-    `[n]`), directions `[n, d_in]` and thresholds `[n]`, such that `relu(x @ direction - threshold)` goes with z. Directions
-    and thresholds come from the first half of the pairs (ridge regression; the cut of highest F1); readable is what
-    then tells on the second half.
+    `[n]`), directions `[n, d_in]` and thresholds `[n]`, such that `relu(x @ direction - threshold)` goes with z. They are
+    fitted to the first half of the pairs; readable is what then tells on the second half.
     """
     half = len(x) // 2
-    mean = x[:half].mean(0)
-    centred = x[:half] - mean
-    covariance = centred.T @ centred / half
-    ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(x.shape[1])
-    directions = torch.linalg.solve(covariance + ridge, centred.T @ (z[:half] - z[:half].mean(0)) / half).T
-    seen = x @ directions.T
-    cuts = seen[:half].quantile(torch.linspace(0.02, 0.998, _CUTS), dim=0)
-    fires = (z[:half] > 0).numpy()
-    thresholds = torch.stack([
-        cuts[f1((seen[:half, k, None] > cuts[:, k]).numpy(), fires[:, k, None])[:, 0].argmax(), k]
-        for k in range(z.shape[1])
-    ])  # fmt: skip
-    told = auc(seen[half:].numpy(), (z[half:] > 0).numpy()).diagonal()
+    directions, thresholds = fit_readers(z[:half], x[:half])
+    told = auc((x[half:] @ directions.T).numpy(), (z[half:] > 0).numpy()).diagonal()
     return torch.from_numpy(told >= _READABLE), directions, thresholds
 
 

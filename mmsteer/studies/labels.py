@@ -29,6 +29,7 @@ from mmsteer.build.label import SURE, concepts, f1
 from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
+from mmsteer.build.read import fit_readers
 from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up
 from mmsteer.build.train import Descent
 from mmsteer.mds import Score, absolute_rule, paper_rule, score, separation, swap_null
@@ -204,24 +205,14 @@ def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | Non
 
 
 def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
-    """Factor values that a linear probe (ridge regression, the cut of highest F1) reads with F1 >= 0.7 from every side that
-    holds them."""
+    """Factor values that a linear probe (`fit_readers`) reads with F1 >= 0.7 from every side that holds them."""
     readable = set(_values())
     for side in ("image", "text"):
-        x, held = getattr(fitting, side), getattr(testing, side)
         names, truth = concepts(fitting.factors, fitting.mentioned, side)
-        _, held_truth = concepts(testing.factors, testing.mentioned, side)
-        mean, y = x.mean(0), torch.from_numpy(truth.astype(np.float32))
-        covariance = (x - mean).T @ (x - mean) / len(x)
-        ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(x.shape[1])
-        probes = torch.linalg.solve(covariance + ridge, (x - mean).T @ (y - y.mean(0)) / len(x))
-        fitted, unseen = ((rows - mean) @ probes for rows in (x, held))
-        cuts = fitted.quantile(torch.linspace(0.02, 0.998, 60), dim=0)
-        for j, name in enumerate(names):
-            reached = f1((fitted[:, j, None] > cuts[:, j]).numpy(), truth[:, j, None])
-            cut = cuts[reached[:, 0].argmax(), j]
-            if f1((unseen[:, j, None] > cut).numpy(), held_truth[:, j, None])[0, 0] < SURE:
-                readable.discard(name)
+        _, held = concepts(testing.factors, testing.mentioned, side)
+        probes, cuts = fit_readers(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
+        reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
+        readable -= {name for name, f in zip(names, reached, strict=True) if f < SURE}
     return readable
 
 
@@ -375,7 +366,7 @@ def _figure(rows: list[dict[str, Any]], run: Run, curve: list[dict[str, Any]], p
         histogram.axvline(cut, color="black", linestyle="--", label="0.2 and 0.8" if cut < 0.5 else None)
     histogram.set(title="MDS of the default's features, coloured by truth", ylabel="features")
     histogram.set_xlabel("captions only  ←  MDS  →  pictures only")
-    histogram.legend(frameon=False, fontsize=8, loc="upper left")
+    histogram.legend(edgecolor="none", framealpha=1, fontsize=8, loc="upper right")
 
     told = [row["told"] for row in curve]
     rates.plot(told, [row["1 - told/2"] for row in curve], "k--", label="1 - share / 2")

@@ -12,13 +12,13 @@ COLOURS = {"vision": "#2a78b5", "language": "#e08214", "cross": "#1b9e77", "grey
 
 
 class Share(NamedTuple):
-    """A proportion with its 95 % interval (Wilson, 1927)."""
+    """A figure with its interval: 95 %, of a proportion by Wilson (1927) or by bootstrap; or the range over seeds."""
 
     value: float
     low: float
     high: float
     trials: int
-    """How many it rests on; with 0 the value is NaN."""
+    """How many it rests on (pairs, features, seeds); with 0 the value is NaN."""
 
     def __str__(self) -> str:
         return "-" if not self.trials else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -58,6 +58,8 @@ def write_json(path: Path, figures: dict[str, Any]) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, Share):
         return value._asdict() if value.trials else None
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
