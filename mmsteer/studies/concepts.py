@@ -131,8 +131,7 @@ def _figure(rows: list[dict[str, Any]], path: Path) -> None:
         for modality in MODALITIES:
             reached = [row[f"recall {modality}"].value for row in some]
             panel.plot(COSINES, reached, "o-", color=COLOURS[modality], label=modality)
-        panel.set(title=name, ylim=(-0.03, 1.03), xticks=COSINES)
-        panel.invert_xaxis()
+        panel.set(title=name, ylim=(-0.03, 1.03), xlim=(1.03, 0.47), xticks=COSINES)
     sheet.supxlabel("cosine of a cross concept's direction in pictures and in captions")
     sheet.supylabel("share of concepts found and rightly labelled")
     sheet.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
