@@ -291,7 +291,7 @@ def _sentences(exam: Exam, rows: list[dict[str, Any]], lost: dict[tuple[str, str
     times = [f"{taken['cross'] / taken[other]:.1f} times that of {other}" for other in ("vision", "language")]
     costs = []
     for task in _TASKS:
-        each = (f"{lost['equal energy', m][task].mean():.3f} without {m}" for m in MODALITIES)
+        each = (f"{round(lost['equal energy', m][task].mean(), 3) + 0.0:.3f} without {m}" for m in MODALITIES)
         costs.append(f"{task} loses {', '.join(each)}")
     return (
         f"Removing cross features costs least, the order the paper is said to report, in {least} and most in {most} "
