@@ -19,7 +19,7 @@ class Preset:
 
 
 PRESETS = (
-    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 0, (("night", 1.0),)),
+    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 19, (("night", 1.0),)),
     Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 7, (("warm light", 1.0),)),
     Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 3, (("white frame", 1.0),)),
     Preset(
