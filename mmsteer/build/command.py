@@ -121,7 +121,7 @@ def _build(args: argparse.Namespace) -> None:
     bridge = fit_bridge(clip.text_projection.weight.T.contiguous(), pairs, dictionaries)
     candidates = vocabulary(scoring.captions)
     worded = clip.get_text_features(tokens(tokenizer, candidates)).pooler_output
-    properties = torch.cat([measure(batch.pictures) for batch in world.batches(256)])[held // 2 :]
+    properties = torch.cat([measure(batch.pictures) for batch in world.batches(256, held // 2)])
     clues = Clues(properties.numpy(), candidates, F.normalize(worded, dim=1).numpy(), bridge["effect_text"].numpy())
     features, top = make_features(found, latents, scoring, clues)
     meta = {

@@ -13,7 +13,7 @@ from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS, label
 
 SURE = 0.7  # least F1, held out
-_KNOWN = {label(f.name, v): (f.name, v) for f in FACTORS for v in f.values}
+_KNOWN = {label(f.name, v): (f.name, v) for f in FACTORS for v in f.values if v not in ("none", "nobody")}
 _PREPOSITIONS = {"in", "on", "at", "the", "a", "to", "by"}
 # the pole of a property (`mmsteer.build.properties`) as which a vision value is drawn
 _POLES = {
@@ -29,8 +29,8 @@ class Name(NamedTuple):
     text: str
     sure: float
     """F1 of firing against the named thing, on held-out pairs."""
-    factor: str | None
-    value: str | None
+    factor: str
+    value: str
 
 
 def f1(fires: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -67,13 +67,19 @@ def name_by_truth(fires: np.ndarray, factors: np.ndarray, mentioned: np.ndarray,
     return [Name(label(*names[b]), float(scores[i, b]), *names[b]) for i, b in enumerate(best)]
 
 
+def known_value(name: str) -> tuple[str, str] | None:
+    """The factor and value a name stands for, its number left out ("cat 2" is thing, cat); None for other names."""
+    first, _, last = name.rpartition(" ")
+    return _KNOWN.get(first if first and last.isdecimal() else name)
+
+
 def agrees(automatic: str | None, known: str) -> bool:
     """Whether an automatic name says what the known one ("penguin", "warm light", "cat 2") does: a wording that captions
     have for that value, prepositions left out, or the pole of a picture property that the value is drawn as."""
-    first, _, last = known.rpartition(" ")
-    factor, value = _KNOWN[first if last.isdecimal() else known]
-    if automatic is None:
+    meant = known_value(known)
+    if automatic is None or meant is None:
         return False
+    factor, value = meant
     words = set(automatic.split()) - _PREPOSITIONS
     worded = any(words <= set(phrase.split()) for phrase in wordings(factor, value))
     return automatic == _POLES.get((factor, value)) or bool(words) and worded

@@ -8,13 +8,13 @@ import torch
 
 from mmsteer.bank import Feature, NamedBy
 from mmsteer.build.embed import Embedded
-from mmsteer.build.label import SURE, distinct, name_by_truth, top_words
+from mmsteer.build.label import SURE, Name, distinct, name_by_truth, top_words
 from mmsteer.build.match import LEAST, correlation, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
 from mmsteer.build.train import fvu
-from mmsteer.mds import absolute_rule, paper_rule, score
+from mmsteer.mds import Score, absolute_rule, paper_rule, score
 from mmsteer.sae import SparseAutoencoder
 
 Latents = tuple[int | None, int | None]
@@ -42,6 +42,10 @@ class Codes(NamedTuple):
             columns = [-1 if (own := pair[k]) is None else own for pair in latents]
             sides.append((padded[:, columns], np.append(unit, 0)[columns]))
         return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+
+    def scores(self, resamples: int = 200) -> list[Score]:
+        """The score of each feature, both sides of which stand in one column."""
+        return [score(i, t, resamples=resamples) for i, t in zip(self.image.T, self.text.T, strict=True)]
 
 
 def codes(found: Dictionaries, pairs: Embedded) -> Codes:
@@ -122,6 +126,13 @@ def without_doubles(found: Dictionaries, latents: Sequence[Latents], matching: E
     return [latents[k] for k in kept]
 
 
+def true_names(active: Codes, drawn: Embedded, told: Embedded) -> list[Name]:
+    """The factor value each feature detects best on its stronger side, sure or not; pictures are told by `told`."""
+    by_image = name_by_truth(active.image > 0, drawn.factors, drawn.mentioned, "image")
+    by_text = name_by_truth(active.text > 0, told.factors, told.mentioned, "text")
+    return [max(pair, key=lambda name: name.sure) for pair in zip(by_image, by_text, strict=True)]
+
+
 class Clues(NamedTuple):
     """What automatic names are made of, for the scoring pairs."""
 
@@ -143,14 +154,13 @@ def make_features(
     A name is the factor value that the feature detects, where it does; else what words or properties give it; else its
     number.
     """
-    z_image, z_text, unit_image, unit_text = codes(found, scoring).of(latents)
-    scores = [score(z_image[:, k], z_text[:, k]) for k in range(len(latents))]
+    active = codes(found, scoring).of(latents)
+    z_image, z_text, unit_image, unit_text = active
+    scores = active.scores()
     modality = [absolute_rule(s) for s in scores]
     paper = paper_rule(np.array([s.mds for s in scores]))
 
-    by_image = name_by_truth(z_image > 0, scoring.factors, scoring.mentioned, "image")
-    by_text = name_by_truth(z_text > 0, scoring.factors, scoring.mentioned, "text")
-    true = [max(pair, key=lambda n: n.sure) for pair in zip(by_image, by_text, strict=True)]
+    true = true_names(active, scoring, scoring)
     nowhere = np.zeros_like(clues.effects[0])
     automatic = automatic_names(
         z_image, z_text, modality, scoring.captions, clues.properties,

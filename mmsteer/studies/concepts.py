@@ -22,7 +22,7 @@ from mmsteer.build.label import SURE, f1
 from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
 from mmsteer.build.score import codes, pair_up, read_up
 from mmsteer.build.train import Descent, Level, fvu
-from mmsteer.mds import absolute_rule, score
+from mmsteer.mds import absolute_rule
 from mmsteer.studies.labels import DEFAULT, over_seeds
 from mmsteer.studies.report import COLOURS, table
 
@@ -107,7 +107,7 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
     active = codes(found, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)
-    labels = [absolute_rule(score(active.image[:, k], active.text[:, k], resamples=1)) for k in range(len(latents))]
+    labels = [absolute_rule(s) for s in active.scores(resamples=1)]
     identified = np.flatnonzero(best >= SURE)
     right = {int(concept[k]) for k in identified if labels[k] == KINDS[concept[k]]}
     halves = {side: {int(concept[k]) for k in identified if labels[k] == side} for side in MODALITIES}

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from mmsteer.bank import Feature
 from mmsteer.build.embed import load_clip
+from mmsteer.build.label import known_value
 from mmsteer.diffuse import render
 from mmsteer.edit import Edit
 from mmsteer.prompt import encode
@@ -27,12 +28,11 @@ from mmsteer.studies.report import Share, share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, captions
 from mmsteer.world.clip import tokens
-from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors, label
+from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.judge import Judge
 from mmsteer.world.pairs import WorldPairs
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10, "removal": 0.80, "change language": 0.05}
-_NAMES = {label(f.name, v): (f.name, v) for f in FACTORS for v in f.values if v not in ("none", "nobody")}
 _BATCH = 24
 _SHOWN = ("white frame", "warm light", "night", "beach", "panda", "rocket", "please draw", "lovely")
 
@@ -52,9 +52,7 @@ class Cases(NamedTuple):
 
 def intent(feature: Feature) -> tuple[str, str] | None:
     """The factor value a feature is named after, its number left out; None for other names."""
-    words = feature.name.rsplit(" ", 1)
-    name = words[0] if len(words) == 2 and words[1].isdecimal() else feature.name
-    return _NAMES.get(name) if feature.named_by == "truth" else None
+    return known_value(feature.name) if feature.named_by == "truth" else None
 
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:

@@ -30,9 +30,9 @@ from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import fit_readers
-from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up
+from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up, true_names
 from mmsteer.build.train import Descent
-from mmsteer.mds import Score, absolute_rule, paper_rule, score, separation, swap_null
+from mmsteer.mds import Score, absolute_rule, separation, swap_null
 from mmsteer.studies.report import COLOURS, Share, share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import captions
@@ -83,8 +83,6 @@ class Found(NamedTuple):
 
     label: Modality
     """By the absolute rule."""
-    paper: Modality
-    """By the paper's."""
     score: Score
     value: Value | None
     """What it is identified as."""
@@ -174,10 +172,8 @@ def _run(job: Job, sample: Sample) -> Run:
         dictionaries, latents = pair_up(dictionaries, matching)
     seconds = monotonic() - began
     active = codes(dictionaries, scoring).of(latents)
-    scores = [score(active.image[:, k], active.text[:, k], resamples=1) for k in range(len(latents))]
-    paper = paper_rule(np.array([s.mds for s in scores]))
     values = identify(active, scoring, told)
-    features = [Found(absolute_rule(s), p, s, v) for s, p, v in zip(scores, paper, values, strict=True)]
+    features = [Found(absolute_rule(s), s, v) for s, v in zip(active.scores(resamples=1), values, strict=True)]
     sides = {"image": quality(dictionaries.image, scoring.image), "text": quality(dictionaries.text, scoring.text)}
     return Run(job, seconds, dictionaries, latents, features, sides, _similarity(job.name, active, scoring))
 
@@ -193,15 +189,8 @@ def _shuffled(pairs: Embedded) -> Embedded:
 
 def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | None]:
     """The factor value each feature detects with F1 >= 0.7 on its stronger side; None where it detects none."""
-    best = np.zeros(active.image.shape[1])
-    found: list[Value | None] = [None] * len(best)
-    for side, z, pairs in (("image", active.image, drawn), ("text", active.text, told)):
-        names, truth = concepts(pairs.factors, pairs.mentioned, side)
-        scores = f1(z > 0, truth)
-        for k, j in enumerate(scores.argmax(1)):
-            if scores[k, j] >= SURE and scores[k, j] > best[k]:
-                best[k], found[k] = scores[k, j], names[j]
-    return found
+    names = true_names(active, drawn, told)
+    return [(name.factor, name.value) if name.sure >= SURE else None for name in names]
 
 
 def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
@@ -262,11 +251,11 @@ def over_seeds(values: list[float]) -> Share:
 def _nulls(run: Run, scoring: Embedded) -> dict[str, Any]:
     """How well MDS tells one-sided from cross features, as it is and with sides exchanged."""
     active = codes(run.dictionaries, scoring).of(run.latents)
-    swapped = swap_null(active.image, active.text)
+    image, text = swap_null(active.image, active.text)
     truth = np.array([f.truth or "" for f in run.features])
     figures = []
-    for z_image, z_text in ((active.image, active.text), swapped):
-        scores = np.array([score(z_image[:, k], z_text[:, k], resamples=1).mds for k in range(len(truth))])
+    for some in (active, active._replace(image=image, text=text)):
+        scores = np.array([s.mds for s in some.scores(resamples=1)])
         figures.append(separation(scores[(truth == "vision") | (truth == "language")], scores[truth == "cross"]))
     return {"compared": f"seed {run.job.seed}, its null", "AUC of |MDS - 1/2|": figures[0], "of the null": figures[1],
             "features matched": "-", "same label": "-"}  # fmt: skip
@@ -305,8 +294,10 @@ def _rates(run: Run, scoring: Embedded) -> list[dict[str, Any]]:
         ids = tokens(tokenizer, captions(rng, scoring.factors, told))
         with torch.no_grad():
             text = torch.cat([clip.get_text_features(part).pooler_output for part in ids.split(512)])
-        active = codes(run.dictionaries, scoring._replace(text=F.normalize(text, dim=1))).of(run.latents)
-        scores = [score(active.image[:, k], active.text[:, k], resamples=1) for k in cross]
+        active = codes(run.dictionaries, scoring._replace(text=F.normalize(text, dim=1))).of(
+            [run.latents[k] for k in cross]
+        )
+        scores = active.scores(resamples=1)
         rows.append({
             "told": rate, "1 - told/2": 1 - rate / 2, "MDS": float(np.mean([s.mds for s in scores])),
             "MDS where both fire": float(np.nanmean([s.both for s in scores])),

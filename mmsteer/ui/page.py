@@ -207,8 +207,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                         gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
                     ]
 
-        with tabs, gr.Tab("Are the labels right?"):
-            gr.HTML(proofs(), elem_id="mm-labels")
+        with tabs, gr.Tab("Are the labels right?") as tab:
+            proof = gr.HTML(elem_id="mm-labels")
 
         inputs, outputs = [prompt, seed, rack, *sliders], [pictures, told]
         pool = [x for row in zip(rows, titles, sliders, strict=True) for x in row] + [empty]
@@ -222,6 +222,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         def next_seed(seed: float | None, keep: bool) -> Any:
             return gr.skip() if keep and seed is not None else random.randint(0, LARGEST_SEED)
 
+        tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
         demo.load(**drawing)
         gr.on([go.click, prompt.submit], next_seed, [seed, lock], seed, **quiet).then(**drawing)
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)

@@ -82,10 +82,12 @@ class WorldPairs:
         return found
 
     def batches(self, batch_size: int, start: int = 0) -> Iterator[Batch]:
-        """All pairs from `start` on (a multiple of 64), `batch_size` at a time (the last batch may be smaller)."""
+        """All pairs from `start` on, `batch_size` at a time (the last batch may be smaller)."""
         waiting: Batch | None = None
         for k in range(start // _BLOCK, -(-self.count // _BLOCK)):
             block = self._block(k)
+            if start > k * _BLOCK:
+                block = _part(block, start - k * _BLOCK, len(block.captions))
             waiting = block if waiting is None else _join(waiting, block)
             while len(waiting.captions) >= batch_size:
                 yield _part(waiting, 0, batch_size)
