@@ -111,27 +111,27 @@ def retell(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tu
 def corrupt(
     rng: np.random.Generator, values: np.ndarray, told: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make captions lie: values, told, and told without what is false, each `[B, n_factors]`.
+    """Make captions lie: values, told, and which cross factors are false in them, each `[B, n_factors]`.
 
     In most of them one cross factor is false, as when one feature is steered, more often than not the thing, which the
     UNet clings to most; in the others each is, with probability 0.4. False means told otherwise, left out where it was
     told, or invented where it was not.
     """
-    values, told = values.copy(), told.copy()
+    values, told, true, was_told = values.copy(), told.copy(), values, told
     count, names = len(values), ("thing", "place", "position", "size")
     only = rng.choice(len(names), count, p=(0.61, 0.13, 0.13, 0.13))
     one = rng.random(count) < 0.7
-    kept = told.copy()
+    false = np.zeros_like(told)
     other, _ = draw_factors(rng, count)
     for i, factor in enumerate(FACTORS):
         if factor.modality == "language":
             values[:, i] = other[:, i]
         elif factor.name in names:
-            false = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
-            silent = false & told[:, i] & (rng.random(count) < 0.4)
-            values[false, i] = other[false, i]
-            told[:, i] = (told[:, i] | false) & ~silent
-            kept[:, i] &= ~false
+            here = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
+            silent = here & told[:, i] & (rng.random(count) < 0.4)
+            values[here, i] = other[here, i]
+            told[:, i] = (told[:, i] | here) & ~silent
+            false[:, i] = here
     gender, thing = INDEX["gender"], INDEX["thing"]
     person = values[:, thing] >= len(THINGS)
     told[:, gender] = person & told[:, thing] & (rng.random(count) < 0.5)
@@ -140,8 +140,9 @@ def corrupt(
         rng.random(count) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
     )
     values[:, gender] = np.where(person, values[:, gender], 0)
-    kept[:, gender] &= kept[:, thing] & told[:, gender]
-    return values, told, kept
+    right = told & (values == true)
+    false[:, gender] = (was_told | told)[:, gender] & ~right[:, gender]
+    return values, told, false
 
 
 def vocabulary() -> list[str]:

@@ -1,9 +1,10 @@
 """The world's UNet: an ordinary UNet2DConditionModel trained by flow matching on cached latents.
 
 What is special is the conditioning it learns to read. Besides captions it sees captions that are wrong or silent,
-with the difference towards the true pair, as a vector of the joint space, lifted into every row but the first: the
-very operation by which `mmsteer.steer` edits. So a direction that no caption expresses (light, tilt, frame) becomes
-something the UNet can draw, and an injected feature outweighs the prompt's own word.
+with what puts them right, as a vector of the joint space, lifted into every row but the first: the very operation, and
+the very directions (mean with a value minus mean without), by which `mmsteer.steer` edits. So a direction that no
+caption expresses (light, tilt, frame) becomes something the UNet can draw, and an injected feature outweighs the
+prompt's own word.
 """
 
 from pathlib import Path
@@ -84,6 +85,23 @@ class Conditions:
         dh[:, 0] = 0
         return hidden + dh
 
+    def directions(self, scenes: DrawnScenes, count: int = 12_000) -> list[torch.Tensor]:
+        """What a feature of each captioned value does, per factor `[n_values, d_joint]`: mean joint vector of the
+        captions that tell it minus the mean of those that do not. Zero for what no caption tells.
+        """
+        rng = np.random.default_rng(0)
+        rows = np.arange(min(count, len(scenes)))
+        values, told = retell(rng, scenes.values[rows], scenes.told[rows])
+        texts = captions(rng, values, told)
+        x = torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, len(texts), 500)])
+        found = [torch.zeros(len(factor.values), x.shape[1], device=x.device) for factor in FACTORS]
+        for i, factor in enumerate(FACTORS):
+            for v, value in enumerate(factor.values):
+                tells = torch.from_numpy(told[:, i] & (values[:, i] == v)).to(x.device)
+                if value not in ("none", "nobody") and tells.any():
+                    found[i][v] = x[tells].mean(0) - x[~tells].mean(0)
+        return found
+
 
 class UnetTask(Task):
     """Velocity matching with logit-normal times (Esser et al., 2403.03206)."""
@@ -113,6 +131,7 @@ class UnetTask(Task):
                 raise SteerError(f"{parts / name} is not there: train clip and autoencoder before the unet")
         clip = CLIPModel.from_pretrained(parts / "clip", local_files_only=True, dtype=torch.float32)
         self.conditions = Conditions(clip, CLIPTokenizer.from_pretrained(parts / "clip"), device)
+        self.directions = self.conditions.directions(scenes)
         self.vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True, dtype=torch.float32)
         self.vae.to(device).eval()
         readers = parts / "clip" / "model.safetensors", parts / "vae" / "diffusion_pytorch_model.safetensors"
@@ -149,24 +168,27 @@ class UnetTask(Task):
         kind = rng.choice(list(SHARES), len(rows), p=list(SHARES.values()))
         values, told = retell(rng, self.scenes.values[rows], self.scenes.told[rows])
         true = captions(rng, values, told)
-        false_values, false_told, kept = corrupt(rng, values, told)
-        language = np.ix_(kind == "language", [factor.modality != "language" for factor in FACTORS])
-        # these differ only in what no picture shows: of such a difference the UNet learns to take no notice
-        false_values[language], false_told[language] = values[language], told[language]
-        false = captions(rng, false_values, false_told)
+        false_values, false_told, false = corrupt(rng, values, told)
+        # "language" differs only in what no picture shows: of such a difference the UNet learns to take no notice
+        unseen = np.array([factor.modality == "language" for factor in FACTORS])
+        only_words = np.ix_(kind == "language", ~unseen)
+        false_values[only_words], false_told[only_words], false[only_words] = (
+            values[only_words],
+            told[only_words],
+            False,
+        )
+        false[np.ix_(kind == "language", unseen)] = (values != false_values)[np.ix_(kind == "language", unseen)]
+        lying = captions(rng, false_values, false_told)
         silent = ["" if k == "nothing" else text for k, text in zip(kind, true, strict=True)]
         lies = np.isin(kind, ("text", "language")) | ((kind == "image") & (rng.random(len(rows)) < 0.5))
-        said = stray(rng, [f if lie else s for f, s, lie in zip(false, silent, lies, strict=True)])
+        said = stray(rng, [f if lie else s for f, s, lie in zip(lying, silent, lies, strict=True)])
         hidden, x, norm = self.conditions.read(said)
-        _, x_true, _ = self.conditions.read(true)
-        # Some differences take back what the prompt says; the others only add, and must outweigh it.
-        _, x_kept, _ = self.conditions.read(captions(rng, values, kept))
-        adds = torch.from_numpy(rng.random((len(rows), 1)) < 0.65).to(self.device)
+        right = self._put_right(rng, values, false_values, false, false & false_told)
 
         image, twin = self.cache["image"][rows], self.cache["twin"][rows]
         towards = {
-            "text": x_true - torch.where(adds, x_kept, x),
-            "language": x_true - x,
+            "text": right,
+            "language": right,
             "image": (image - self.cache["mean_image"]) - (x - self.cache["mean_text"]),
             "vision": image - twin,
         }
@@ -175,8 +197,27 @@ class UnetTask(Task):
             chosen = torch.from_numpy(kind == name).to(self.device)
             dx = torch.where(chosen[:, None], difference, dx)
         # a share of the difference where the words are right; all of it, or more, where they lie
-        amount = np.where(lies, rng.uniform(0.9, 1.4, len(rows)), rng.uniform(0.3, 1.4, len(rows)))
+        amount = np.where(lies, rng.uniform(0.8, 1.4, len(rows)), rng.uniform(0.3, 1.4, len(rows)))
         return self.conditions.lift(hidden, dx * torch.from_numpy(amount).float().to(self.device)[:, None], norm)
+
+    def _put_right(
+        self, rng: np.random.Generator, true: np.ndarray, said: np.ndarray, false: np.ndarray, false_told: np.ndarray
+    ) -> torch.Tensor:
+        """What sliders would do to put lying captions right, `[B, d_joint]`; all arguments `[B, n_factors]`.
+
+        Most only add what is true, and must outweigh the word; some only remove what is said; the others do both. No
+        dictionary finds a mean difference exactly, so up to half as much of any other direction is mixed in.
+        """
+        way = rng.random((len(true), 1))
+        add, remove = false & (way < 0.8), false_told & (way > 0.6)
+        right = torch.zeros(len(true), self.directions[0].shape[1], device=self.device)
+        for i, directions in enumerate(self.directions):
+            for sign, values, here in ((1, true, add), (-1, said, remove)):
+                chosen = torch.from_numpy(np.where(here[:, i], sign, 0)).to(self.device)
+                right += directions[torch.from_numpy(values[:, i]).to(self.device)] * chosen[:, None]
+        other = torch.from_numpy(rng.standard_normal(tuple(right.shape))).float().to(self.device)
+        other *= right.norm(dim=-1, keepdim=True) / other.norm(dim=-1, keepdim=True)
+        return right + other * torch.from_numpy(rng.uniform(0, 0.5, (len(true), 1))).float().to(self.device)
 
     def _weights(self, rows: np.ndarray) -> torch.Tensor:
         """`[B, 1, 16, 16]`, mean 1 over a picture: more where the sprite stands."""
