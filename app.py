@@ -4,11 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
+from mmsteer import backbone
+
 
 def main() -> None:
     """Start the page; the model loads in the background while it is already served."""
     parser = argparse.ArgumentParser(description="Steer pictures by features whose modality is known.")
-    parser.add_argument("--backbone", default="mini", help="a known name or a folder saved by diffusers")
+    backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "assets" / "banks" / "mini")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
@@ -21,7 +23,7 @@ def main() -> None:
     def load():  # type: ignore[no-untyped-def]
         from mmsteer.steer import Steerer
 
-        return Steerer.load(args.backbone, args.bank)
+        return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
 
     demo = build_demo(FeatureBank.load(args.bank), load)
     demo.queue(max_size=64).launch(server_name=args.host, server_port=args.port, **launch_settings())

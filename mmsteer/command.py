@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mmsteer import backbone
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
     )
-    parser.add_argument("--backbone", default="mini", help="a known name or a folder saved by diffusers")
+    backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
     parser.add_argument("--json", type=Path, help="write recipe and figures here")
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from mmsteer.steer import Steerer
 
     Recipe(args.prompt, args.seed)  # refuse bad input before the model loads
-    steerer = Steerer.load(args.backbone, args.bank)
+    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
     own = steerer.sampler
     sampler = Sampler(
         own.steps if args.steps is None else args.steps, own.guidance if args.guidance is None else args.guidance
@@ -52,10 +53,13 @@ def run(args: argparse.Namespace) -> None:
     result.recipe.save_png(pair, args.out)
     if result.unknown:
         print(f"the model does not know: {', '.join(result.unknown)}")
+    for name, blanked in zip(("before", "after"), result.blanked, strict=True):
+        if blanked:
+            print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")
     if result.cut:
         print(f"did not fit into the prompt: {', '.join(result.cut)}")
     state = "usual" if result.gauge <= 1 else "stretched" if result.gauge <= 1.5 else "beyond the usual range"
-    print(f"wrote {args.out}  ({result.seconds:.2f} s, gauge {result.gauge:.2f}: {state})")
+    print(f"wrote {args.out}  ({result.seconds:.2f} s, gauge {result.gauge:.2f}: {state}; {steerer.bank.faithfulness})")
     if args.json:
         figures = {"recipe": json.loads(result.recipe.to_json()), "gauge": result.gauge, "seconds": result.seconds}
         args.json.write_text(json.dumps(figures | {"unknown": result.unknown, "cut": result.cut}, indent=1) + "\n")

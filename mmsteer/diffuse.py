@@ -1,4 +1,4 @@
-"""Hidden states and seeds into pictures: the only caller of the diffusion pipeline.
+"""What a UNet reads, and seeds, into pictures: the only caller of the diffusion pipeline.
 
 Nothing is shared between two calls but weights: each works on a shallow copy of the pipeline with a scheduler of its
 own, since schedulers keep their step index on themselves.
@@ -6,34 +6,47 @@ own, since schedulers keep their step index on themselves.
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import torch
 
     from mmsteer.backbone import Backbone
+    from mmsteer.prompt import Conditioning
     from mmsteer.recipe import Sampler
+
+
+class Drawn(NamedTuple):
+    """Pictures, and what the checkpoint's own safety checker says of them."""
+
+    pictures: "torch.Tensor"
+    """uint8 [B, 3, H, W]"""
+    blanked: tuple[bool, ...]
+    """Per picture, whether the safety checker made it black; never, for checkpoints without one."""
 
 
 def render(
     backbone: "Backbone",
-    states: "Callable[[float], torch.Tensor]",
-    empty: "torch.Tensor",
+    states: "Callable[[float], Conditioning]",
+    empty: "Conditioning",
     seeds: Sequence[int],
     sampler: "Sampler",
-) -> "torch.Tensor":
-    """Draw B pictures, `uint8 [B, 3, H, W]`.
+) -> Drawn:
+    """Draw B pictures.
 
-    `states(f)` gives the hidden states `[B, T, d_text]` at fraction f of the run: the same tensor object as long as
-    nothing changes. `empty [1, T, d_text]` is what guidance steers away from. Picture i starts from the noise of
-    seeds[i], drawn on the CPU, whatever the batch.
+    `states(f)` gives what the UNet reads at fraction f of the run, for B prompts: the same object as long as nothing
+    changes. `empty`, of one prompt, is what guidance steers away from. Picture i starts from the noise of seeds[i], drawn
+    on the CPU, whatever the batch.
     """
     import torch
 
     pipeline = copy.copy(backbone.pipeline)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-    current = states(0.0)
-    unconditional = empty.expand(len(seeds), -1, -1)
+    current, guided = states(0.0), sampler.guidance > 1
+    against = empty.repeated(len(seeds))
+
+    def both(negative: Any, positive: Any) -> Any:
+        return torch.cat([negative, positive]) if guided else positive
 
     def next_states(_: Any, step: int, time: Any, tensors: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
         nonlocal current
@@ -41,17 +54,27 @@ def render(
         if wanted is current:
             return {}
         current = wanted
-        return {"prompt_embeds": torch.cat([unconditional, wanted]) if sampler.guidance > 1 else wanted}
+        changed = {"prompt_embeds": both(against.hidden, wanted.hidden)}
+        return changed | ({} if wanted.pooled is None else {"add_text_embeds": both(against.pooled, wanted.pooled)})
 
+    arguments: dict[str, Any] = {
+        "prompt_embeds": current.hidden,
+        "negative_prompt_embeds": against.hidden if guided else None,
+        "num_inference_steps": sampler.steps,
+        "guidance_scale": sampler.guidance,
+        "generator": [torch.Generator().manual_seed(seed) for seed in seeds],
+        "output_type": "pt",
+    }
+    if backbone.family.pooled:
+        arguments["pooled_prompt_embeds"] = current.pooled
+        arguments["negative_pooled_prompt_embeds"] = against.pooled if guided else None
+    if backbone.family.image:
+        arguments["image_embeds"] = current.image
+    if backbone.family.phases:
+        arguments["callback_on_step_end"] = next_states
+        arguments["callback_on_step_end_tensor_inputs"] = ["prompt_embeds"]
     with torch.no_grad():
-        pictures = pipeline(
-            prompt_embeds=current,
-            negative_prompt_embeds=unconditional if sampler.guidance > 1 else None,
-            num_inference_steps=sampler.steps,
-            guidance_scale=sampler.guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            output_type="pt",
-            callback_on_step_end=next_states,
-            callback_on_step_end_tensor_inputs=["prompt_embeds"],
-        ).images
-    return (pictures * 255).round().to(torch.uint8).cpu()
+        output = pipeline(**arguments)
+    blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
+    pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
+    return Drawn(pictures, tuple(bool(flag) for flag in blanked))

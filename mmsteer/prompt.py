@@ -3,7 +3,7 @@
 Knows the tokenizer and the text encoder; knows nothing of features or pictures.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
 
@@ -16,11 +16,26 @@ LONGEST = 500  # characters
 _PUNCTUATION = ".,;:!?\"'()-"
 
 
+class Conditioning(NamedTuple):
+    """What a UNet reads of one or more prompts."""
+
+    hidden: "torch.Tensor"
+    """[B, T, d_text]: rows of the text encoder, of the layer that this backbone's UNet attends to."""
+    pooled: "torch.Tensor | None" = None
+    """[B, d_pooled]: the second text encoder's projected vector (SDXL)."""
+    image: "torch.Tensor | None" = None
+    """[B, d_joint]: a CLIP image embedding, not scaled to unit length (unCLIP)."""
+
+    def repeated(self, count: int) -> "Conditioning":
+        """The one prompt's conditioning, for `count` prompts."""
+        pooled, image = (None if part is None else part.expand(count, -1) for part in (self.pooled, self.image))
+        return Conditioning(self.hidden.expand(count, -1, -1), pooled, image)
+
+
 class Encoded(NamedTuple):
     """One or more prompts as the UNet reads them."""
 
-    hidden: "torch.Tensor"
-    """[B, T, d_text]: the text encoder's last hidden state, after its final layer norm."""
+    conditioning: Conditioning
     end: "torch.Tensor"
     """[B]: the row of the end-of-text token, the one CLIP projects into the joint space."""
     words: tuple[dict[str, tuple[int, ...]], ...]
@@ -29,6 +44,16 @@ class Encoded(NamedTuple):
     """Per prompt: words the model does not know (backbones with whole-word vocabularies only)."""
     cut: tuple[tuple[str, ...], ...]
     """Per prompt: words that did not fit into T rows."""
+
+    @property
+    def hidden(self) -> "torch.Tensor":
+        """[B, T, d_text]"""
+        return self.conditioning.hidden
+
+    @property
+    def last(self) -> "torch.Tensor":
+        """[B, d_text]: the end-of-text rows."""
+        return self.hidden[range(len(self.end)), self.end]
 
 
 def check_prompt(prompt: str) -> str:
@@ -45,16 +70,12 @@ def check_prompt(prompt: str) -> str:
 
 def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
     """Tokenise and encode prompts (the empty prompt included, as guidance needs it)."""
-    import torch
-
-    tokenizer, encoder, length = backbone.pipeline.tokenizer, backbone.pipeline.text_encoder, backbone.length
+    tokenizer, length = backbone.pipeline.tokenizer, backbone.length
     with backbone.tokenizing:
         whole = tokenizer(prompts, return_offsets_mapping=True)
-        batch = tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-    ids = batch.input_ids
+        ids = _tokens(tokenizer, prompts, length)
+        second = _tokens(backbone.pipeline.tokenizer_2, prompts, length) if backbone.family.pooled else None
     end = (ids == tokenizer.eos_token_id).int().argmax(1)
-    with torch.no_grad():
-        hidden = encoder(ids.to(backbone.device)).last_hidden_state
     words, unknown, cut = [], [], []
     for prompt, offsets in zip(prompts, whole.offset_mapping, strict=True):
         rows = _rows(prompt, offsets)
@@ -63,7 +84,40 @@ def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
         cut.append(tuple(word for word, kept in rows if kept and kept[-1] >= last))
         strange = (word for word, kept in rows if word.strip(_PUNCTUATION) and len(kept) != 1)
         unknown.append(tuple(dict.fromkeys(strange)) if backbone.spec.whole_words else ())
-    return Encoded(hidden, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut))
+    conditioning = _read(backbone, ids, second)
+    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut))
+
+
+def encode_nothing(backbone: "Backbone") -> Conditioning:
+    """What guidance steers away from: the empty prompt, or zeros for checkpoints trained that way."""
+    import torch
+
+    empty = encode(backbone, [""]).conditioning
+    if backbone.family.pooled and backbone.pipeline.config.force_zeros_for_empty_prompt:
+        assert empty.pooled is not None
+        return Conditioning(torch.zeros_like(empty.hidden), torch.zeros_like(empty.pooled))
+    return empty
+
+
+def _tokens(tokenizer: Any, prompts: list[str], length: int) -> "torch.Tensor":
+    """Padded and cut to T rows, `[B, T]`."""
+    batch = tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
+    ids: torch.Tensor = batch.input_ids
+    return ids
+
+
+def _read(backbone: "Backbone", ids: "torch.Tensor", second: "torch.Tensor | None") -> Conditioning:
+    """Run the text encoders, and take the layer this family's UNet reads."""
+    import torch
+
+    encoder = backbone.pipeline.text_encoder
+    with torch.no_grad():
+        if second is None:
+            return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state)
+        # SDXL (Podell et al., 2307.01952, Sec. 2.1): penultimate layers, before any norm, side by side
+        one = encoder(ids.to(backbone.device), output_hidden_states=True)
+        two = backbone.pipeline.text_encoder_2(second.to(backbone.device), output_hidden_states=True)
+        return Conditioning(torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds)
 
 
 def _rows(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[str, list[int]]]:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.backbone import ASSETS, Backbone
 from mmsteer.bank import Feature, FeatureBank
@@ -15,7 +15,7 @@ from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits
 from mmsteer.errors import SteerError
 from mmsteer.joint import JointSpace
-from mmsteer.prompt import Encoded, encode
+from mmsteer.prompt import Conditioning, Encoded, encode, encode_nothing
 from mmsteer.recipe import Recipe, Sampler
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+# Prompts by which a bank knows the text encoder that it was made for, and the least cosine they must agree with.
+PROBES = ("a cat", "a photo of a red car at night", "two people on a beach", "an oil painting of a house in the snow")
+LEAST_AGREEMENT = 0.9
 _KEPT = 64  # *before* pictures kept: 3 MB at 128x128, 50 MB at 512x512
 
 
@@ -41,32 +44,50 @@ class Steered(NamedTuple):
     """Words of the prompt that the model does not know."""
     cut: tuple[str, ...]
     """Words of the prompt that did not fit."""
+    blanked: tuple[bool, bool]
+    """Whether the checkpoint's own safety checker made *before*, *after* black."""
 
 
 class Move(NamedTuple):
-    """What some edits add to the hidden states, over one part of the run."""
+    """What some edits add to what the UNet reads, over one part of the run."""
 
     start: float
     end: float
     dh: "torch.Tensor"
     """[B, T, d_text], zero on rows that are not chosen."""
+    dpooled: "torch.Tensor | None" = None
+    """[B, d_pooled], where the UNet reads a pooled vector too and the edits are not bound to words."""
+    dimage: "torch.Tensor | None" = None
+    """[B, d_joint], likewise for an image embedding."""
 
 
 class Plan:
-    """Hidden states over the sampling run."""
+    """What the UNet reads, over the sampling run."""
 
-    def __init__(self, hidden: "torch.Tensor", moves: "list[Move]", shift: "torch.Tensor") -> None:
-        self.hidden, self.moves = hidden, moves
+    def __init__(self, conditioning: Conditioning, moves: "list[Move]", shift: "torch.Tensor") -> None:
+        self.moves = moves
         self.shift = shift
         """[B, d_joint]: the sum of all joint-space differences."""
-        self._states: dict[tuple[int, ...], torch.Tensor] = {(): hidden}
+        self._states: dict[tuple[int, ...], Conditioning] = {(): conditioning}
 
-    def at(self, fraction: float) -> "torch.Tensor":
-        """Hidden states `[B, T, d_text]` at a fraction of the run: the same object for as long as nothing changes."""
+    def at(self, fraction: float) -> Conditioning:
+        """What is read at a fraction of the run: the same object for as long as nothing changes."""
         active = tuple(i for i, move in enumerate(self.moves) if move.start <= fraction < move.end)
         if active not in self._states:
-            self._states[active] = self.hidden + sum(self.moves[i].dh for i in active)
+            moves = [self.moves[i] for i in active]
+            hidden, pooled, image = self._states[()]
+            self._states[active] = Conditioning(
+                _moved(hidden, [move.dh for move in moves]),
+                _moved(pooled, [move.dpooled for move in moves]),
+                _moved(image, [move.dimage for move in moves]),
+            )
         return self._states[active]
+
+
+def _moved(part: Any, differences: "list[torch.Tensor | None]") -> Any:
+    """A part of the conditioning with differences added, in its own precision."""
+    given = [difference for difference in differences if difference is not None]
+    return sum(given, part).to(part) if given else part
 
 
 class Steerer:
@@ -74,16 +95,25 @@ class Steerer:
 
     def __init__(self, backbone: Backbone, bank: FeatureBank) -> None:
         self.backbone, self.bank = backbone, bank
-        self.sampler = Sampler(backbone.spec.steps, backbone.spec.guidance)
-        self.joint = JointSpace(bank.bridge["projection"].to(backbone.device))
-        self.empty = encode(backbone, [""]).hidden
-        self._befores: OrderedDict[Recipe, Image.Image] = OrderedDict()
+        self.sampler = Sampler(backbone.steps, backbone.guidance)
+        self.joint = joint_of(bank, backbone.device)
+        check_fit(backbone, bank, self.joint)
+        self.empty = encode_nothing(backbone)
+        self._image_norm = _image_norm(backbone) if backbone.family.image else 0.0
+        self._befores: OrderedDict[Recipe, tuple[Image.Image, bool]] = OrderedDict()
         self._keeping = threading.Lock()
 
     @classmethod
-    def load(cls, backbone: str = "mini", bank: "str | Path | None" = None, device: str = "cpu") -> "Steerer":
-        """Load a backbone by name or folder and a bank by folder (default: the embedded bank)."""
-        return cls(Backbone.load(backbone, device), FeatureBank.load(bank or ASSETS / "banks" / "mini"))
+    def load(
+        cls,
+        backbone: str = "mini",
+        bank: "str | Path | None" = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        offload: bool = False,
+    ) -> "Steerer":
+        """Load a backbone by name, folder or hub id, and a bank by folder (default: the embedded bank)."""
+        return cls(Backbone.load(backbone, device, dtype, offload), FeatureBank.load(bank or ASSETS / "banks" / "mini"))
 
     def steer(self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise."""
@@ -94,38 +124,53 @@ class Steerer:
         before = self._before(recipe.plain, encoded)
         after = self._draw(plan, recipe) if plan.moves else before
         gauge = self.gauge(encoded, plan.shift)
-        seconds = time.perf_counter() - began
-        return Steered(before, after, recipe, gauge, seconds, encoded.unknown[0], encoded.cut[0])
+        seconds, blanked = time.perf_counter() - began, (before[1], after[1])
+        return Steered(before[0], after[0], recipe, gauge, seconds, encoded.unknown[0], encoded.cut[0], blanked)
 
     def picture(self, recipe: Recipe) -> "Image.Image":
         """The picture of one recipe, edits and all; one render, or none where it is a *before* already drawn."""
         encoded = encode(self.backbone, [recipe.prompt])
         plan = self.plan(encoded, recipe.edits)
-        return self._draw(plan, recipe) if plan.moves else self._before(recipe.plain, encoded)
+        return (self._draw(plan, recipe) if plan.moves else self._before(recipe.plain, encoded))[0]
 
     def render_many(
         self, prompts: Sequence[str], edits: Iterable[Edit], seeds: Sequence[int], sampler: Sampler | None = None
     ) -> "torch.Tensor":
         """The same edits on B prompts at once, `uint8 [B, 3, H, W]`; picture i from the noise of seeds[i]."""
         plan = self.plan(encode(self.backbone, list(prompts)), tuple(edits))
-        return render(self.backbone, plan.at, self.empty, seeds, sampler or self.sampler)
+        return render(self.backbone, plan.at, self.empty, seeds, sampler or self.sampler).pictures
 
     def plan(self, encoded: Encoded, edits: Sequence[Edit]) -> Plan:
-        """Turn edits into what they add to the hidden states; edits that add nothing leave no move."""
-        end = encoded.end.view(-1, 1, 1).expand(-1, 1, encoded.hidden.shape[2])
-        x, norm = self.joint.project(encoded.hidden.gather(1, end)[:, 0])  # [B, d_joint], [B, 1]
+        """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move."""
+        x, norm = self.joint.project(encoded.last)  # [B, d_joint], [B, 1]
+        conditioning, family = encoded.conditioning, self.backbone.family
+        if family.image:
+            conditioning = conditioning._replace(image=self._image(x, conditioning.hidden))
         moves, shift = [], x * 0
         for words, start, stop in dict.fromkeys((e.words, e.start, e.end) for e in edits):
+            if (start, stop) != (0.0, 1.0) and not family.phases:
+                raise SteerError(
+                    f"an edit is to act from {start:g} to {stop:g} of the run, but pipelines of {family.title} read the prompt "
+                    "once for the whole run: leave the range out"
+                )
             dx = self._difference(x, [e for e in edits if (e.words, e.start, e.end) == (words, start, stop)])
             if dx.any():
                 dh = self.joint.lift(dx, norm)[:, None] * self._rows(encoded, words)  # [B, T, d_text]
-                moves.append(Move(start, stop, dh))
+                dpooled = self.joint.lift_pooled(dx, norm) if family.pooled and not words else None
+                dimage = dx * self._image_norm if family.image and not words else None
+                moves.append(Move(start, stop, dh, dpooled, dimage))
                 shift = shift + dx
-        return Plan(encoded.hidden, moves, shift)
+        return Plan(conditioning, moves, shift)
+
+    def _image(self, x: "torch.Tensor", hidden: "torch.Tensor") -> "torch.Tensor":
+        """The image embedding that goes with a prompt nobody has a picture of, `[B, d_joint]`: its joint vector, moved
+        over the modality gap (Liang et al., 2203.02053) by the difference of the mean embeddings of both sides."""
+        moved = x - self.bank.bridge["mean_text"].to(x) + self.bank.bridge["mean_image"].to(x)
+        return (moved / moved.norm(dim=-1, keepdim=True) * self._image_norm).to(hidden)
 
     def gauge(self, encoded: Encoded, shift: "torch.Tensor") -> float:
         """Mahalanobis distance of the (first) edited joint vector from ordinary prompts, 1 = their 99th percentile."""
-        x, _ = self.joint.project(encoded.hidden[0, encoded.end[0]])
+        x, _ = self.joint.project(encoded.last[0])
         away = x + shift[0] - self.bank.bridge["gauge_mean"].to(x)
         distance = (away @ self.bank.bridge["gauge_precision"].to(x) @ away).clamp(min=0).sqrt()
         return float(distance / self.bank.bridge["gauge_p99"])
@@ -133,7 +178,7 @@ class Steerer:
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
         """The features a prompt itself has, with their activation in units, strongest first."""
         encoded = encode(self.backbone, [Recipe(prompt).prompt])
-        x, _ = self.joint.project(encoded.hidden[0, encoded.end[0]])
+        x, _ = self.joint.project(encoded.last[0])
         side = "shared" if "shared" in self.bank.dictionaries else "text"
         code = self.bank.dictionaries[side].encode(x)
         found = [(f, float(code[f.latent]) / f.unit) for f in self.bank.features if f.side == side]
@@ -166,13 +211,14 @@ class Steerer:
                 mask[b, list(known[word.lower()])] = 1
         return mask
 
-    def _draw(self, plan: Plan, recipe: Recipe) -> "Image.Image":
+    def _draw(self, plan: Plan, recipe: Recipe) -> "tuple[Image.Image, bool]":
+        """A picture, and whether the safety checker blanked it."""
         from PIL import Image
 
-        pictures = render(self.backbone, plan.at, self.empty, [recipe.seed], recipe.sampler)
-        return Image.fromarray(pictures[0].permute(1, 2, 0).numpy())
+        drawn = render(self.backbone, plan.at, self.empty, [recipe.seed], recipe.sampler)
+        return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
-    def _before(self, recipe: Recipe, encoded: Encoded) -> "Image.Image":
+    def _before(self, recipe: Recipe, encoded: Encoded) -> "tuple[Image.Image, bool]":
         """The picture without edits: drawn once, then kept."""
         with self._keeping:
             if recipe in self._befores:
@@ -184,6 +230,52 @@ class Steerer:
             while len(self._befores) > _KEPT:
                 self._befores.popitem(last=False)
         return picture
+
+
+def _image_norm(backbone: Backbone) -> float:
+    """How long a backbone's CLIP image embeddings are: their root mean square, from what its normaliser knows."""
+    normalizer = backbone.pipeline.image_normalizer
+    return float((normalizer.mean.float().square() + normalizer.std.float().square()).sum().sqrt())
+
+
+def joint_of(bank: FeatureBank, device: str) -> JointSpace:
+    """The joint space as a bank's bridge has it."""
+    parts = ("projection", "offset", "inverse", "inverse_pooled")
+    return JointSpace(**{part: bank.bridge[part].to(device) for part in parts if part in bank.bridge})
+
+
+def probe(backbone: Backbone, joint: JointSpace) -> "torch.Tensor":
+    """Where the probe prompts arrive in the joint space, `[n_probes, d_joint]`."""
+    return joint.project(encode(backbone, list(PROBES)).last)[0]
+
+
+def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
+    """SteerError unless the bank's bridge was made for this backbone's text encoder.
+
+    Known by what it does: a few probe prompts must arrive at the joint vectors that were written down with the bridge.
+    """
+    made_for, found = bank.meta.get("backbone", "an unknown backbone"), backbone.family
+    cure = (
+        f"{backbone.name} is {found.title}, whose CLIP is {found.clip}: give a bank of that CLIP, fitted to it with "
+        f"`python -m mmsteer bank bridge BANK --backbone {backbone.name}`"
+    )
+    width = len(bank.bridge["projection"])
+    if width != backbone.width:
+        raise SteerError(
+            f"the bank was made for {made_for}, whose text rows are {width} wide; those here are {backbone.width}. {cure}"
+        )
+    if found.pooled and "inverse_pooled" not in bank.bridge:
+        raise SteerError(f"the bank's bridge, made for {made_for}, does not reach the pooled vector. {cure}")
+    if found.image and len(bank.bridge["mean_image"]) != backbone.pipeline.image_normalizer.mean.shape[-1]:
+        raise SteerError(
+            f"the bank, made for {made_for}, lives in another joint space than the image embedding. {cure}"
+        )
+    agreement = float((probe(backbone, joint) * bank.bridge["probes"].to(backbone.device)).sum(1).mean())
+    if agreement < LEAST_AGREEMENT:
+        raise SteerError(
+            f"the bank was made for {made_for}, another text encoder than this one: probe prompts agree with a cosine of "
+            f"{agreement:.2f}. {cure}"
+        )
 
 
 def _on_latent(edit: Edit, feature: Feature) -> LatentEdit:

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmsteer.backbone import Backbone
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.joint import JointSpace
 from mmsteer.sae import SAEConfig, SparseAutoencoder
-from mmsteer.steer import Steerer
+from mmsteer.steer import Steerer, probe
 
 torch.set_num_threads(1)
 WIDTH, LENGTH, LATENTS = 16, 16, 24
@@ -62,13 +64,14 @@ def make_pipeline(folder: Path) -> Path:
     return folder
 
 
-def make_bank(projection: torch.Tensor) -> FeatureBank:
-    """Three features a side on random unit directions, one of each modality with a name a test can say."""
-    generator = torch.Generator().manual_seed(1)
+def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
+    """For a backbone with this map to the joint space, three features a side on random unit directions, one of each
+    modality with a name a test can say."""
+    generator, width = torch.Generator().manual_seed(1), joint["projection"].shape[1]
     dictionaries = {}
     for side in ("image", "text"):
-        dictionary = SparseAutoencoder(SAEConfig(WIDTH, LATENTS))
-        rows = torch.randn(LATENTS, WIDTH, generator=generator)
+        dictionary = SparseAutoencoder(SAEConfig(width, LATENTS))
+        rows = torch.randn(LATENTS, width, generator=generator)
         dictionary.W_dec.data = rows / rows.norm(dim=1, keepdim=True)
         dictionary.W_enc.data = dictionary.W_dec.data.T.clone()
         dictionaries[side] = dictionary.requires_grad_(False)
@@ -88,12 +91,13 @@ def make_bank(projection: torch.Tensor) -> FeatureBank:
         feature(8, "snow", "cross", 8, 8, 0.55), feature(9, "cat", "cross", 9, 9, 0.54),
         feature(10, "vignette", "vision", 10, None, 0.99), feature(11, "thank you", "language", None, 11, 0.01),
     ]  # fmt: skip
-    bridge = {
-        "projection": projection, "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
-        "mean_text": torch.zeros(WIDTH), "mean_image": torch.zeros(WIDTH),
-        "gauge_mean": torch.zeros(WIDTH), "gauge_precision": torch.eye(WIDTH), "gauge_p99": torch.tensor(1.0),
+    bridge = joint | {
+        "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
+        "mean_text": torch.zeros(width), "mean_image": torch.zeros(width),
+        "gauge_mean": torch.zeros(width), "gauge_precision": torch.eye(width), "gauge_p99": torch.tensor(1.0),
     }  # fmt: skip
-    return FeatureBank(features, {"backbone": "tiny"}, dictionaries, bridge)
+    meta = {"backbone": backbone, "bridge": {"kind": "exact"}}
+    return FeatureBank(features, meta, dictionaries, bridge)
 
 
 @pytest.fixture(scope="session")
@@ -107,9 +111,9 @@ def tiny_bank(tiny_folder: Path) -> Path:
     """The bank made by hand, on disk."""
     from transformers import CLIPModel
 
-    clip = CLIPModel.from_pretrained(tiny_folder / "clip", dtype=torch.float32)
-    bank = make_bank(clip.text_projection.weight.detach().T.contiguous())
-    bank.save(tiny_folder.parent / "bank")
+    projection = CLIPModel.from_pretrained(tiny_folder / "clip").text_projection.weight.detach().T.contiguous()
+    probes = probe(Backbone.load(str(tiny_folder)), JointSpace(projection))
+    make_bank({"projection": projection, "probes": probes}, "tiny").save(tiny_folder.parent / "bank")
     return tiny_folder.parent / "bank"
 
 

@@ -20,9 +20,9 @@ def pixels(picture) -> np.ndarray:
 
 def test_no_edit_and_strength_zero_give_the_very_same_tensor_and_picture(tiny: Steerer):
     encoded = encode(tiny.backbone, [PROMPT])
-    assert tiny.plan(encoded, ()).at(0.5) is encoded.hidden
+    assert tiny.plan(encoded, ()).at(0.5) is encoded.conditioning
     nothing = [Edit("penguin", strength=0.0), Edit("warm light", strength=0.0), Edit("night", "remove", 0.0)]
-    assert tiny.plan(encoded, nothing).at(0.5) is encoded.hidden
+    assert tiny.plan(encoded, nothing).at(0.5) is encoded.conditioning
     result = tiny.steer(PROMPT, nothing, seed=3, sampler=FAST)
     assert np.array_equal(pixels(result.before), pixels(result.after))
 
@@ -99,10 +99,10 @@ def test_set_clamps_whatever_the_prompt_has(tiny: Steerer):
 def test_an_edit_acts_on_its_part_of_the_run_only(tiny: Steerer):
     encoded = encode(tiny.backbone, [PROMPT])
     plan = tiny.plan(encoded, [Edit("penguin", start=0.25, end=0.75)])
-    assert plan.at(0.0) is encoded.hidden
+    assert plan.at(0.0) is encoded.conditioning
     assert plan.at(0.25) is plan.at(0.5)
-    assert plan.at(0.25) is not encoded.hidden
-    assert plan.at(0.75) is encoded.hidden
+    assert plan.at(0.25) is not encoded.conditioning
+    assert plan.at(0.75) is encoded.conditioning
     whole = tiny.steer(PROMPT, [Edit("penguin", strength=4.0)], 3, FAST).after
     halves = [Edit("penguin", strength=4.0, end=0.5), Edit("penguin", strength=4.0, start=0.5)]
     assert np.array_equal(pixels(whole), pixels(tiny.steer(PROMPT, halves, 3, FAST).after))

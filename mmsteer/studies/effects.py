@@ -170,12 +170,11 @@ def _leak(cases: Cases, after: np.ndarray, factor: str) -> Share:
 def _along(steerer: Steerer, prompts: list[str], direction: torch.Tensor, seeds: list[int]) -> torch.Tensor:
     """Pictures with a joint-space direction added as it is, by the same lift as a feature's."""
     encoded = encode(steerer.backbone, prompts)
-    end = encoded.end.view(-1, 1, 1).expand(-1, 1, encoded.hidden.shape[2])
-    x, norm = steerer.joint.project(encoded.hidden.gather(1, end)[:, 0])
+    x, norm = steerer.joint.project(encoded.last)
     dh = steerer.joint.lift(direction.expand_as(x), norm)[:, None].repeat(1, encoded.hidden.shape[1], 1)
     dh[:, 0] = 0
-    plan = Plan(encoded.hidden, [Move(0.0, 1.0, dh)], direction.expand_as(x))
-    return render(steerer.backbone, plan.at, steerer.empty, seeds, steerer.sampler)
+    plan = Plan(encoded.conditioning, [Move(0.0, 1.0, dh)], direction.expand_as(x))
+    return render(steerer.backbone, plan.at, steerer.empty, seeds, steerer.sampler).pictures
 
 
 def _mean_directions(steerer: Steerer, seed: int, count: int) -> dict[tuple[str, str], torch.Tensor]:

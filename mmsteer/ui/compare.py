@@ -43,8 +43,8 @@ def compare(result: "Steered") -> str:
 </figure>"""
 
 
-def status(result: "Steered") -> str:
-    """Seconds, seed, gauge, and what the model could not read, in plain words."""
+def status(result: "Steered", faithfulness: str) -> str:
+    """Seconds, gauge, how true the map to the joint space is, and what the model could not read, in plain words."""
     if result.gauge <= 1:
         gauge, kind = "within the usual range", "ok"
     elif result.gauge <= 1.5:
@@ -56,11 +56,14 @@ def status(result: "Steered") -> str:
         notes += _note(f"The model does not know: {', '.join(result.unknown)}.")
     if result.cut:
         notes += _note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
+    for name, blanked in zip(("before", "after"), result.blanked, strict=True):
+        if blanked:
+            notes += _note(f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed.")
     level = min(1.0, result.gauge / 2)
     return (
         f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
         f'<span class="mm-gauge mm-gauge-{kind}"><span class="mm-meter" aria-hidden="true"><i style="width:{level:.0%}"></i></span>'
-        f"gauge {result.gauge:.2f}, {gauge}</span></div>{notes}"
+        f"gauge {result.gauge:.2f}, {gauge}</span><span>{escape(faithfulness)}</span></div>{notes}"
     )
 
 

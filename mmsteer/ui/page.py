@@ -81,7 +81,7 @@ class _Page:
             return gr.skip(), problem(
                 "Something went wrong while drawing; the server's log says what. Please try again."
             )
-        return compare(result), status(result)
+        return compare(result), status(result, self.bank.faithfulness)
 
     def found(self, text: str, modality: str, rack: list[int]) -> list[Any]:
         """The ids that a search finds, then one update for each chip."""
