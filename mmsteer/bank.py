@@ -78,6 +78,8 @@ class Feature:
     """Words of captions that go with its firing, strongest first."""
     top_captions: tuple[str, ...] = ()
     """Captions of the pairs on which it fires most."""
+    rivals: tuple[int, ...] = ()
+    """Named features that are practically never in a caption together with it: what recedes as it is added."""
     shared: bool = False
     """One latent of one dictionary for both sides."""
 

@@ -6,7 +6,7 @@ Text form, as the command line takes it: `FEATURE[:MODE][:STRENGTH][@WORD,WORD][
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -115,3 +115,17 @@ def apply_edits(code: "torch.Tensor", edits: Iterable[LatentEdit]) -> "torch.Ten
         else:
             edited[:, edit.latent] *= 1 - edit.amount
     return edited
+
+
+def recede(code: "torch.Tensor", rivals: Sequence[int], effect: "torch.Tensor", share: float) -> "torch.Tensor":
+    """Which share of each latent of `code [B, n_latents]` recedes, same shape: `share` of the strongest of `rivals` (by
+    activation times `effect [n_latents]`, how far one unit of it moves x), nothing of any other.
+    """
+    import torch
+
+    shares = torch.zeros_like(code)
+    if rivals:
+        columns = torch.tensor(rivals, device=code.device)
+        strongest = columns[(code[:, columns] * effect[columns]).argmax(1)]
+        shares.scatter_(1, strongest[:, None], share)
+    return shares

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsteer.backbone import ASSETS, Backbone
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.diffuse import render
-from mmsteer.edit import Edit, LatentEdit, apply_edits
+from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
 from mmsteer.joint import JointSpace
 from mmsteer.prompt import Conditioning, Encoded, encode, encode_nothing
@@ -147,13 +147,16 @@ class Steerer:
         if family.image:
             conditioning = conditioning._replace(image=self._image(x, conditioning.hidden))
         moves, shift = [], x * 0
+        receded: dict[str, torch.Tensor] = {}
         for words, start, stop in dict.fromkeys((e.words, e.start, e.end) for e in edits):
             if (start, stop) != (0.0, 1.0) and not family.phases:
                 raise SteerError(
                     f"an edit is to act from {start:g} to {stop:g} of the run, but pipelines of {family.title} read the prompt "
                     "once for the whole run: leave the range out"
                 )
-            dx = self._difference(x, [e for e in edits if (e.words, e.start, e.end) == (words, start, stop)])
+            dx = self._difference(
+                x, [e for e in edits if (e.words, e.start, e.end) == (words, start, stop)], edits, receded
+            )
             if dx.any():
                 dh = self.joint.lift(dx, norm)[:, None] * self._rows(encoded, words)  # [B, T, d_text]
                 dpooled = self.joint.lift_pooled(dx, norm) if family.pooled and not words else None
@@ -184,18 +187,47 @@ class Steerer:
         found = [(f, float(code[f.latent]) / f.unit) for f in self.bank.features if f.side == side]
         return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
 
-    def _difference(self, x: "torch.Tensor", edits: list[Edit]) -> "torch.Tensor":
-        """The joint-space difference `[B, d_joint]` that edits make: (code' - code) @ effects, over both sides."""
+    def _difference(
+        self, x: "torch.Tensor", edits: list[Edit], all_edits: Sequence[Edit], receded: "dict[str, torch.Tensor]"
+    ) -> "torch.Tensor":
+        """The joint-space difference `[B, d_joint]` that edits make: (code' - code) @ effects, over both sides.
+
+        `receded` keeps, for each side, which shares of the code have receded for earlier edits of the same plan.
+        """
         dx = x * 0
         features = [(edit, self.bank.get(edit.feature)) for edit in edits]
         for side in dict.fromkeys(feature.side for _, feature in features):
-            dictionary = self.bank.dictionaries[side]
+            dictionary, effects = self.bank.dictionaries[side], self.bank.bridge[f"effect_{side}"].to(x)
             # no prompt carries a vision-only feature: on the image side the code to edit is zero
             # (in double: a strength of 1e-5 must not drown in rounding)
             code = dictionary.encode(x).double() * (0 if side == "image" else 1)
-            edited = apply_edits(code, [_on_latent(edit, f) for edit, f in features if f.side == side])
-            dx = dx + (edited - code).to(dx) @ self.bank.bridge[f"effect_{side}"].to(dx)
+            own = [(edit, f) for edit, f in features if f.side == side]
+            edited = apply_edits(code, [_on_latent(edit, f) for edit, f in own])
+            before = receded.get(side, code * 0)
+            receded[side] = self._receding(code, own, all_edits, effects.norm(dim=1), before)
+            dx = dx + (edited - code * (1 + receded[side] - before)).to(dx) @ effects
         return dx
+
+    def _receding(
+        self,
+        code: "torch.Tensor",
+        own: list[tuple[Edit, Feature]],
+        all_edits: Sequence[Edit],
+        effect: "torch.Tensor",
+        before: "torch.Tensor",
+    ) -> "torch.Tensor":
+        """Which shares of the code `[B, n_latents]` have receded after some edits: as a feature grows, the strongest of its
+        rivals in the prompt goes, and is gone at strength 1. Else "panda" added to a cat is a tie between two things.
+
+        A rival that has an edit of its own stays as that edit has it.
+        """
+        edited = {self.bank.get(edit.feature).id for edit in all_edits}
+        shares = before
+        for edit, feature in own:
+            if edit.mode != "remove" and edit.strength > 0:
+                rivals = [self.bank.get(rival).latent for rival in feature.rivals if rival not in edited]
+                shares = shares.maximum(recede(code, rivals, effect.double(), min(edit.strength, 1.0)))
+        return shares
 
     def _rows(self, encoded: Encoded, words: tuple[str, ...]) -> "torch.Tensor":
         """Which rows edits reach, `[B, T, 1]` of 0 and 1: those of some words, or all but the first."""

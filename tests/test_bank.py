@@ -194,3 +194,30 @@ def test_a_bank_of_another_schema_is_refused_with_the_cure(tiny_bank, tmp_path, 
     path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', f'"schema": {schema}'))
     with pytest.raises(SteerError, match=f"schema {schema};.*{cure}"):
         FeatureBank.load(tmp_path / "bank")
+
+
+def test_rivals_are_named_features_that_no_caption_has_together(tiny):
+    from dataclasses import replace
+
+    from mmsteer.build.rivals import find_rivals
+
+    features = tiny.bank.features
+    cat, snow, lovely, penguin = (tiny.bank.get(name) for name in ("cat", "snow", "lovely", "penguin"))
+    dictionary = SparseAutoencoder(tiny.bank.dictionaries["text"].config)
+    dictionary.W_enc.data = torch.eye(16, 24)  # latent k fires where coordinate k is positive
+    generator = torch.Generator().manual_seed(0)
+    text = torch.zeros(4000, 16)
+    thing = torch.randint(3, (4000,), generator=generator)
+    text[thing == 0, cat.latent] = 1.0
+    text[thing == 1, penguin.latent] = 1.0
+    text[torch.rand(4000, generator=generator) < 0.3, snow.latent] = 1.0
+    text[:12, lovely.latent] = 1.0  # too rare to tell: with a cat 4 times by chance
+    text[:12, [cat.latent, penguin.latent]] = 0.0
+    found = {f.name: f for f in find_rivals(features, {"text": dictionary}, text)}
+    assert found["cat"].rivals == (penguin.id,)
+    assert found["penguin"].rivals == (cat.id,)
+    assert found["lovely"].rivals == ()
+    assert found["snow"].rivals == ()
+    assert found["warm light"].rivals == ()
+    unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
+    assert {f.name: f.rivals for f in find_rivals(unnamed, {"text": dictionary}, text)}["cat"] == ()

@@ -11,10 +11,11 @@ import pytest
 from browser import browser
 from playwright.sync_api import Page, expect
 
-from mmsteer import FeatureBank, Recipe, Steerer
+from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof import FIGURES, PROOFS, proofs
+from mmsteer.ui.rack import edits_of
 
 FIRST = PRESETS[0]
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -75,22 +76,38 @@ def pixels(page: Page, which: str) -> bytes:
     return Image.open(BytesIO(base64.b64decode(source(page, which).split(",")[1]))).convert("RGB").tobytes()
 
 
+def recipe_shown(page: Page) -> Recipe:
+    import base64
+    from io import BytesIO
+
+    return Recipe.from_png(BytesIO(base64.b64decode(source(page, "after").split(",")[1])))
+
+
 def changed(page: Page, old: str) -> None:
     page.wait_for_function("old => document.querySelector('.mm-after')?.src !== old", arg=old, timeout=WAIT)
+
+
+def rows(page: Page):
+    return page.locator(".mm-row")
+
+
+def offers(page: Page):
+    return page.locator("#mm-rack .mm-chips button")
 
 
 def test_the_first_screen_is_a_pair_with_alternative_texts(page: Page):
     assert page.locator(".mm-before").get_attribute("alt") == f"Before: {FIRST.prompt}, seed {FIRST.seed}"
     assert f"After: {FIRST.prompt}, seed {FIRST.seed}" in (page.locator(".mm-after").get_attribute("alt") or "")
     assert pixels(page, "before") != pixels(page, "after")
-    expect(page.locator("#mm-row-0")).to_contain_text("night")
-    expect(page.locator("#mm-row-0 .mm-badge")).to_contain_text(re.compile(r"cross\s+0\.60"))
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).first).to_contain_text("night")
+    expect(rows(page).first.locator(".mm-badge")).to_contain_text(re.compile(r"cross\s+0\.60"))
     expect(page.locator(".mm-seconds")).to_have_text(re.compile(r"\d+\.\d\d s"))
 
 
 def test_a_released_slider_draws_after_anew_and_keeps_before(page: Page):
     before, after = source(page, "before"), source(page, "after")
-    box = page.locator("#mm-slider-0 input[type=range]").bounding_box()
+    box = rows(page).first.locator(".mm-track input").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
     page.mouse.down()
@@ -105,17 +122,17 @@ def test_arrow_keys_draw_once_when_they_rest(page: Page, steerer: Steerer, monke
     draw = steerer._draw
     monkeypatch.setattr(steerer, "_draw", lambda *a: drawn.append(1) or draw(*a))
     after = source(page, "after")
-    page.locator("#mm-slider-0 input[type=range]").focus()
+    rows(page).first.locator(".mm-track input").focus()
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     changed(page, after)
     assert len(drawn) == 1
-    expect(page.locator("#mm-slider-0 input[type=number]")).to_have_value("0.75")
+    expect(rows(page).first.locator("input[type=number]")).to_have_value("0.75")
 
 
 def test_a_number_typed_and_entered_draws(page: Page):
     after = source(page, "after")
-    page.locator("#mm-slider-0 input[type=number]").fill("-1.5")
+    rows(page).first.locator("input[type=number]").fill("-1.5")
     page.keyboard.press("Enter")
     changed(page, after)
 
@@ -141,21 +158,103 @@ def test_the_border_moves_by_keyboard_and_stays_for_the_next_pair(page: Page):
 
 
 def test_search_filter_and_add_to_the_rack(page: Page):
-    page.locator("#mm-search textarea, #mm-search input").first.fill("wh")
-    expect(page.locator("#mm-found button:visible")).to_have_count(1)
+    search = page.get_by_label("find a feature")
+    search.fill("wh")
+    expect(offers(page)).to_have_count(1)
     after = source(page, "after")
-    page.locator("#mm-found button:visible").first.click()
-    expect(page.locator("#mm-row-1")).to_contain_text("white frame")
-    expect(page.locator("#mm-row-1 .mm-badge")).to_contain_text("vision")
+    offers(page).first.click()
+    expect(rows(page).nth(1)).to_contain_text("white frame")
+    expect(rows(page).nth(1).locator(".mm-badge")).to_contain_text("vision")
     changed(page, after)
-    page.locator("#mm-search textarea, #mm-search input").first.fill("")
-    page.locator("#mm-modality").get_by_text("language").click()
-    expect(page.locator("#mm-found button:visible")).to_have_count(3)
+    search.fill("")
+    page.get_by_role("group", name="show features of").get_by_text("language").click()
+    expect(offers(page)).to_have_count(3)
     after = source(page, "after")
-    page.locator("#mm-out-0").click()
-    expect(page.locator("#mm-row-0")).to_contain_text("white frame")
-    expect(page.locator("#mm-row-1")).to_be_hidden()
+    page.get_by_label("take night out").click()
+    expect(rows(page)).to_have_count(1)
+    expect(rows(page).first).to_contain_text("white frame")
     changed(page, after)
+    search.fill("zzz")
+    expect(page.locator("#mm-rack")).to_contain_text("No feature is called zzz")
+
+
+def test_a_row_switched_off_keeps_its_value_and_draws_before(page: Page):
+    after = source(page, "after")
+    page.get_by_label("night: on or off, keeping its value").click()
+    changed(page, after)
+    assert pixels(page, "before") == pixels(page, "after")
+    expect(rows(page).first.locator("input[type=number]")).to_have_value("1")
+    off = source(page, "after")
+    page.get_by_label("night: on or off, keeping its value").click()
+    changed(page, off)
+    assert source(page, "after") == after
+
+
+def test_a_modality_is_silenced_at_one_click(page: Page):
+    after = source(page, "after")
+    page.get_by_label("cross features on").click()
+    changed(page, after)
+    assert pixels(page, "before") == pixels(page, "after")
+    expect(page.get_by_label("cross features on")).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
+    page.get_by_label("night: words and part of the run").click()
+    after = source(page, "after")
+    page.get_by_role("group", name="words that night applies to").get_by_text("cat", exact=True).click()
+    changed(page, after)
+    after = source(page, "after")
+    page.get_by_label("night: from, percent of the run").fill("50")
+    changed(page, after)
+    assert recipe_shown(page).edits == (Edit(1, words=("cat",), start=0.5),)
+
+
+def test_a_feature_of_the_prompt_goes_into_the_rack_to_be_weakened(page: Page):
+    chips = page.locator("#mm-active .mm-chip")
+    expect(chips.first).to_be_visible()
+    name = (chips.first.text_content() or "").split(" ", 1)[1].rsplit(" ", 1)[0]
+    chips.first.click()
+    expect(rows(page).last).to_contain_text(name)
+    expect(rows(page).last.locator("input[type=number]")).to_have_value("-1")
+
+
+def test_a_surprise_keeps_what_is_locked_and_comes_again_from_the_same_seed(page: Page):
+    page.get_by_label("night: keep it when surprised").click()
+    after = source(page, "after")
+    page.locator("#mm-surprise").click()
+    changed(page, after)
+    expect(rows(page).first).to_contain_text("night")
+    first = [rows(page).nth(k).get_attribute("data-id") for k in range(rows(page).count())]
+    assert len(first) >= 3
+    page.reload()
+    expect(page.locator(".mm-after")).to_be_visible()
+    page.get_by_label("night: keep it when surprised").click()
+    page.locator("#mm-surprise").click()
+    expect(rows(page)).to_have_count(len(first))
+    assert [rows(page).nth(k).get_attribute("data-id") for k in range(rows(page).count())] == first
+
+
+def test_ten_features_fit_into_the_rack(page: Page):
+    for _ in range(9):
+        offers(page).first.click()
+    expect(rows(page)).to_have_count(10)
+    page.wait_for_function("() => document.querySelector('.mm-after').alt.split(', ').length > 10", timeout=WAIT)
+    assert len(recipe_shown(page).edits) == 10
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, [], "x", {"rows": [], "silent": ["everything"]}, {"rows": [{"id": 1}], "silent": []},
+        {"rows": [{"id": 999, "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}], "silent": []},
+        {"rows": [{"id": 1, "strength": "NaN", "on": True, "locked": False, "words": [], "start": 0, "end": 1}], "silent": []},
+        {"rows": [{"id": 1, "strength": 1, "on": True, "locked": False, "words": [{}], "start": 0, "end": 1}], "silent": []},
+        {"rows": [{"id": 1, "strength": 1, "on": True, "locked": False, "words": [], "start": 2, "end": 1}], "silent": []},
+    ],
+)  # fmt: skip
+def test_a_rack_that_no_page_makes_is_refused(tiny_bank: Path, value):
+    with pytest.raises(SteerError):
+        edits_of(FeatureBank.load(tiny_bank), value)
 
 
 def test_a_preset_sets_everything(page: Page):
@@ -164,7 +263,7 @@ def test_a_preset_sets_everything(page: Page):
     page.get_by_role("button", name=preset.title, exact=True).click()
     changed(page, after)
     expect(page.locator("#mm-prompt textarea, #mm-prompt input").first).to_have_value(preset.prompt)
-    expect(page.locator("#mm-row-0")).to_contain_text("warm light")
+    expect(rows(page).first).to_contain_text("warm light")
     assert f"{preset.prompt}, seed {preset.seed}" in (page.locator(".mm-after").get_attribute("alt") or "")
 
 
@@ -179,10 +278,7 @@ def test_dice_and_lock(page: Page):
 
 
 def test_the_picture_shown_carries_its_recipe_and_is_the_one_the_api_draws(page: Page, steerer: Steerer):
-    import base64
-    from io import BytesIO
-
-    recipe = Recipe.from_png(BytesIO(base64.b64decode(source(page, "after").split(",")[1])))
+    recipe = recipe_shown(page)
     assert recipe.prompt == FIRST.prompt
     assert pixels(page, "after") == steerer.picture(recipe).tobytes()
 
@@ -226,8 +322,6 @@ def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
 
 
 def test_a_model_that_cannot_load_gives_a_sentence(chromium, tiny_bank: Path):
-    from mmsteer.errors import SteerError
-
     def broken() -> Steerer:
         raise SteerError("unet/diffusion_pytorch_model.safetensors is damaged: restore it")
 

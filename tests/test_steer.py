@@ -1,13 +1,14 @@
 """The invariants of steering, each on a real pipeline."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import mmsteer.steer as steer_module
-from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.prompt import encode
 
 PROMPT = "a big cat at night"
@@ -84,6 +85,37 @@ def test_remove_takes_out_what_the_prompt_has_and_pushes_vision_features_the_oth
     assert tiny.plan(encoded, [Edit(absent.name, "remove")]).moves == []
     warm = tiny.plan(encoded, [Edit("warm light", "remove", 1.5)]).shift[0]
     assert torch.allclose(warm, -1.5 * 0.5 * tiny.bank.dictionaries["image"].W_dec[2], atol=1e-6)
+
+
+def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
+    encoded = encode(tiny.backbone, [PROMPT])
+    dictionary = tiny.bank.dictionaries["text"]
+    code = dictionary.encode(tiny.joint.project(encoded.last)[0])[0]
+    rows = dictionary.W_dec
+    silent = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] == 0)
+    strong, weak = sorted(
+        (f for f in tiny.bank.features if f.side == "text" and code[f.latent] > 0), key=lambda f: -code[f.latent]
+    )[:2]
+    other = next(f for f in tiny.bank.features if f.side == "text" and f.id not in (silent.id, strong.id, weak.id))
+    rivalled = [
+        replace(f, rivals=(weak.id, strong.id)) if f.id in (silent.id, other.id) else f for f in tiny.bank.features
+    ]
+    bank = FeatureBank(rivalled, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.bridge)
+    steerer = Steerer(tiny.backbone, bank)
+
+    def shift(*edits: Edit) -> torch.Tensor:
+        return steerer.plan(encoded, edits).shift[0]
+
+    gone = -code[strong.latent] * rows[strong.latent]  # the stronger rival, and only that
+    for strength, share in ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (-1.0, 0.0)):
+        expected = strength * silent.unit * rows[silent.latent] + share * gone
+        assert torch.allclose(shift(Edit(silent.id, strength=strength)), expected, atol=1e-5)
+    added = other.unit * rows[other.latent] + silent.unit * rows[silent.latent]
+    assert torch.allclose(shift(Edit(silent.id), Edit(other.id)), added + gone, atol=1e-5)  # once, not twice
+    assert torch.allclose(shift(Edit(silent.id), Edit(other.id, start=0.5)), added + gone, atol=1e-5)
+    kept = silent.unit * rows[silent.latent] + 0.3 * strong.unit * rows[strong.latent]
+    weaker = -code[weak.latent] * rows[weak.latent]
+    assert torch.allclose(shift(Edit(silent.id), Edit(strong.id, strength=0.3)), kept + weaker, atol=1e-5)
 
 
 def test_set_clamps_whatever_the_prompt_has(tiny: Steerer):

@@ -4,7 +4,8 @@ For every feature whose name is a factor value, at strength 1 and the default sa
   hit      of pictures that did not show the value, the share that shows it once the feature is added
   leak     of the other factors that the prompt fixed and *before* showed, the share that *after* no longer shows
   removal  of pictures that showed the value, the share that no longer does once it is removed
-  change   (language-only features) the share of pictures in which the judge reads any factor differently
+  change   (language-only features) the share of pictures in which the judge reads any factor differently; beside it the
+           same for a push as long in a random direction
 Beside it, on the same prompts and noise: the same intent by prompt words, and by a mean-difference direction (mean
 embedding of texts, or of pictures for vision-only features, with the value minus without).
 """
@@ -124,11 +125,17 @@ def _measure(
         "truth": FACTORS[INDEX[factor]].modality,
     }
     if factor not in DRAWN:
-        changed = (after != cases.before)[:, [INDEX[name] for name in DRAWN]].any(1)
+        chance = torch.randn(len(steerer.joint.inverse), generator=torch.Generator().manual_seed(feature.id))
+        own = steerer.bank.bridge[f"effect_{feature.side}"][feature.latent] * feature.unit
+        push = chance / chance.norm() * own.norm()
+        pushed = judge.read(
+            _draw(cases.seeds, lambda part: _along(steerer, cases.prompts[part], push, cases.seeds[part]))
+        )
         none: Share = share(0, 0)
         return row | {
-            "hit": none, "leak": none, "removal": none, "change": share(int(changed.sum()), len(changed)),
-            "hit by words": none, "leak by words": none, "hit by mean": none, "leak by mean": none,
+            "hit": none, "leak": none, "removal": none, "change": _change(cases, after),
+            "change at random": _change(cases, pushed), "hit by words": none, "leak by words": none,
+            "hit by mean": none, "leak by mean": none,
         }  # fmt: skip
     words = [f"{prompt} {caption_word(factor, value)}" for prompt in cases.prompts]
     by_words = judge.read(_draw(cases.seeds, lambda part: steerer.render_many(words[part], (), cases.seeds[part])))
@@ -146,9 +153,15 @@ def _measure(
     return row | {
         "hit": _hit(cases, after, factor, value), "leak": _leak(cases, after, factor),
         "removal": share(int((showed & (without[:, k] != v)).sum()), int(showed.sum())), "change": share(0, 0),
+        "change at random": share(0, 0),
         "hit by words": _hit(cases, by_words, factor, value), "leak by words": _leak(cases, by_words, factor),
         "hit by mean": _hit(cases, by_mean, factor, value), "leak by mean": _leak(cases, by_mean, factor),
     }  # fmt: skip
+
+
+def _change(cases: Cases, after: np.ndarray) -> Share:
+    changed = (after != cases.before)[:, [INDEX[name] for name in DRAWN]].any(1)
+    return share(int(changed.sum()), len(changed))
 
 
 def _hit(cases: Cases, after: np.ndarray, factor: str, value: str) -> Share:
@@ -204,7 +217,17 @@ def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         shares = [row[key] for row in some if row[key].trials]
         return share(round(sum(s.value * s.trials for s in shares)), sum(s.trials for s in shares))
 
-    keys = ("hit", "leak", "removal", "change", "hit by words", "leak by words", "hit by mean", "leak by mean")
+    keys = (
+        "hit",
+        "leak",
+        "removal",
+        "change",
+        "change at random",
+        "hit by words",
+        "leak by words",
+        "hit by mean",
+        "leak by mean",
+    )
     groups = {m: [row for row in rows if row["modality"] == m] for m in ("cross", "vision", "language")}
     return [
         {"features": m, "count": len(some)} | {key: pooled(some, key) for key in keys} for m, some in groups.items()

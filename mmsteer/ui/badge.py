@@ -1,5 +1,6 @@
 """A feature's modality as a badge: a colour, a shape and a word, so that none of them is needed alone. Plain HTML."""
 
+from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
@@ -12,39 +13,38 @@ MEANINGS = {
 }
 
 
-def badge(feature: Feature) -> str:
-    """Shape, modality and score, with the interval for who points at it."""
-    told = (
+def score_told(feature: Feature) -> str:
+    """The score in words, with its interval, and what the modality means."""
+    both = "" if feature.mds_both is None else f"; {feature.mds_both:.2f} where both sides fire"
+    return (
         f"Modality Dominance Score {feature.mds:.2f}, 95 % interval {feature.mds_low:.2f} to {feature.mds_high:.2f}, "
-        f"from {feature.n_pairs} pairs"
-        + ("" if feature.mds_both is None else f"; {feature.mds_both:.2f} where both sides fire")
-        + f": {MEANINGS[feature.modality]}"
-    )
-    return (
-        f'<span class="mm-badge mm-{feature.modality}" title="{escape(told)}">'
-        f'<span aria-hidden="true">{SHAPES[feature.modality]}</span> {feature.modality} '
-        f'<span class="mm-score">{feature.mds:.2f}</span></span>'
+        f"from {feature.n_pairs} pairs{both}: {MEANINGS[feature.modality]}"
     )
 
 
-def row_title(feature: Feature) -> str:
-    """Name with its held-out score, and badge, above a slider of the rack."""
-    return (
-        f'<div class="mm-title"><span class="mm-name">{escape(feature.name)}{_name_score(feature)}</span>'
-        f"{badge(feature)}</div>"
-    )
-
-
-def _name_score(feature: Feature) -> str:
-    """How far to trust the name; nothing where a person gave it, or where there is none."""
+def name_told(feature: Feature) -> str | None:
+    """What the score of the name measures; None where a person gave it, or where there is no name."""
     if feature.sure is None:
-        return ""
+        return None
     told = {
         "truth": "F1 of the feature's firing against the known factor",
         "words": "AUC of these words in a caption against the feature's activation",
         "property": "AUC of this property of pictures against the feature's firing",
     }[feature.named_by or "truth"]
-    return f' <small title="held-out score of the name: {told}">name {feature.sure:.2f}</small>'
+    return f"held-out score of the name: {told}"
+
+
+def active(features: Sequence[tuple[Feature, float]]) -> str:
+    """The features a prompt itself has, as buttons that put them into the rack, weakened."""
+    if not features:
+        return '<p class="mm-empty">No named feature fires for this prompt.</p>'
+    chips = (
+        f'<button type="button" class="mm-chip mm-of-{f.modality}" data-mm-add="{f.id}" data-mm-strength="-1" '
+        f'title="{amount:.1f} units in this prompt; click to take it out. {escape(score_told(f), quote=True)}">'
+        f'<span aria-hidden="true">{SHAPES[f.modality]}</span> {escape(f.name)} <small>{amount:.1f}</small></button>'
+        for f, amount in features
+    )
+    return f'<div class="mm-chips"><span class="mm-lead-in">In this prompt</span>{"".join(chips)}</div>'
 
 
 def legend() -> str:

@@ -58,7 +58,9 @@ def status(result: "Steered", faithfulness: str) -> str:
         notes += _note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
-            notes += _note(f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed.")
+            notes += _note(
+                f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed."
+            )
     level = min(1.0, result.gauge / 2)
     return (
         f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mmsteer.bank import FeatureBank
+from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 
 
@@ -15,21 +16,24 @@ class Preset:
     """What to look at."""
     prompt: str
     seed: int
-    edits: tuple[tuple[str, float], ...]
+    edits: tuple[Edit, ...]
 
 
 PRESETS = (
-    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 19, (("night", 1.0),)),
-    Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 7, (("warm light", 1.0),)),
-    Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 3, (("white frame", 1.0),)),
+    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 19, (Edit("night"),)),
+    Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 7, (Edit("warm light"),)),
+    Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 3, (Edit("white frame"),)),
     Preset(
         "Please draw", "language-only: words change, the picture does not", "a big frog in the middle in the forest", 2,
-        (("please draw", 1.0),),
+        (Edit("please draw"),),
     ),
-    Preset("Another animal", "cross-modal: the feature outweighs the word", "a big cat on the right on the beach", 7, (("panda", 1.2),)),
+    Preset(
+        "Another animal", "cross-modal: the feature outweighs the word", "a big cat on the right on the beach", 7,
+        (Edit("panda", strength=1.2),),
+    ),
     Preset(
         "Three at once", "mixed: one of each", "a big fox in the middle in a meadow", 7,
-        (("night", 1.0), ("white frame", 1.0), ("lovely", 1.0)),
+        (Edit("night"), Edit("white frame"), Edit("lovely")),
     ),
 )  # fmt: skip
 
@@ -37,10 +41,10 @@ PRESETS = (
 def available(bank: FeatureBank) -> list[Preset]:
     """Presets all of whose features the bank has."""
 
-    def known(name: str) -> bool:
+    def known(name: str | int) -> bool:
         try:
             return bool(bank.get(name))
         except SteerError:
             return False
 
-    return [preset for preset in PRESETS if all(known(name) for name, _ in preset.edits)]
+    return [preset for preset in PRESETS if all(known(edit.feature) for edit in preset.edits)]

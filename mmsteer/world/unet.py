@@ -205,11 +205,12 @@ class UnetTask(Task):
     ) -> torch.Tensor:
         """What sliders would do to put lying captions right, `[B, d_joint]`; all arguments `[B, n_factors]`.
 
-        Most only add what is true, and must outweigh the word; some only remove what is said; the others do both. No
-        dictionary finds a mean difference exactly, so up to half as much of any other direction is mixed in.
+        Most do both, as an added feature makes its rival in the prompt recede; some only add what is true, and must
+        outweigh the word, or only remove what is said. No dictionary finds a mean difference exactly, so up to half as
+        much of any other direction is mixed in.
         """
         way = rng.random((len(true), 1))
-        add, remove = false & (way < 0.8), false_told & (way > 0.6)
+        add, remove = false & (way < 0.8), false_told & (way > 0.25)
         right = torch.zeros(len(true), self.directions[0].shape[1], device=self.device)
         for i, directions in enumerate(self.directions):
             for sign, values, here in ((1, true, add), (-1, said, remove)):

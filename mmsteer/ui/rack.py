@@ -1,0 +1,72 @@
+"""The rack of features: a component of the page, and what its value means. The value comes from a browser and is checked.
+
+How rows look and behave is `rack.js`; what they mean, as edits, is here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmsteer.bank import MODALITIES, FeatureBank
+from mmsteer.edit import Edit
+from mmsteer.errors import SteerError
+from mmsteer.ui.badge import SHAPES, name_told, score_told
+
+ROWS = 16  # of the rack, at most
+CHIPS = 18  # features offered by a search
+_LABELS = {"id", "strength", "on", "locked", "words", "start", "end"}
+
+
+def rack(bank: FeatureBank, edits: Sequence[Edit], phases: bool = True) -> gr.HTML:
+    """The component; it says `release` whenever its edits have changed. `phases`: whether an edit may act on a part of the run."""
+    return gr.HTML(
+        rows(bank, edits), html_template='<div class="mm-rack"></div>',
+        js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
+        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS, phases=phases,
+    )  # fmt: skip
+
+
+def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
+    """What the browser needs to know of every feature."""
+    return [
+        {
+            "id": f.id, "name": f.name, "modality": f.modality, "mds": f.mds, "usable": list(f.usable),
+            "named": f.named_by is not None, "words": [word.lower() for word in f.words], "told": score_told(f),
+            "sure": f.sure, "sureTold": name_told(f),
+        }
+        for f in bank.features
+    ]  # fmt: skip
+
+
+def rows(bank: FeatureBank, edits: Sequence[Edit]) -> dict[str, Any]:
+    """The value that shows these edits: right of zero adds a feature, left of zero takes it out."""
+    shown = [
+        {
+            "id": bank.get(edit.feature).id, "strength": -edit.strength if edit.mode == "remove" else edit.strength,
+            "on": True, "locked": False, "words": list(edit.words), "start": edit.start, "end": edit.end,
+        }
+        for edit in edits
+    ]  # fmt: skip
+    return {"rows": shown, "silent": []}
+
+
+def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
+    """The edits a rack's value stands for; SteerError for a value that no rack of this page can have."""
+    try:
+        shown, silent = list(value["rows"]), set(value["silent"])
+        if len(shown) > ROWS or not silent <= set(MODALITIES) or any(set(row) != _LABELS for row in shown):
+            raise ValueError
+        edits = []
+        for row in shown:
+            feature, strength = bank.get(int(row["id"])), float(row["strength"])
+            edit = Edit(
+                feature.id, "add" if strength >= 0 else "remove", abs(strength), tuple(row["words"]), float(row["start"]),
+                float(row["end"]),
+            )  # fmt: skip
+            if row["on"] and strength and feature.modality not in silent:
+                edits.append(edit)
+    except (TypeError, ValueError, KeyError):
+        raise SteerError("the rack cannot be read: load the page again") from None
+    return edits
