@@ -175,8 +175,8 @@ class FeatureBank:
     def faithfulness(self) -> str:
         """How true the map between the text encoder and the joint space is, in words."""
         told = self.meta["bridge"]
-        if told["kind"] == "exact":
-            return "exact map to the joint space"
+        if told["kind"] != "fitted":
+            return "exact map to the joint space" if told["kind"] == "exact" else "not yet fitted to a backbone"
         return f"fitted map to the joint space, R² {told['r2']:.2f} on unseen prompts"
 
     def save(self, folder: str | Path) -> None:

@@ -4,6 +4,8 @@ Bare and steered pictures are drawn in turn within one run, so that whatever els
 """
 
 import argparse
+import json
+import os
 import resource
 import statistics
 import subprocess
@@ -11,7 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
+
+from mmsteer.errors import SteerError
 
 PROMPT, SEED = "a big cat in a meadow", 3
 
@@ -19,7 +24,12 @@ PROMPT, SEED = "a big cat in a meadow", 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("--json", type=Path, help="write the same figures here")
-    parser.add_argument("--quick", action="store_true", help="fewer repeats, under 50 s on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats, about a minute on 2 cores")
+    parser.add_argument(
+        "--anchors", type=Path, metavar="PYTHON",
+        help="measure one thing alone, training dictionaries against sparsify, dictionary_learning and SAELens: the interpreter of "
+        "an environment they are installed in",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
 
 
@@ -27,8 +37,12 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write JSON."""
     from mmsteer.studies.report import table, write_json
 
+    if args.anchors:
+        _anchors(args.anchors, 2 if args.quick else 5)
+        return
     figures = _start_up() | _pictures(8 if args.quick else 40, args.threads)
     figures |= _dictionaries(10_000 if args.quick else 100_000, 100 if args.quick else 1500)
+    figures |= _embedding(*((32, 1) if args.quick else (192, 5)))
     print(table([{"figure": name, "measured": value} for name, value in figures.items()]))
     if args.json:
         write_json(args.json, {"measured": figures, "quick": args.quick})
@@ -105,6 +119,118 @@ def _dictionaries(pairs: int, steps: int) -> dict[str, Any]:
     train_pair("levels", image, text, Size(levels, levels), Descent(steps))
     took = round(time.perf_counter() - began, 1)
     return {f"training dictionaries, {pairs:,} pairs, {steps:,} steps, s": took}
+
+
+def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
+    """Pairs per second of embedding, decoding and writing included, over those of the model alone on the same pairs.
+
+    The model has ViT-B/32's shape and random weights; pictures are JPEGs of 500x375 pixels.
+    """
+    import io
+    from contextlib import redirect_stdout
+    from tempfile import TemporaryDirectory
+
+    import torch
+
+    from mmsteer.backbone import ASSETS, choose_device
+    from mmsteer.build.clip import Clip
+    from mmsteer.build.embed import embed_pairs, prepared
+    from mmsteer.build.pairs import open_pairs
+    from mmsteer.world.pairs import WorldPairs
+
+    batch = 16
+    with TemporaryDirectory() as name, redirect_stdout(io.StringIO()):  # its progress is not the bench's
+        home = Path(name)
+        (home / "pairs").mkdir()
+        world = WorldPairs(SEED, pairs)
+        for k in range(pairs):
+            picture, caption, _ = world[k]
+            picture.resize((500, 375)).save(home / "pairs" / f"{k:04d}.jpg", quality=90)
+            (home / "pairs" / f"{k:04d}.txt").write_text(caption or "a scene")
+        _write_clip(home / "clip", ASSETS / "mini" / "clip")
+        clip, source = Clip(home / "clip", choose_device(None)), open_pairs(str(home / "pairs"))
+        ready = []
+        for _, made in prepared(clip, source, batch):
+            names = made.pictures[0].keys()
+            ready.append(({n: torch.cat([part[n] for part in made.pictures]) for n in names}, made.captions))
+
+        def whole() -> None:
+            embed_pairs(clip, source, home / f"work-{len(list(home.iterdir()))}", batch=batch)
+
+        def bare() -> None:
+            for pictures, captions in ready:
+                clip.pictures(pictures), clip.captions(captions)
+            if clip.device == "cuda":
+                torch.cuda.synchronize()
+
+        times = _in_turn({"whole": whole, "bare": bare}, repeats)
+    ratios = [b / w for w, b in zip(times["whole"], times["bare"], strict=True)]
+    return {
+        f"embedding on {clip.device}, pairs/s": round(pairs / statistics.median(times["whole"]), 1),
+        "embedding: share of a bare forward loop's rate": round(statistics.median(ratios), 3),
+    }
+
+
+def _write_clip(folder: Path, tokenizer: Path) -> None:
+    """A CLIP of ViT-B/32's shape with random weights and the world's tokenizer."""
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+    CLIPModel(CLIPConfig()).save_pretrained(folder)
+    CLIPImageProcessorPil().save_pretrained(folder)
+    CLIPTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+
+
+def _anchors(python: Path, rounds: int) -> None:
+    """Rows a second of processor time of each package's training steps, taken in turn, each in a process of one thread; absent
+    ones are told."""
+    from mmsteer import anchors
+    from mmsteer.studies.report import table
+
+    if not python.is_file():
+        raise SteerError(
+            f"there is no interpreter {python}: give the bin/python of an environment with the other packages"
+        )
+    root = str(Path(__file__).resolve().parents[1])
+    running: dict[str, subprocess.Popen[str]] = {}
+    found = []
+    for name in anchors.PACKAGES:
+        own = name.startswith("mmsteer")
+        command = [sys.executable if own else str(python), "-P", "-W", "ignore", anchors.__file__, name]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **({"PYTHONPATH": root} if own else {})}
+        process = subprocess.Popen(command, env=environment, text=True, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        ready = process.stdout.readline() if process.stdout else ""
+        if ready:
+            running[f"{name} {json.loads(ready)['version']}".strip()] = process
+        else:
+            why = process.communicate()[1].strip().splitlines()[-1:]
+            found.append({"package": name, "rows/s": "absent", "of the fastest other": "".join(why)})
+    times: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, process in running.items():
+            times[name].append(_one_round(process))
+    for process in running.values():
+        process.communicate()
+    rates = {name: anchors.STEPS * anchors.BATCH / statistics.median(took) for name, took in times.items()}
+    fastest = max((rate for name, rate in rates.items() if not name.startswith("mmsteer")), default=None)
+    print(
+        f"width {anchors.WIDTH}, {anchors.LATENTS:,} latents, {anchors.K} at once, batch {anchors.BATCH:,}, 1 thread each"
+    )
+    print(table([
+        {"package": name, "rows/s": round(rate), "of the fastest other": "-" if fastest is None else f"{rate / fastest:.2f}"}
+        for name, rate in rates.items()
+    ] + found))  # fmt: skip
+
+
+def _one_round(process: "subprocess.Popen[str]") -> float:
+    """Let a process of `mmsteer.anchors` train for a round; the processor seconds it took."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    took = process.stdout.readline()
+    if not took:
+        raise SteerError(f"training ended early: {process.communicate()[1].strip().splitlines()[-1]}")
+    return float(json.loads(took))
 
 
 def _in_turn(calls: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:

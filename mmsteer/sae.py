@@ -44,7 +44,8 @@ class SparseAutoencoder(nn.Module):
     def __init__(self, config: SAEConfig) -> None:
         super().__init__()
         self.config = config
-        self.W_enc = nn.Parameter(torch.zeros(config.d_in, config.n_latents))
+        # a latent's weights lie together, as training writes them latent by latent
+        self.W_enc = nn.Parameter(torch.zeros(config.n_latents, config.d_in).T)
         self.b_enc = nn.Parameter(torch.zeros(config.n_latents))
         self.W_dec = nn.Parameter(torch.zeros(config.n_latents, config.d_in))
         self.b_dec = nn.Parameter(torch.zeros(config.d_in))
@@ -52,7 +53,7 @@ class SparseAutoencoder(nn.Module):
 
     def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
         """What the latents would be if all could fire, `[..., n_latents]`, negative ones at zero."""
-        return torch.relu((x - self.b_dec) @ self.W_enc + self.b_enc)
+        return torch.nn.functional.linear(x - self.b_dec, self.W_enc.T, self.b_enc).relu_()
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """The code of x: pre-activations that are among the k largest, or above their thresholds; all others zero."""
@@ -69,8 +70,8 @@ class SparseAutoencoder(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.decode(self.encode(x))
 
-    def save(self, folder: Path) -> None:
-        """Write cfg.json and sae_weights.safetensors."""
+    def save(self, folder: Path, about: dict[str, str] | None = None) -> None:
+        """Write cfg.json and sae_weights.safetensors; `about` says in SAELens' words (model_name, …) what vectors it is for."""
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,9 @@ class SparseAutoencoder(nn.Module):
             "architecture": "topk" if self.config.k else "jumprelu", "d_in": self.config.d_in, "d_sae": self.config.n_latents,
             "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
             "reshape_activations": "none", "rescale_acts_by_decoder_norm": False,
-            "metadata": {"model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12"},
+            "metadata": {
+                "model_name": "clip", "hook_name": "joint space", "sae_lens_version": "6.54.12", **(about or {}),
+            },
         }  # fmt: skip
         if self.config.k:
             config["k"] = self.config.k

@@ -289,7 +289,7 @@ def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
     made_for, found = bank.meta.get("backbone", "an unknown backbone"), backbone.family
     cure = (
         f"{backbone.name} is {found.title}, whose CLIP is {found.clip}: give a bank of that CLIP, fitted to it with "
-        f"`python -m mmsteer bank bridge BANK --backbone {backbone.name}`"
+        f"`python -m mmsteer bank bridge BANK --backbone {backbone.name} --clip CLIP`"
     )
     width = len(bank.bridge["projection"])
     if width != backbone.width:
@@ -302,6 +302,8 @@ def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
         raise SteerError(
             f"the bank, made for {made_for}, lives in another joint space than the image embedding. {cure}"
         )
+    if "probes" not in bank.bridge:
+        raise SteerError(f"the bank was made for a CLIP alone, not for a text encoder that a pipeline reads. {cure}")
     agreement = float((probe(backbone, joint) * bank.bridge["probes"].to(backbone.device)).sum(1).mean())
     if agreement < LEAST_AGREEMENT:
         raise SteerError(

@@ -27,7 +27,7 @@ WIDTH, LENGTH, LATENTS = 16, 16, 24
 def make_pipeline(folder: Path) -> Path:
     """Write the tiny backbone to `folder`, in the format users' own checkpoints have."""
     from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-    from transformers import CLIPConfig, CLIPModel, CLIPTextModel
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextModel
 
     from mmsteer.world.tokenizer import build_tokenizer
     from mmsteer.world.unet import build_scheduler
@@ -45,6 +45,7 @@ def make_pipeline(folder: Path) -> Path:
         torch.nn.init.orthogonal_(clip.text_projection.weight)
     clip.save_pretrained(folder / "clip")
     tokenizer.save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder / "clip")
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderTiny(
             encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(0, 1),

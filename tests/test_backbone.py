@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from conftest import make_bank
 from families import MAKERS, captions
 
-from mmsteer import Edit, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
+from mmsteer.__main__ import main
 from mmsteer.backbone import BACKBONES, FAMILIES, Backbone
 from mmsteer.build.bridge import fit_joint
 from mmsteer.joint import JointSpace
@@ -193,6 +194,27 @@ def test_a_bank_of_another_clip_is_refused(steerers):
     with pytest.raises(SteerError, match="text rows are 56 wide; those here are 32"):
         Steerer(steerers["sd1"].backbone, steerers["sdxl"].bank)
     Steerer(steerers["turbo"].backbone, steerers["sd2"].bank)  # the same encoder in another checkpoint
+
+
+def test_a_bank_moves_to_another_backbone_of_its_clip(folders, steerers, tmp_path):
+    home = tmp_path / "bank"
+    steerers["sd1"].bank.save(home)
+    (tmp_path / "captions.txt").write_text("\n".join(captions(3000)))
+    command = ["bank", "bridge", str(home), "--backbone", str(folders["sd2"]), "--clip", str(folders["sd2"] / "clip")]
+    assert main([*command, "--captions", str(tmp_path / "captions.txt")]) == 0
+    moved = Steerer.load(str(folders["sd2"]), home)
+    assert moved.bank.meta["backbone"] == "sd2"
+    assert moved.bank.faithfulness.startswith("fitted map to the joint space, R² 0.9")
+    assert [f.name for f in moved.bank.features] == [f.name for f in steerers["sd1"].bank.features]
+    with pytest.raises(SteerError, match="another text encoder"):
+        Steerer.load(str(folders["sd1"]), home)
+
+
+def test_a_bank_of_a_clip_alone_says_what_it_lacks(steerers):
+    bank = steerers["sd1"].bank
+    bridge = {key: value for key, value in bank.bridge.items() if key != "probes"}
+    with pytest.raises(SteerError, match="made for a CLIP alone.*bank bridge"):
+        Steerer(steerers["sd1"].backbone, FeatureBank(bank.features, bank.meta, bank.dictionaries, bridge))
 
 
 def test_the_safety_checkers_verdict_is_told(folders, steerers, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.build import embed
 from mmsteer.build.embed import Embedded
 from mmsteer.build.label import f1
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
@@ -18,7 +17,6 @@ from mmsteer.mds import absolute_rule, score, separation, swap_null
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
 from mmsteer.studies.labels import Sample, decodable, identify
-from mmsteer.world.assemble import MINI
 from mmsteer.world.factors import FACTORS, INDEX
 
 SMALL = Size((Level(8, 2), Level(16, 2)), (Level(8, 2), Level(16, 2)))
@@ -244,27 +242,3 @@ def test_a_study_reads_the_same_pairs_again(tmp_path):
     assert [len(part.captions) for part in first] == [64, 32, 32]
     assert torch.equal(first[0].image, again[0].image)
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_embedding_goes_on_after_a_kill_and_no_pair_is_lost_or_doubled(tmp_path, monkeypatch):
-    whole = embed.embed(MINI / "clip", 3, 600, tmp_path / "whole")
-    monkeypatch.setattr(embed, "_KEEP", 2)  # batches of 128: progress is kept after 256 pairs and after 512
-    real = embed.tokens
-    calls = []
-
-    def dies_in_the_fourth_batch(*args):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return real(*args)
-
-    monkeypatch.setattr(embed, "tokens", dies_in_the_fourth_batch)
-    with pytest.raises(KeyboardInterrupt):
-        embed.embed(MINI / "clip", 3, 600, tmp_path / "killed")
-    again = embed.embed(MINI / "clip", 3, 600, tmp_path / "killed")
-    assert len(calls) == 4 + 3  # 256 pairs were kept: batches 3, 4 and 5 are made again
-    assert again.captions == whole.captions
-    assert torch.equal(again.image, whole.image)
-    assert torch.equal(again.text, whole.text)
-    assert (again.factors == whole.factors).all()
-    assert (again.mentioned == whole.mentioned).all()

@@ -5,6 +5,7 @@ Here from the truth, as the embedded world knows it: the factor value that a fea
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ def agrees(automatic: str | None, known: str) -> bool:
     return automatic == _POLES.get((factor, value)) or bool(words) and worded
 
 
-def top_words(fires: np.ndarray, captions: list[str], count: int = 5) -> list[tuple[str, ...]]:
+def top_words(fires: np.ndarray, captions: Sequence[str], count: int = 5) -> list[tuple[str, ...]]:
     """Words that stand out in the captions on which each feature fires (class TF-IDF), strongest first."""
     sets = [set(caption.lower().replace(",", " ").split()) for caption in captions]
     overall = Counter(word for words in sets for word in words)

@@ -13,22 +13,25 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from mmsteer.build import ranks
+from mmsteer.build.sparse import Places, batch_topk_places, fire, topk_places
 from mmsteer.build.train import (
     Descent,
     Level,
     Revival,
     Scaling,
     TrainConfig,
-    batch_topk,
     check_rows,
     descend,
     even_out,
     follow,
+    moments,
     new_dictionary,
-    train_dictionary,
+    parts,
+    train_levels,
 )
 from mmsteer.errors import SteerError
-from mmsteer.sae import SAEConfig, SparseAutoencoder, topk
+from mmsteer.sae import SAEConfig, SparseAutoencoder
 
 
 class Dictionaries(NamedTuple):
@@ -89,30 +92,34 @@ def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, d
 def fit_levels(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
     """The default: a dictionary a side in nested levels, on axes a little evened out."""
     return Dictionaries(
-        train_dictionary(image, TrainConfig(size.image, descent), "image"),
-        train_dictionary(text, TrainConfig(size.text, descent), "text"),
+        train_levels(image, TrainConfig(size.image, descent)),
+        train_levels(text, TrainConfig(size.text, descent)),
         paired=False,
     )
 
 
 def fit_matched(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
     """A plain TopK dictionary a side, centred, each with one scale."""
-    return Dictionaries(_fit_topk(image, size.image, descent), _fit_topk(text, size.text, descent), paired=False)
+    return Dictionaries(fit_topk(image, size.image, descent), fit_topk(text, size.text, descent), paired=False)
 
 
-def _fit_topk(x: torch.Tensor, levels: tuple[Level, ...], descent: Descent) -> SparseAutoencoder:
+def fit_topk(x: torch.Tensor, levels: tuple[Level, ...], descent: Descent) -> SparseAutoencoder:
+    """A TopK dictionary of rows `x [N, d_in]`, centred and with one scale; levels are counted together."""
     generator = torch.Generator().manual_seed(descent.seed)
     scaling = even_out(x, 0)
+    there = scaling.to(descent.device)
     k = sum(level.k for level in levels)
-    dictionary = new_dictionary(SAEConfig(x.shape[1], sum(level.latents for level in levels), k), generator)
-    revival = Revival(dictionary.config.n_latents, 2 * k, descent)
+    config = SAEConfig(x.shape[1], sum(level.latents for level in levels), k)
+    dictionary = new_dictionary(config, generator, descent.device)
+    revival = Revival(dictionary, 2 * k, descent)
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
-        batch = scaling.apply(x[chosen])
-        before = dictionary.pre_activations(batch)
-        code = topk(before, k)
-        residual = batch - dictionary.decode(code)
-        return residual.square().mean() + revival(before, code, residual, dictionary.W_dec)
+        batch = there.rows(x, chosen)
+        with torch.no_grad():
+            before = dictionary.pre_activations(batch)
+        code = fire(dictionary, batch, before, topk_places(before, k))
+        residual = batch - dictionary.b_dec - code.decode(dictionary.W_dec)
+        return residual.square().mean() + revival(batch, before, code.fired(), residual)
 
     descend([dictionary], loss, len(x), descent, generator)
     return scaling.fold(dictionary)
@@ -137,34 +144,38 @@ class _Shared:
 
     def __call__(self, image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
         generator = torch.Generator().manual_seed(descent.seed)
-        scalings = [even_out(x, 0) for x in ((image, text) if self.centred else (torch.cat([image, text]),) * 2)]
-        rows = [scaling.apply(x) for scaling, x in zip(scalings, (image, text), strict=True)]
-        k = size.k
-        dictionary = new_dictionary(SAEConfig(image.shape[1], size.shared, None if self.batch_topk else k), generator)
-        revival = Revival(size.shared, 2 * k, descent)
-        thresholds = torch.full((2,), torch.nan)
+        scalings = [even_out(x, 0) for x in (image, text)] if self.centred else [even_out(image, 0, text)] * 2
+        there = [scaling.to(descent.device) for scaling in scalings]
+        k, d_in = size.k, image.shape[1]
+        config = SAEConfig(d_in, size.shared, None if self.batch_topk else k)
+        dictionary = new_dictionary(config, generator, descent.device)
+        revival = Revival(dictionary, 2 * k, descent)
+        thresholds = torch.full((2,), torch.nan, device=descent.device)
 
         def loss(chosen: torch.Tensor) -> torch.Tensor:
-            whole = torch.cat([side[chosen] for side in rows])
+            whole = torch.cat([t.rows(x, chosen) for t, x in zip(there, (image, text), strict=True)])
             seen = whole
             if self.hidden:
-                shown = torch.rand(len(chosen), whole.shape[1], generator=generator) >= self.hidden
-                seen = whole * shown.repeat(2, 1)
-            before = dictionary.pre_activations(seen)
+                shown = ranks.share(torch.rand(descent.batch, d_in, generator=generator) >= self.hidden)
+                seen = whole * shown.repeat(2, 1).to(whole.device)
+            with torch.no_grad():
+                before = dictionary.pre_activations(seen)
             if self.batch_topk:
                 # a budget for each modality: over a mixed batch one of them would take most of it
-                halves = [batch_topk(half, k) for half in before.chunk(2)]
-                follow(thresholds, torch.stack([least for _, least in halves]))
-                code = torch.cat([half for half, _ in halves])
+                halves, least = zip(*(batch_topk_places(b, k * descent.batch) for b in before.chunk(2)), strict=True)
+                follow(thresholds, torch.stack(least))
+                rows = torch.cat([halves[0].row, halves[1].row + len(chosen)])
+                places = Places(rows, torch.cat([half.latent for half in halves]))
             else:
-                code = topk(before, k)
-            residual = whole - dictionary.decode(code)
-            total = residual.square().mean() + revival(before, code, residual, dictionary.W_dec)
+                places = topk_places(before, k)
+            code = fire(dictionary, seen, before, places)
+            residual = whole - dictionary.b_dec - code.decode(dictionary.W_dec)
+            total = residual.square().mean() + revival(seen, before, code.fired(), residual)
             if self.group:
-                z, w = code.chunk(2)
-                total = total + self.group * (z.square() + w.square() + 1e-12).sqrt().sum(1).mean() / whole.shape[1]
+                z, w = code.dense().chunk(2)
+                total = total + self.group * (z.square() + w.square() + 1e-12).sqrt().sum(1).mean() / d_in
             if self.aligned:
-                z, w = (half * (half < half.max(1, keepdim=True).values) for half in code.chunk(2))
+                z, w = (half * (half < half.max(1, keepdim=True).values) for half in code.dense().chunk(2))
                 total = total - self.aligned * F.cosine_similarity(z, w, dim=1).mean()
             return total
 
@@ -183,23 +194,24 @@ def fit_global(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Des
     """
     generator = torch.Generator().manual_seed(descent.seed)
     scalings = [even_out(x, 0) for x in (image, text)]
-    rows = [scaling.apply(x) for scaling, x in zip(scalings, (image, text), strict=True)]
+    there = [scaling.to(descent.device) for scaling in scalings]
     k, config = size.k, SAEConfig(image.shape[1], size.shared, size.k)
-    pair = [new_dictionary(config, generator) for _ in rows]
-    revivals = [Revival(size.shared, 2 * k, descent) for _ in rows]
+    pair = [new_dictionary(config, generator, descent.device) for _ in scalings]
+    revivals = [Revival(dictionary, 2 * k, descent) for dictionary in pair]
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
-        batch = [side[chosen] for side in rows]
-        before = [d.pre_activations(x) for d, x in zip(pair, batch, strict=True)]
-        shared = topk(before[0] + before[1], k) > 0
-        codes = [b * shared for b in before]
-        total = torch.zeros(())
-        for i, code in enumerate(codes):
+        batch = [t.rows(x, chosen) for t, x in zip(there, (image, text), strict=True)]
+        with torch.no_grad():
+            before = [d.pre_activations(x) for d, x in zip(pair, batch, strict=True)]
+        places = topk_places(before[0] + before[1], k)
+        total = batch[0].new_zeros(())
+        for i, own in enumerate(pair):
+            code = fire(own, batch[i], before[i], places)
             for j, d in enumerate(pair):
-                residual = batch[j] - d.decode(code)
+                residual = batch[j] - d.b_dec - code.decode(d.W_dec)
                 total = total + residual.square().mean()
                 if i == j:
-                    total = total + revivals[i](before[i], code, residual, d.W_dec)
+                    total = total + revivals[i](batch[i], before[i], code.fired(), residual)
         return total
 
     descend(pair, loss, len(image), descent, generator)
@@ -214,36 +226,40 @@ def fit_ncl(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descen
     """
     generator = torch.Generator().manual_seed(descent.seed)
     scalings = [even_out(x, 0) for x in (image, text)]
-    rows = [scaling.apply(x) for scaling, x in zip(scalings, (image, text), strict=True)]
-    dictionary = new_dictionary(SAEConfig(image.shape[1], size.shared), generator)
+    there = [scaling.to(descent.device) for scaling in scalings]
+    dictionary = new_dictionary(SAEConfig(image.shape[1], size.shared), generator, descent.device)
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
         codes = []
-        for side in rows:
-            before = side[chosen] @ dictionary.W_enc + dictionary.b_enc
-            smooth = F.gelu(
-                before
-            )  # its gradient reaches outputs that are silent (the "rep_relu" of the authors' code)
+        for t, x in zip(there, (image, text), strict=True):
+            before = t.rows(x, chosen) @ dictionary.W_enc + dictionary.b_enc
+            # its gradient reaches outputs that are silent (the "rep_relu" of the authors' code)
+            smooth = F.gelu(before)
             codes.append(F.normalize(F.relu(before).detach() + smooth - smooth.detach(), dim=1))
-        logits, truth = codes[0] @ codes[1].T / 0.1, torch.arange(len(chosen))
+        logits, truth = codes[0] @ codes[1].T / 0.1, torch.arange(len(chosen), device=codes[0].device)
         return (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
 
-    descend([dictionary], loss, len(image), descent, generator)
-    dictionary.requires_grad_(False)
-    whole = [_with_decoder(dictionary, s, x) for s, x in zip(scalings, rows, strict=True)]
+    descend([dictionary], loss, len(image), descent, generator, whole=True)
+    dictionary.cpu().requires_grad_(False)
+    whole = [_with_decoder(dictionary, s, x) for s, x in zip(scalings, (image, text), strict=True)]
     return Dictionaries(whole[0], whole[1], paired=True)
 
 
-def _with_decoder(dictionary: SparseAutoencoder, scaling: Scaling, rows: torch.Tensor) -> SparseAutoencoder:
+def _with_decoder(dictionary: SparseAutoencoder, scaling: Scaling, x: torch.Tensor) -> SparseAutoencoder:
     own = SparseAutoencoder(dictionary.config)
     own.load_state_dict(dictionary.state_dict())
-    code = dictionary.encode(rows)
-    mean = code.mean(0)
-    gram = (code - mean).T @ (code - mean) / len(code)
-    ridge = 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
+    batches = ((rows, dictionary.encode(rows)) for _, part in parts(x, 8192) for rows in (scaling.apply(part),))
+    n, d_in = dictionary.config.n_latents, dictionary.config.d_in
+    code_sum, row_sum, gram, cross = torch.zeros(n), torch.zeros(d_in), torch.zeros(n, n), torch.zeros(n, d_in)
+    for rows, code in batches:
+        code_sum, row_sum = code_sum + code.sum(0), row_sum + rows.sum(0)
+        gram, cross = gram + code.T @ code, cross + code.T @ rows
+    mean, row_mean = code_sum / len(x), row_sum / len(x)
+    gram, cross = gram / len(x) - torch.outer(mean, mean), cross / len(x) - torch.outer(mean, row_mean)
+    ridge = 1e-3 * gram.diagonal().mean() * torch.eye(n)
     with torch.no_grad():
-        own.W_dec.copy_(torch.linalg.solve(gram + ridge, (code - mean).T @ rows / len(code)))
-        shift = rows.mean(0) - mean @ own.W_dec
+        own.W_dec.copy_(torch.linalg.solve(gram + ridge, cross))
+        shift = row_mean - mean @ own.W_dec
         own.b_dec.copy_(shift)
         own.b_enc.add_(shift @ own.W_enc)  # encoding takes b_dec off first
     return scaling.fold(own)
@@ -261,8 +277,8 @@ def fit_raw(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descen
 
 def fit_pca(image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
     """A control without training: principal axes of both sides' centred rows, the two signs of each as two latents."""
-    centred = torch.cat([x - x.mean(0) for x in (image, text)])
-    return _axes(image, text, torch.linalg.eigh(centred.T @ centred).eigenvectors.T)
+    covariance = sum((moments(x)[1] for x in (image, text)), torch.zeros(()))
+    return _axes(image, text, torch.linalg.eigh(covariance).eigenvectors.T)
 
 
 def _axes(image: torch.Tensor, text: torch.Tensor, axes: torch.Tensor) -> Dictionaries:
@@ -272,7 +288,7 @@ def _axes(image: torch.Tensor, text: torch.Tensor, axes: torch.Tensor) -> Dictio
         with torch.no_grad():
             side.W_dec.copy_(torch.cat([axes, -axes]))
             side.W_enc.copy_(side.W_dec.T)
-            side.b_dec.copy_(x.mean(0))
+            side.b_dec.copy_(moments(x)[0])
         sides.append(side.requires_grad_(False))
     return Dictionaries(sides[0], sides[1], paired=True)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-_SIDE = 128  # pixels a side on which everything is measured
+SIDE = 128  # pixels a side on which everything is measured
 _BLOCK = 8  # pixels a side of the blocks in which sharpness is measured
 _EDGE = 0.02  # least change of brightness from one pixel to the next that makes an edge
 _CHUNK = 64  # pictures measured together: small enough to stay in the processor's cache
@@ -55,8 +55,8 @@ def measure(pictures: torch.Tensor) -> torch.Tensor:
 
 def _measure(x: torch.Tensor) -> torch.Tensor:
     """`float [B, 3, H, W]` in [0, 1] -> `[B, n_properties]`."""
-    if x.shape[-2:] != (_SIDE, _SIDE):
-        x = F.interpolate(x, (_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False)
+    if x.shape[-2:] != (SIDE, SIDE):
+        x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
     luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
     half = F.avg_pool2d(x, 2)  # half size is enough for colours and for slopes that noise must not turn
     half_luma = F.avg_pool2d(luma, 2)

@@ -81,7 +81,7 @@ def read_up(found: Dictionaries, matching: Embedded, reading: Embedded) -> tuple
     Rare latents need many pairs to be read, so the training pairs may serve: readers are checked on the half that they
     were not fitted to.
     """
-    found, latents = read_singles(*pair_up(found, matching), reading.part(0, _READ))
+    found, latents = read_singles(*pair_up(found, matching), reading.sample(_READ))
     return found, without_doubles(found, latents, matching)
 
 
@@ -151,8 +151,8 @@ def make_features(
 ) -> tuple[list[Feature], dict[int, list[int]]]:
     """Score and name features on pairs no step before has seen; also, per feature, the pairs on which it fires most.
 
-    A name is the factor value that the feature detects, where it does; else what words or properties give it; else its
-    number.
+    A name is the factor value that the feature detects, where factors are known and it does; else what words or properties
+    give it; else its number.
     """
     active = codes(found, scoring).of(latents)
     z_image, z_text, unit_image, unit_text = active
@@ -160,7 +160,9 @@ def make_features(
     modality = [absolute_rule(s) for s in scores]
     paper = paper_rule(np.array([s.mds for s in scores]))
 
-    true = true_names(active, scoring, scoring)
+    true: list[Name | None] = [None] * len(latents)
+    if scoring.known:
+        true = [name if name.sure >= SURE else None for name in true_names(active, scoring, scoring)]
     nowhere = np.zeros_like(clues.effects[0])
     automatic = automatic_names(
         z_image, z_text, modality, scoring.captions, clues.properties,
@@ -170,7 +172,7 @@ def make_features(
     words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions)
 
     named: list[tuple[str | None, float | None, NamedBy | None]] = [
-        (t.text, t.sure, "truth") if t.sure >= SURE else (a.text, a.score, a.kind) if a.text else (None, None, None)
+        (t.text, t.sure, "truth") if t else (a.text, a.score, a.kind) if a.text else (None, None, None)
         for t, a in zip(true, automatic, strict=True)
     ]
     rank = {"truth": 0, "words": 1, "property": 1, None: 2}

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 import torch
 
+from mmsteer.build import ranks
+from mmsteer.build.sparse import Places, batch_topk_places, fire, topk_places
 from mmsteer.errors import SteerError
-from mmsteer.sae import SAEConfig, SparseAutoencoder, topk
+from mmsteer.sae import SAEConfig, SparseAutoencoder
 
 
 class Level(NamedTuple):
@@ -39,6 +41,8 @@ class Descent:
     """Weight of the auxiliary loss, whose scale is the reconstruction's own."""
     decoder: bool = True
     """Whether decoders are trained; a frozen random one is a control."""
+    device: str = "cpu"
+    """Where batches and dictionaries are while they train; rows stay where they are."""
 
 
 @dataclass(frozen=True)
@@ -63,87 +67,114 @@ class TrainConfig:
 class Revival:
     """The auxiliary loss of one dictionary: the dead, as if only they could fire, learn what the living leave over."""
 
-    def __init__(self, n_latents: int, at_once: int, descent: Descent) -> None:
-        self._silent = torch.zeros(n_latents, dtype=torch.long)
-        self._at_once, self._descent = at_once, descent
+    def __init__(self, dictionary: SparseAutoencoder, at_once: int, descent: Descent) -> None:
+        self._silent = torch.zeros(dictionary.config.n_latents, dtype=torch.long, device=dictionary.W_dec.device)
+        self._dictionary, self._at_once, self._descent = dictionary, at_once, descent
 
     def __call__(
-        self, before: torch.Tensor, code: torch.Tensor, residual: torch.Tensor, W_dec: torch.Tensor
+        self, x: torch.Tensor, before: torch.Tensor, fired: torch.Tensor, residual: torch.Tensor
     ) -> torch.Tensor:
-        """The loss, for pre-activations and codes `[B, n_latents]` that left over `residual [B, d_in]`; counts who fired."""
-        self._silent = torch.where((code > 0).any(0), 0, self._silent + 1)
-        dead = self._silent > self._descent.dead_after
-        if not dead.any():
-            return torch.zeros(())
-        rescue = topk(before * dead, min(self._at_once, int(dead.sum()))) @ W_dec
-        return self._descent.revive * (residual.detach() - rescue).square().mean()
+        """The loss, for rows `x [B, d_in]` with pre-activations `[B, n_latents]` and latents `fired [n_latents]` on any of
+        them, that left over `residual [B, d_in]`; counts who fired."""
+        fired = ranks.total(fired.long()) > 0
+        self._silent = torch.where(fired, 0, self._silent + 1)
+        dead = (self._silent > self._descent.dead_after).nonzero()[:, 0]
+        if not len(dead):
+            return residual.new_zeros(())
+        places = topk_places(before[:, dead], min(self._at_once, len(dead)))
+        rescue = fire(self._dictionary, x, before, Places(places.row, dead[places.latent]))
+        error = residual.detach() - rescue.decode(self._dictionary.W_dec)
+        return self._descent.revive * error.square().mean()
 
 
-def new_dictionary(config: SAEConfig, generator: torch.Generator) -> SparseAutoencoder:
+def new_dictionary(config: SAEConfig, generator: torch.Generator, device: str = "cpu") -> SparseAutoencoder:
     """An untrained dictionary: random unit rows, the encoder their transpose."""
     dictionary = SparseAutoencoder(config)
     with torch.no_grad():
         start = torch.randn(config.n_latents, config.d_in, generator=generator)
         dictionary.W_dec.copy_(start / start.norm(dim=1, keepdim=True))
         dictionary.W_enc.copy_(dictionary.W_dec.T)
-    return dictionary
+    return dictionary.to(device)
 
 
 def descend(
     dictionaries: list[SparseAutoencoder], loss: Callable[[torch.Tensor], torch.Tensor], rows: int, descent: Descent,
-    generator: torch.Generator,
+    generator: torch.Generator, whole: bool = False,
 ) -> None:  # fmt: skip
-    """Train `dictionaries` together on `loss(indices of a batch of rows)`."""
-    trained = [
-        p
-        for dictionary in dictionaries
-        for key, p in dictionary.named_parameters()
-        if key != "threshold" and (key != "W_dec" or descent.decoder)
-    ]
-    optimizer = torch.optim.Adam(trained, lr=descent.rate, betas=(0.9, 0.99))
+    """Train `dictionaries` together on `loss(indices of a batch of rows)`, a mean over these rows.
+
+    Several processes share each batch out and add their gradients up; `whole` gives each the whole batch, for a loss that
+    compares its rows with one another. All end with the same dictionaries.
+    """
+    if descent.batch < ranks.count():
+        raise SteerError(f"a batch of {descent.batch} rows for {ranks.count()} processes: give each at least one")
+    trained = []
+    for dictionary in dictionaries:
+        dictionary.W_dec.requires_grad_(descent.decoder)
+        trained += [p for key, p in dictionary.named_parameters() if key != "threshold" and p.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=descent.rate, betas=(0.9, 0.99), fused=True)
     for step in range(descent.steps):
         for group in optimizer.param_groups:
             group["lr"] = descent.rate * min(1.0, 2 * (1 - step / descent.steps))
-        value = loss(torch.randint(rows, (descent.batch,), generator=generator))
+        batch = torch.randint(rows, (descent.batch,), generator=generator)
+        own = batch if whole else ranks.share(batch)
+        part = 1 / ranks.count() if whole else len(own) / len(batch)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
+        (part * loss(own)).backward()
+        for p in trained:
+            if p.grad is not None:
+                ranks.total(p.grad)
         optimizer.step()
         with torch.no_grad():  # after the step, or the step would undo it
             for dictionary in dictionaries:
                 dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
+    with torch.no_grad():
+        for p in trained:
+            ranks.agree(p)
 
 
 def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictionary") -> SparseAutoencoder:
     """Train on rows `x [N, d_in]`; the result takes raw rows, as centring and evening out are folded into its weights.
 
-    SteerError for rows that are not finite, all zero, or fewer than latents.
+    Of `x` only `len`, `shape` and rows by index or slice are asked for, so it may lie on disk. SteerError for rows that are
+    not finite, all zero, or fewer than latents.
     """
     check_rows(x, config.n_latents, name)
-    generator = torch.Generator().manual_seed(config.descent.seed)
+    return train_levels(x, config)
+
+
+def train_levels(x: torch.Tensor, config: TrainConfig) -> SparseAutoencoder:
+    """As `train_dictionary`, for rows that are checked already."""
+    descent = config.descent
+    generator = torch.Generator().manual_seed(descent.seed)
     scaling = even_out(x, config.evenness)
-    dictionary = new_dictionary(SAEConfig(x.shape[1], config.n_latents), generator)
-    revival = Revival(config.n_latents, 2 * config.levels[-1].k, config.descent)
-    thresholds = torch.full((len(config.levels),), torch.nan)
+    there = scaling.to(descent.device)
+    dictionary = new_dictionary(SAEConfig(x.shape[1], config.n_latents), generator, descent.device)
+    revival = Revival(dictionary, 2 * config.levels[-1].k, descent)
+    thresholds = torch.full((len(config.levels),), torch.nan, device=descent.device)
     sizes = [latents for latents, _ in config.levels]
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
-        batch = scaling.apply(x[chosen])
-        before = dictionary.pre_activations(batch)
-        residual, codes, least, total = batch - dictionary.b_dec, [], [], torch.zeros(())
-        parts = zip(before.split(sizes, 1), dictionary.W_dec.split(sizes), config.levels, strict=True)
-        for part, directions, level in parts:
-            code, smallest = batch_topk(part, level.k)
-            residual = residual - code @ directions
-            total = total + residual.square().mean()
-            codes.append(code)
+        batch = there.rows(x, chosen)
+        with torch.no_grad():
+            before = dictionary.pre_activations(batch)
+        places, least, first = [], [], 0
+        for number, (part, level) in enumerate(zip(before.split(sizes, 1), config.levels, strict=True)):
+            (row, latent), smallest = batch_topk_places(part, level.k * descent.batch)
+            places.append(Places(row + number * len(batch), latent + first))
             least.append(smallest)
+            first += level.latents
         follow(thresholds, torch.stack(least))
-        return total + revival(before, torch.cat(codes, 1), residual, dictionary.W_dec)
+        code = fire(dictionary, batch, before, Places(*map(torch.cat, zip(*places, strict=True))), len(sizes))
+        rebuilt = code.decode(dictionary.W_dec).view(len(sizes), *batch.shape).cumsum(0)
+        residual = batch - dictionary.b_dec - rebuilt  # what is left over after the first level, the first two, …
+        total = residual.square().mean((1, 2)).sum()
+        return total + revival(batch, before, code.fired(), residual[-1])
 
-    descend([dictionary], loss, len(x), config.descent, generator)
+    descend([dictionary], loss, len(x), descent, generator)
     with torch.no_grad():
         assert dictionary.threshold is not None
-        dictionary.threshold.copy_(thresholds.repeat_interleave(torch.tensor(sizes)))
+        dictionary.threshold.copy_(thresholds.cpu().repeat_interleave(torch.tensor(sizes)))
     return scaling.fold(dictionary)
 
 
@@ -161,36 +192,38 @@ class Scaling(NamedTuple):
         """Rows as they are trained on, same shape."""
         return (x - self.mean) @ self.there
 
+    def to(self, device: str) -> "Scaling":
+        """The same on another device."""
+        return Scaling(*(t.to(device) for t in self))
+
+    def rows(self, x: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """Some rows of `x`, by number, brought to this device and scaled."""
+        return self.apply(x[chosen].to(self.mean.device))
+
     def fold(self, dictionary: SparseAutoencoder) -> SparseAutoencoder:
         """A frozen dictionary for rows as they are: the scaling moves into the weights, codes stay what they were."""
         folded = SparseAutoencoder(dictionary.config)
         folded.load_state_dict(dictionary.state_dict())
         with torch.no_grad():
-            folded.W_enc.copy_(self.there @ dictionary.W_enc)
-            folded.W_dec.copy_(dictionary.W_dec @ self.back)
-            folded.b_dec.copy_(dictionary.b_dec @ self.back + self.mean)
+            folded.W_enc.copy_(self.there @ folded.W_enc)
+            folded.W_dec.copy_(folded.W_dec @ self.back)
+            folded.b_dec.copy_(folded.b_dec @ self.back + self.mean)
         return folded.requires_grad_(False)
 
 
-def even_out(x: torch.Tensor, evenness: float) -> Scaling:
-    """Centre rows, even their principal axes out, and give all coordinates together a mean square of 1.
+def even_out(x: torch.Tensor, evenness: float, *more: torch.Tensor) -> Scaling:
+    """Centre rows, even their principal axes out, and give all coordinates together a mean square of 1; `more` rows count
+    with those of `x`.
 
     What a picture shows of its light or frame is about 1 % of its embedding's variance, what it shows of its thing
     half: a dictionary that minimises squared error would not spend a latent on the former.
     """
-    mean, covariance = moments(x)
+    mean, covariance = moments(x, *more)
     variances, axes = torch.linalg.eigh(covariance)
     lengths = variances.clamp(min=1e-4 * float(variances[-1])) ** (evenness / 2)
     scale = (variances.clamp(min=0) / lengths.square()).mean().sqrt()
     there, back = axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
-    return Scaling(mean, there, back)
-
-
-def batch_topk(before: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of pre-activations `[B, n]` the k * B largest, all others zero; and the smallest of those kept."""
-    best = torch.topk(before.flatten(), k * len(before))
-    code = torch.zeros_like(before).flatten().scatter(0, best.indices, best.values).view_as(before)
-    return code, best.values[-1].detach()
+    return Scaling(*(ranks.agree(t) for t in (mean, there, back)))
 
 
 def follow(thresholds: torch.Tensor, least: torch.Tensor) -> None:
@@ -200,9 +233,13 @@ def follow(thresholds: torch.Tensor, least: torch.Tensor) -> None:
 
 def fvu(dictionary: SparseAutoencoder, x: torch.Tensor) -> float:
     """Fraction of variance unexplained on rows `x [N, d_in]`."""
+    mean = moments(x)[0]
+    error = variance = 0.0
     with torch.no_grad():
-        error = (x - dictionary(x)).square().sum()
-    return float(error / (x - x.mean(0)).square().sum())
+        for _, part in parts(x, 8192):
+            error += float((part - dictionary(part)).square().sum())
+            variance += float((part - mean).square().sum())
+    return error / variance
 
 
 def check_rows(x: torch.Tensor, n_latents: int, name: str) -> None:
@@ -224,8 +261,9 @@ def parts(x: torch.Tensor, size: int = 65_536) -> Iterator[tuple[int, torch.Tens
         yield start, x[start : start + size]
 
 
-def moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean `[d]` and covariance `[d, d]` of rows `x [N, d]`, part by part."""
-    mean = torch.stack([part.sum(0, dtype=torch.float64) for _, part in parts(x)]).sum(0) / len(x)
-    centred = ((part - mean.float()) for _, part in parts(x))
-    return mean.float(), torch.stack([part.T @ part for part in centred]).sum(0) / len(x)
+def moments(*sides: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean `[d]` and covariance `[d, d]` of the rows `[N, d]` of all sides together, part by part."""
+    count = sum(len(x) for x in sides)
+    mean = torch.stack([part.sum(0, dtype=torch.float64) for x in sides for _, part in parts(x)]).sum(0) / count
+    centred = ((part - mean.float()) for x in sides for _, part in parts(x))
+    return mean.float(), torch.stack([part.T @ part for part in centred]).sum(0) / count

@@ -150,11 +150,12 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
 
 
 def _write_untrained(folder: Path) -> None:
-    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+    from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
     torch.manual_seed(0)
     CLIPModel(CLIPConfig.from_pretrained(MINI / "clip")).save_pretrained(folder)
-    CLIPTokenizer.from_pretrained(MINI / "clip").save_pretrained(folder)
+    for part in (CLIPTokenizer, CLIPImageProcessorPil):
+        part.from_pretrained(MINI / "clip").save_pretrained(folder)
 
 
 def _run(job: Job, sample: Sample) -> Run:

@@ -1,0 +1,439 @@
+"""Embedding: agreement with transformers' own way, shards that survive a kill, several processes, and bad input."""
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from mmsteer.__main__ import main
+from mmsteer.bank import FeatureBank
+from mmsteer.build.clip import Clip
+from mmsteer.build.command import default_levels, set_apart
+from mmsteer.build.embed import Embedded, embed, embed_pairs, load_clip, plan, prepared, read_manifest
+from mmsteer.build.examples import look_again
+from mmsteer.build.pairs import World, open_pairs
+from mmsteer.errors import SteerError
+from mmsteer.world.assemble import MINI
+from mmsteer.world.clip import tokens
+from mmsteer.world.pairs import WorldPairs
+
+COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "yellow": (220, 210, 40)}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def write_folder(folder: Path, count: int) -> Path:
+    """Plain pictures of several sizes, captioned with their colour."""
+    folder.mkdir()
+    rng = np.random.default_rng(count)
+    for k in range(count):
+        name, colour = list(COLOURS.items())[rng.integers(4)]
+        shade = np.clip(np.array(colour) + rng.integers(-20, 20, (30 + k % 7, 40, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(shade).save(folder / f"{k:03d}.png")
+        (folder / f"{k:03d}.txt").write_text(f"a {name} {'picture' if rng.random() < 0.5 else 'field'}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clip(tiny_folder: Path) -> Clip:
+    return Clip(tiny_folder / "clip")
+
+
+@pytest.fixture(scope="module")
+def dozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("pairs") / "dozen", 12)
+
+
+def same(a: Embedded, b: Embedded) -> bool:
+    everything = slice(0, len(a.captions))
+    tensors = torch.equal(a.image[everything], b.image[everything]) and torch.equal(
+        a.text[everything], b.text[everything]
+    )
+    truth = np.array_equal(a.factors, b.factors) and np.array_equal(a.mentioned, b.mentioned)
+    return tensors and truth and list(a.captions) == list(b.captions) and np.array_equal(a.items, b.items)
+
+
+def by_transformers(folder: Path, pictures: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the ordinary classes make of the same pairs, one at a time."""
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    length = model.config.text_config.max_position_embeddings
+    image, text = [], []
+    with torch.no_grad():
+        for k in range(count):
+            seen = processor(images=Image.open(pictures / f"{k:03d}.png"), return_tensors="pt")
+            said = tokenizer([(pictures / f"{k:03d}.txt").read_text()], padding="max_length", max_length=length,
+                             truncation=True, return_tensors="pt")  # fmt: skip
+            image.append(model.get_image_features(**seen).pooler_output)
+            text.append(model.get_text_features(**said).pooler_output)
+    return F.normalize(torch.cat(image), dim=1), F.normalize(torch.cat(text), dim=1)
+
+
+def test_vectors_are_those_of_transformers_own_way(clip, dozen, tmp_path):
+    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5, batch=3)
+    image, text = by_transformers(clip.folder, dozen, 12)
+    assert torch.allclose(found.image[0:12], image, atol=1e-5)
+    assert torch.allclose(found.text[0:12], text, atol=1e-5)
+    assert found.items.tolist() == list(range(12))
+    assert not found.known
+
+
+def test_the_worlds_vectors_are_those_of_its_scenes_bit_for_bit(tmp_path):
+    """Straight from scenes to CLIP, 128 at a time as embedding does; an empty caption says nothing, and stays."""
+    found = embed(MINI / "clip", 2, 200, tmp_path)
+    model, tokenizer = load_clip(MINI / "clip")
+    for k, batch in enumerate(WorldPairs(2, 200).batches(128)):
+        rows = slice(128 * k, 128 * k + len(batch.captions))
+        with torch.no_grad():
+            image = model.get_image_features(batch.pictures.float() / 127.5 - 1).pooler_output
+            text = model.get_text_features(tokens(tokenizer, batch.captions)).pooler_output
+        assert torch.equal(found.image[rows], F.normalize(image, dim=-1))
+        assert torch.equal(found.text[rows], F.normalize(text, dim=-1))
+        assert found.captions[rows] == batch.captions
+        assert (found.factors[rows] == batch.factors).all()
+        assert (found.mentioned[rows] == batch.mentioned).all()
+
+
+def write_siglip(folder: Path, tokenizer, naflex: bool) -> Path:
+    from transformers import (
+        Siglip2Config,
+        Siglip2ImageProcessorPil,
+        Siglip2Model,
+        SiglipConfig,
+        SiglipImageProcessorPil,
+        SiglipModel,
+    )
+
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = shape | {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "projection_size": 16}
+    torch.manual_seed(0)
+    if naflex:
+        config = Siglip2Config(text_config=text, vision_config=shape | {"patch_size": 8, "num_patches": 16})
+        Siglip2Model(config).save_pretrained(folder)
+        Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16).save_pretrained(folder)
+    else:
+        config = SiglipConfig(text_config=text, vision_config=shape | {"image_size": 32, "patch_size": 16})
+        SiglipModel(config).save_pretrained(folder)
+        SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("naflex", [False, True])
+def test_siglip_embeds_as_transformers_does(clip, dozen, tmp_path, naflex):
+    siglip = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, naflex))
+    assert siglip.projection is None
+    found = embed_pairs(siglip, open_pairs(str(dozen)), tmp_path / "e")
+    image, text = by_transformers(siglip.folder, dozen, 12)
+    assert torch.allclose(found.image[0:12], image, atol=1e-5)
+    assert torch.allclose(found.text[0:12], text, atol=1e-5)
+
+
+def test_captions_of_any_script_and_length_are_cut_not_refused(clip):
+    texts = ["青い空 " * 5000, "x" * 100_000, "مربع أحمر", "a cat"]
+    assert clip.captions(texts).isfinite().all()
+    ids = clip.tokens(["cat " * 1000])["input_ids"]
+    assert ids.shape == (1, 16)
+    assert ids[0, -1] == clip.tokenizer.eos_token_id
+
+
+def test_a_batch_of_short_captions_is_no_longer_than_it_must_be(clip):
+    """Causal attention: what stands behind the end of a text changes nothing."""
+    assert clip.tokens(["a cat"])["input_ids"].shape == (1, 8)
+    together = clip.captions(["a cat", "a big cat in the middle of a meadow at night in the snow, please"])
+    assert torch.allclose(clip.captions(["a cat"])[0], together[0], atol=1e-6)
+
+
+def test_rows_and_captions_read_like_what_they_stand_for(clip, dozen, tmp_path):
+    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
+    parts = [load_file(tmp_path / "e" / f"{k:05d}.safetensors") for k in range(3)]
+    whole = torch.cat([part["image"] for part in parts])
+    numbers = torch.tensor([11, 0, 5, 5, 4])
+    assert found.image.shape == whole.shape == (12, 16)
+    assert len(found.image) == 12
+    assert torch.equal(found.image[numbers], whole[numbers])
+    assert torch.equal(found.image[3:9], whole[3:9])
+    assert torch.equal(found.image[9:99], whole[9:])
+    assert found.image[12:].shape == (0, 16)
+    some = found.only(np.array([1, 6, 10]))
+    assert torch.equal(some.image[0:3], whole[[1, 6, 10]])
+    assert some.captions[1] == found.captions[6] == (dozen / "006.txt").read_text()
+    assert some.part(1, 3).items.tolist() == [6, 10]
+    assert found.sample(4).items.tolist() == [0, 3, 6, 9]
+
+
+def test_what_cannot_be_read_is_listed_and_skipped(clip, tmp_path):
+    folder = write_folder(tmp_path / "p", 12)
+    (folder / "001.png").write_bytes(b"no picture")
+    whole = (folder / "004.png").read_bytes()
+    (folder / "004.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "006.txt").write_text("  \n")
+    (folder / "007.txt").unlink()
+    (folder / "008.txt").write_bytes(b"\xff\xfe\xfa")
+    found = embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e", shard=5)
+    assert found.items.tolist() == [0, 2, 3, 5, 9, 10, 11]
+    lines = [json.loads(line) for line in (tmp_path / "e" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(line["item"], line["key"]) for line in lines] == [(k, f"00{k}.png") for k in (1, 4, 6, 7, 8)]
+    assert [line["reason"].split()[0] for line in lines[2:]] == ["the", "no", "'utf-8'"]
+    manifest = read_manifest(tmp_path / "e")
+    assert (manifest["pairs"], manifest["skipped"], manifest["source"]["items"]) == (7, 5, 12)
+    assert [(s["pairs"], s["skipped"]) for s in manifest["shards"]] == [(3, 2), (2, 3), (2, 0)]
+    for shard in manifest["shards"]:
+        assert hashlib.sha256((tmp_path / "e" / shard["file"]).read_bytes()).hexdigest() == shard["sha256"]
+
+
+def test_nothing_readable_is_an_error(clip, tmp_path):
+    folder = write_folder(tmp_path / "p", 3)
+    for path in folder.glob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(SteerError, match="none of the 3 pairs of p could be read, such as .*000.png"):
+        embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from mmsteer.build.clip import Clip
+from mmsteer.build.embed import embed_pairs
+from mmsteer.build.pairs import World
+import torch
+torch.set_num_threads(1)
+embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)
+"""
+
+
+def test_after_a_kill_no_pair_is_lost_or_doubled(clip, tmp_path):
+    whole = embed_pairs(clip, World(3, 320), tmp_path / "whole", shard=32, batch=16)
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(clip.folder), str(killed)], env=ENVIRONMENT)
+    while len(list(killed.glob("*.safetensors"))) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in killed.glob("*.safetensors")}
+    assert 2 <= len(kept) < 10
+    assert not read_manifest(killed)["complete"]
+    again = embed_pairs(clip, World(3, 320), killed, shard=32, batch=16)
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())  # not made twice
+    assert same(again, whole)
+    assert again.known
+    assert again.items.tolist() == list(range(320))
+
+
+def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
+    embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
+    other = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, False))
+    with pytest.raises(
+        SteerError, match=r"holds embeddings of another model: id backbone/clip.*this one is id .*siglip"
+    ):
+        embed_pairs(other, open_pairs(str(dozen)), tmp_path / "e")
+    with pytest.raises(SteerError, match="another source: .*items 12; this one is .*items 11"):
+        embed_pairs(clip, open_pairs(str(dozen), 11), tmp_path / "e")
+    (tmp_path / "e" / "manifest.json").write_text("{")
+    with pytest.raises(SteerError, match=r"manifest.json is damaged"):
+        embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
+
+
+@pytest.mark.parametrize("damage", ["corrupt", "truncated"])
+def test_a_damaged_shard_is_told_and_made_again_when_deleted(clip, dozen, tmp_path, damage):
+    whole = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5).part(0, 12)
+    path = tmp_path / "e" / "00001.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data if damage == "corrupt" else data[:-40])
+    with pytest.raises(SteerError, match=r"00001.safetensors is damaged .* delete it and run again"):
+        embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
+    path.unlink()
+    assert same(embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5), whole)
+
+
+def test_a_full_disk_leaves_whole_shards_and_one_clear_error(clip, dozen, tmp_path):
+    """Files may not grow past 2 kB, which the manifest fits in and no shard does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(SteerError, match=r"cannot write .*00000.safetensors \(File too large\): free"):
+            embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in (tmp_path / "e").iterdir()] == ["manifest.json"]
+    assert len(embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e").captions) == 12
+
+
+def test_a_model_without_two_towers_or_safetensors_is_refused(clip, tiny_folder, tmp_path):
+    with pytest.raises(SteerError, match="is a CLIPTextModel, which does not embed pictures and texts"):
+        Clip(tiny_folder / "text_encoder").model  # noqa: B018
+    (tmp_path / "pickled").mkdir()
+    (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(SteerError, match="no safetensors weights"):
+        Clip(tmp_path / "pickled")
+    with pytest.raises(SteerError, match="cannot get nowhere"):
+        Clip("nowhere")
+    with pytest.raises(SteerError, match="cannot get nobody/nothing"):
+        Clip("nobody/nothing")
+
+
+def test_a_model_that_lacks_weights_is_refused(clip, tmp_path):
+    """Transformers would go on with random ones."""
+    shutil.copytree(clip.folder, tmp_path / "clip")
+    weights = load_file(clip.folder / "model.safetensors")
+    del weights["visual_projection.weight"]
+    save_file(weights, tmp_path / "clip" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(SteerError, match=r"lacks 1 of its weights, such as visual_projection.weight"):
+        Clip(tmp_path / "clip").model  # noqa: B018
+    (tmp_path / "clip" / "preprocessor_config.json").unlink()
+    with pytest.raises(SteerError, match="preprocessor_config.json is missing"):
+        Clip(tmp_path / "clip").processor  # noqa: B018
+
+
+def test_a_model_of_the_hub_comes_from_its_cache_and_tells_its_commit(clip, dozen, tmp_path, monkeypatch):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--me--clip"
+    shutil.copytree(clip.folder, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    for name in ("me/clip", f"me/clip@{commit}"):
+        found = Clip(name)
+        assert (found.id, found.revision) == ("me/clip", commit)
+        assert found.identity["digest"] == clip.identity["digest"]
+    assert torch.equal(found.captions(["a cat"]), clip.captions(["a cat"]))
+
+
+def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, tmp_path, capsys):
+    folder = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
+    asked = ["bank", "build", "--clip", str(folder), "--pairs", str(dozen), "--out", str(tmp_path / "out")]
+    assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
+    assert "give --backbone" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--held-out", "1"], "give a share between 0 and 1"), (["--shard", "0"], "--shard 0: give 1 or more"),
+        (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
+        (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
+        (["--device", "abacus"], "there is no device 'abacus' here"),
+    ],
+)  # fmt: skip
+def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):
+    assert main(["bank", "build", *given]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_held_out_pairs_are_at_even_distances_whatever_was_skipped():
+    n = 40
+    x = torch.arange(n, dtype=torch.float32)[:, None]
+    pairs = Embedded(x, x, [str(k) for k in range(n)], np.zeros((n, 0), int), np.zeros((n, 0), bool), np.arange(n))
+    train, matching, scoring = set_apart(pairs, 0.2)
+    assert matching.items.tolist() == [4, 14, 24, 34]
+    assert scoring.items.tolist() == [9, 19, 29, 39]
+    assert len(train.captions) == 32
+    fewer = set_apart(pairs.only(np.arange(1, n)), 0.2)
+    assert fewer[1].items.tolist() == [4, 14, 24, 34]
+    with pytest.raises(SteerError, match="leaves none to score on"):
+        set_apart(pairs.part(0, 3), 0.2)
+
+
+def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
+    assert default_levels(512, 1_000_000) == ("256:8,3840:24",) * 2
+    assert default_levels(512, 800) == ("6:3,94:12",) * 2
+    assert default_levels(768, 10) == ("4:2,12:2",) * 2
+
+
+def test_pictures_are_looked_at_again(dozen):
+    properties, tiles = look_again(open_pairs(str(dozen)), [1, 3, 8])
+    assert properties.shape == (3, 13)
+    for number, tile in zip((1, 3, 8), tiles, strict=True):
+        mean = np.asarray(Image.open(dozen / f"{number:03d}.png")).mean((0, 1))
+        assert tile.size == (56, 56)
+        assert np.abs(np.asarray(tile).mean((0, 1)) - mean).max() < 3
+
+
+def test_a_reader_that_gives_up_stops_the_threads(clip):
+    import threading
+
+    before = threading.active_count()
+    stream = prepared(clip, World(3, 3000), 32)
+    next(stream)
+    stream.close()
+    assert threading.active_count() == before
+
+
+def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
+    found = plan(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
+    assert (found.items, found.width) == (12, 16)
+    letters = np.mean([len(path.read_text()) for path in sorted(dozen.glob("*.txt"))[:8]])
+    assert found.bytes_per_pair == pytest.approx(2 * 16 * 4 + letters + 16)
+    asked = [
+        "bank",
+        "build",
+        "--clip",
+        str(clip.folder),
+        "--pairs",
+        str(dozen),
+        "--work",
+        str(tmp_path / "w"),
+        "--plan",
+    ]
+    assert main([*asked, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "dozen: 12" in told
+    assert "pairs/s" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_make_the_bank_that_one_makes(tiny_folder, tmp_path, capsys):
+    """The same shards bit for bit; dictionaries within 1e-4, as gradients are added up in another order."""
+    folder = write_folder(tmp_path / "pairs", 400)
+    clip = str(tiny_folder / "clip")
+    asked = ["bank", "build", "--clip", clip, "--pairs", str(folder), "--held-out", "0.5", "--shard", "64"]
+    asked += ["--image", "4:2,12:2", "--text", "4:2,12:2", "--steps", "30", "--device", "cpu", "--threads", "1"]
+    alone, together = (["--out", str(tmp_path / n), "--work", str(tmp_path / f"{n}-work")] for n in ("one", "two"))
+    assert main([*asked, *alone]) == 0
+    assert "pairs" in capsys.readouterr().out
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "mmsteer"]
+    ran = subprocess.run([*launch, *asked, *together], env=ENVIRONMENT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count(f"wrote {tmp_path / 'two'}") == 1
+    sums = [
+        [shard["sha256"] for shard in read_manifest(next((tmp_path / f"{name}-work").glob("pairs-*")))["shards"]]
+        for name in ("one", "two")
+    ]
+    assert len(sums[0]) == 7
+    assert sums[0] == sums[1]
+    one, two = (FeatureBank.load(tmp_path / name) for name in ("one", "two"))
+    for side in ("image", "text"):
+        for key, value in one.dictionaries[side].state_dict().items():
+            assert torch.allclose(value, two.dictionaries[side].state_dict()[key], atol=1e-4)
+    assert [f.modality for f in one.features] == [f.modality for f in two.features]
+    assert str(tmp_path) not in (tmp_path / "one" / "bank.json").read_text()
+    assert one.meta["clip"]["id"] == "backbone/clip"
+    assert (one.meta["pairs"], one.meta["held_out"], one.meta["source"]["name"]) == (200, 200, "pairs")
+    assert len(list((tmp_path / "one" / "examples").glob("*.webp"))) == len(one.features)

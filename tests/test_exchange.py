@@ -1,0 +1,451 @@
+"""Other people's dictionaries in, ours out and to the hub: folders made by hand, each library's own formula as the check."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from mmsteer.__main__ import main
+from mmsteer.bank import FeatureBank
+from mmsteer.build.exchange import as_shared, export_bank, read_dictionaries, read_dictionary
+from mmsteer.build.hub import card, files_of, pull_bank, push_bank, whole_bank
+from mmsteer.edit import Edit
+from mmsteer.errors import SteerError
+from mmsteer.steer import Steerer
+
+D, N, K = 6, 12, 3
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def unit_rows():
+    return F.normalize(random(40, D, seed=9), dim=1)
+
+
+def linear_weights():
+    """Encoder [D, N], its bias, decoder [N, D] of uneven lengths, the decoder's bias."""
+    return random(D, N, seed=1), 0.3 * random(N, seed=2), random(N, D, seed=3), 0.2 * random(D, seed=4)
+
+
+def top(before, k=K):
+    best = before.topk(k, dim=-1)
+    return torch.zeros_like(before).scatter(-1, best.indices, best.values)
+
+
+def saelens(folder, tensors, **settings):
+    folder.mkdir()
+    usual = {"d_in": D, "d_sae": N, "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
+             "reshape_activations": "none", "metadata": {"sae_lens_version": "6.54.12"}}  # fmt: skip
+    (folder / "cfg.json").write_text(json.dumps(usual | settings))
+    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "sae_weights.safetensors")
+    return folder
+
+
+def says_the_same(folder, code, rebuilt, atol=1e-5):
+    found = read_dictionary(folder)
+    assert torch.allclose(found.encode(unit_rows()), code, atol=atol)
+    assert torch.allclose(found(unit_rows()), rebuilt, atol=atol)
+    assert (code > 0).any()
+    assert (code == 0).any()
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("kind", ["standard", "topk", "jumprelu", "gated"])
+def test_saelens_codes_and_reconstructions_stay_what_they_were(tmp_path, kind, centred):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    x = unit_rows() - b_dec * centred
+    tensors, settings = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}, {}
+    before = torch.relu(x @ W_enc + b_enc)
+    if kind == "topk":
+        settings, code = {"k": K}, top(before)
+    elif kind == "jumprelu":
+        tensors["threshold"] = random(N, seed=5)
+        code = before * (x @ W_enc + b_enc > tensors["threshold"])
+    elif kind == "gated":
+        del tensors["b_enc"]
+        tensors |= {"b_gate": random(N, seed=6), "b_mag": b_enc, "r_mag": 0.5 * random(N, seed=7)}
+        code = (x @ W_enc + tensors["b_gate"] > 0) * torch.relu(x @ (W_enc * tensors["r_mag"].exp()) + b_enc)
+    else:
+        code = before
+    folder = saelens(tmp_path / "sae", tensors, architecture=kind, apply_b_dec_to_input=centred, **settings)
+    says_the_same(folder, code, code @ W_dec + b_dec)
+
+
+def test_saelens_topk_by_decoder_length_and_inputs_of_one_length(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
+    lengths, x = W_dec.norm(dim=1), unit_rows()
+    code = top(torch.relu((x - b_dec) @ W_enc + b_enc) * lengths)
+    folder = saelens(tmp_path / "a", tensors, architecture="topk", k=K, rescale_acts_by_decoder_norm=True)
+    says_the_same(folder, code, (code / lengths) @ W_dec + b_dec)
+
+    code = torch.relu((x * D**0.5 - b_dec) @ W_enc + b_enc)
+    folder = saelens(tmp_path / "b", tensors, architecture="standard", normalize_activations="constant_norm_rescale")
+    says_the_same(folder, code, (code @ W_dec + b_dec) / D**0.5)
+
+
+def test_saelens_settings_from_before_its_version_6(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
+    before = torch.relu((unit_rows() - b_dec) @ W_enc + b_enc)
+    folder = saelens(tmp_path / "a", tensors, activation_fn_str="topk", activation_fn_kwargs={"k": K}, hook_point="x")
+    says_the_same(folder, top(before), top(before) @ W_dec + b_dec)
+    tensors["log_threshold"] = 0.3 * random(N, seed=5) - 0.5
+    folder = saelens(tmp_path / "b", tensors, architecture="jumprelu", normalize_activations=False)
+    code = before * (before > tensors["log_threshold"].exp())
+    says_the_same(folder, code, code @ W_dec + b_dec)
+
+
+def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    folder = saelens(
+        tmp_path / "sae", {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}, architecture="standard"
+    )
+    found = read_dictionary(folder, scale=10)
+    code = torch.relu((10 * unit_rows() - b_dec) @ W_enc + b_enc)
+    assert torch.allclose(found.encode(unit_rows()), code, atol=1e-4)
+    assert torch.allclose(10 * found(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
+
+
+def sparsify(folder, **settings):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    folder.mkdir()
+    usual = {"activation": "topk", "expansion_factor": 2, "normalize_decoder": True, "num_latents": 0, "k": K,
+             "multi_topk": False, "skip_connection": False, "transcode": False, "d_in": D}  # fmt: skip
+    (folder / "cfg.json").write_text(json.dumps(usual | settings))
+    save_file(
+        {"encoder.weight": W_enc.T.contiguous(), "encoder.bias": b_enc, "W_dec": W_dec, "b_dec": b_dec},
+        folder / "sae.safetensors",
+    )
+    return folder
+
+
+def test_sparsify_codes_and_reconstructions_stay_what_they_were(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    code = top(torch.relu(F.linear(unit_rows() - b_dec, W_enc.T, b_enc)))
+    says_the_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
+
+
+def dictionary_learning(folder, kind, tensors, **settings):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"trainer": {"dict_class": kind, **settings}, "buffer": {}}))
+    torch.save(tensors, folder / "ae.pt")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "kind", ["AutoEncoder", "AutoEncoderTopK", "BatchTopKSAE", "JumpReluAutoEncoder", "GatedAutoEncoder"]
+)
+def test_dictionary_learning_codes_and_reconstructions_stay_what_they_were(tmp_path, kind):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    x, settings = unit_rows(), {}
+    tensors = {"encoder.weight": W_enc.T, "encoder.bias": b_enc, "decoder.weight": W_dec.T, "b_dec": b_dec}
+    before, rebuilt = torch.relu((x - b_dec) @ W_enc + b_enc), None
+    if kind == "AutoEncoder":  # on loading, its library gives decoder rows unit length
+        tensors["bias"] = tensors.pop("b_dec")
+        code, rebuilt = before * W_dec.norm(dim=1), before @ W_dec + b_dec
+    elif kind == "AutoEncoderTopK":
+        tensors |= {"k": torch.tensor(K, dtype=torch.int), "threshold": torch.tensor(0.2)}
+        code, settings = top(before), {"k": K}
+    elif kind == "BatchTopKSAE":
+        tensors |= {"k": torch.tensor(K, dtype=torch.int), "threshold": torch.tensor(0.4)}
+        code, settings = before * (before > 0.4), {"k": K}
+    elif kind == "JumpReluAutoEncoder":
+        tensors = {"W_enc": W_enc, "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec, "threshold": random(N, seed=5)}
+        jumped = x @ W_enc + b_enc
+        code = torch.relu(jumped * (jumped > tensors["threshold"]))
+    else:
+        gates = {"r_mag": 0.5 * random(N, seed=7), "gate_bias": random(N, seed=6), "mag_bias": b_enc}
+        tensors = {
+            "encoder.weight": W_enc.T, "decoder.weight": W_dec.T, "decoder_bias": b_dec, **gates
+        }  # fmt: skip
+        linear = (x - b_dec) @ W_enc
+        code = (linear + gates["gate_bias"] > 0) * torch.relu(gates["r_mag"].exp() * linear + b_enc)
+    folder = dictionary_learning(tmp_path / "sae", kind, tensors, **settings)
+    says_the_same(folder, code, code @ W_dec + b_dec if rebuilt is None else rebuilt)
+
+
+def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
+    refused = [
+        (saelens(tmp_path / "a", tensors, architecture="temporal"), "'temporal'.*standard, topk, jumprelu and gated"),
+        (saelens(tmp_path / "b", tensors, normalize_activations="layer_norm"), "'layer_norm'"),
+        (saelens(tmp_path / "c", tensors, reshape_activations="hook_z"), "hook_z"),
+        (saelens(tmp_path / "d", tensors, activation_fn="tanh-relu"), "tanh-relu"),
+        (sparsify(tmp_path / "e", transcode=True), "transcode = True"),
+        (sparsify(tmp_path / "f", activation="groupmax"), "groupmax"),
+        (dictionary_learning(tmp_path / "g", "CrossCoder", tensors), "'CrossCoder'.*AutoEncoderTopK"),
+    ]
+    for folder, told in refused:
+        with pytest.raises(SteerError, match=told):
+            read_dictionary(folder)
+
+
+def test_folders_that_are_damaged_say_what_is_wrong(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
+    with pytest.raises(SteerError, match="no dictionary that is known"):
+        read_dictionary(tmp_path)
+    with pytest.raises(SteerError, match="lack b_enc; they hold W_dec, W_enc, b_dec"):
+        read_dictionary(saelens(tmp_path / "a", {key: v for key, v in tensors.items() if key != "b_enc"}))
+    with pytest.raises(SteerError, match=r"b_enc is \(7,\), but \(12,\) goes with 12 latents"):
+        read_dictionary(saelens(tmp_path / "b", tensors | {"b_enc": torch.zeros(7)}))
+    with pytest.raises(SteerError, match="W_dec holds values that are not finite"):
+        read_dictionary(saelens(tmp_path / "c", tensors | {"W_dec": W_dec * torch.inf}))
+    folder = saelens(tmp_path / "d", tensors)
+    (folder / "sae_weights.safetensors").write_bytes((folder / "sae_weights.safetensors").read_bytes()[:50])
+    with pytest.raises(SteerError, match=r"cannot read .*sae_weights\.safetensors"):
+        read_dictionary(folder)
+    folder = saelens(tmp_path / "e", tensors, architecture="topk")
+    with pytest.raises(SteerError, match="setting k is None, not a whole number"):
+        read_dictionary(folder)
+
+
+def test_no_code_in_a_pickle_runs(tmp_path):
+    class Intruder:
+        def __reduce__(self):
+            return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
+
+    folder = dictionary_learning(tmp_path / "sae", "AutoEncoder", {"bias": Intruder()})
+    with pytest.raises(SteerError, match="must hold weights and nothing else"):
+        read_dictionary(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_one_folder_is_shared_and_two_must_be_of_one_width(tmp_path):
+    W_enc, b_enc, W_dec, b_dec = linear_weights()
+    tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
+    image = saelens(tmp_path / "image", tensors)
+    narrow = {"W_enc": W_enc[:4], "W_dec": W_dec[:, :4], "b_dec": b_dec[:4], "b_enc": b_enc}
+    text = saelens(tmp_path / "text", narrow, d_in=4)
+    assert read_dictionaries(image).paired
+    assert not read_dictionaries(image, sparsify(tmp_path / "other")).paired
+    with pytest.raises(SteerError, match="6 wide, .* for 4"):
+        read_dictionaries(image, text)
+
+
+def test_a_shared_feature_acts_along_the_side_it_belongs_to(tiny_bank, tmp_path):
+    bank = FeatureBank.load(tiny_bank)
+    paired = [  # latent k of one side is latent k of the other
+        type(f)(**{**vars(f), "image_latent": f.id, "text_latent": f.id}) for f in bank.features
+    ]
+    features, bridge, dictionaries = as_shared(paired, bank.bridge, bank.dictionaries["text"])
+    assert {feature.side for feature in features} == {"shared"}
+    for feature in features:
+        own = "effect_image" if feature.modality == "vision" else "effect_text"
+        assert torch.equal(bridge["effect_shared"][feature.latent], bank.bridge[own][feature.id])
+    FeatureBank(features, bank.meta, dictionaries, bridge).save(tmp_path / "bank")
+    again = FeatureBank.load(tmp_path / "bank")
+    assert again.features == features
+    assert list(again.dictionaries) == ["shared"]
+
+
+def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank, tmp_path):
+    bank = FeatureBank.load(tiny_bank)
+    assert export_bank(bank, tmp_path / "out") == [tmp_path / "out" / side for side in bank.dictionaries]
+    for side, dictionary in bank.dictionaries.items():
+        settings = json.loads((tmp_path / "out" / side / "cfg.json").read_text())
+        assert settings["architecture"] == "jumprelu"
+        assert settings["metadata"]["hook_name"] == f"{side}_embeds"
+        weights = load_file(tmp_path / "out" / side / "sae_weights.safetensors")
+        assert weights["W_enc"].shape == (dictionary.config.d_in, dictionary.config.n_latents)
+        assert torch.equal(weights["threshold"], dictionary.threshold)
+        x = random(20, dictionary.config.d_in)
+        assert torch.equal(read_dictionary(tmp_path / "out" / side).encode(x), dictionary.encode(x))
+    with pytest.raises(SteerError, match="out exists"):
+        export_bank(bank, tmp_path / "out")
+
+
+# -- the hub --
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cached(tiny_bank, tmp_path, monkeypatch):
+    """A hub cache with the tiny bank in it, laid out as the hub's client does: blobs, and a snapshot of links to them."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    repo = tmp_path / "cache" / "models--someone--bank"
+    bank = tmp_path / "bank"
+    shutil.copytree(tiny_bank, bank)
+    (bank / "examples").mkdir(exist_ok=True)
+    (bank / "examples" / "0.webp").write_bytes(b"a picture")
+    (bank / "payload.pkl").write_bytes(b"not asked for")
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text(COMMIT)
+    (repo / "blobs").mkdir()
+    for number, path in enumerate(sorted(path for path in bank.rglob("*") if path.is_file())):
+        link = repo / "snapshots" / COMMIT / path.relative_to(bank)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(repo / "blobs" / str(number))
+        link.symlink_to(repo / "blobs" / str(number))
+    return repo / "snapshots" / COMMIT
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_a_bank_comes_from_the_cache_without_a_network(cached, tiny_bank, tmp_path, revision):
+    assert pull_bank("someone/bank", revision, tmp_path / "out") == COMMIT
+    assert FeatureBank.load(tmp_path / "out").features == FeatureBank.load(tiny_bank).features
+    assert (tmp_path / "out" / "examples" / "0.webp").read_bytes() == b"a picture"
+    assert not (tmp_path / "out" / "payload.pkl").exists()
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+def test_a_bank_is_pulled_by_the_command(cached, tmp_path, capsys):
+    assert main(["bank", "pull", "someone/bank@main", "--out", str(tmp_path / "out")]) == 0
+    assert f"commit {COMMIT}" in capsys.readouterr().out
+    assert main(["bank", "pull", "someone/bank@v9", "--out", str(tmp_path / "other")]) == 2
+    assert "fetched before" in capsys.readouterr().err
+
+
+def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, tmp_path):
+    shutil.copytree(tiny_bank, tmp_path / "out")
+    weights = cached / "bridge.safetensors"
+    weights.resolve().write_bytes(weights.read_bytes()[:40])
+    with pytest.raises(SteerError, match="someone/bank at 0123.*bridge"):
+        pull_bank("someone/bank", None, tmp_path / "out")
+    assert FeatureBank.load(tmp_path / "out").bridge
+    assert not list(tmp_path.glob("*.partial"))
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(SteerError, match="mine exists and is no bank"):
+        pull_bank("someone/bank", None, tmp_path / "mine")
+
+
+def test_features_must_find_their_latents(cached, tmp_path):
+    path = cached / "bank.json"
+    data = json.loads(path.read_text())
+    data["features"][0]["text_latent"] = 999
+    path.resolve().write_text(json.dumps(data))
+    with pytest.raises(SteerError, match="feature 0 acts by latent 999 of 'text'"):
+        pull_bank("someone/bank", None, tmp_path / "out")
+
+
+def test_no_network_and_no_cache_is_one_clear_error(tmp_path, tiny_bank, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(SteerError, match="nobody/nothing.*cache does not have it"):
+        pull_bank("nobody/nothing", None, tmp_path / "out")
+    with pytest.raises(SteerError, match="'a/b/c' cannot be a repository: write USER/NAME"):
+        pull_bank("a/b/c", None, tmp_path / "out")
+    with pytest.raises(SteerError, match="someone/bank, as HF_HUB_OFFLINE is set"):
+        push_bank(tiny_bank, "someone/bank", "mit")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_hub_out_of_reach_is_one_clear_error(tiny_bank):
+    """In a process that may go on line, towards a port where nothing listens."""
+    code = "import sys; from mmsteer.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        code,
+        "bank",
+        "push",
+        str(tiny_bank),
+        "someone/bank",
+        "--licence",
+        "mit",
+    ]
+    online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_none"}
+    done = subprocess.run(command, env=online, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r"mmsteer: no connection to the hub \(\w+\): .*\n", done.stderr)
+
+
+def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
+    shutil.copytree(tiny_bank, tmp_path / "bank")
+    for name in ("notes.txt", "weights.pt", "examples/0.webp", "script.py"):
+        (tmp_path / "bank" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "bank" / name).write_bytes(b"x")
+    assert [str(name) for name in files_of(tmp_path / "bank")] == [
+        "bank.json", "bridge.safetensors", "examples/0.webp", "image/cfg.json", "image/sae_weights.safetensors",
+        "text/cfg.json", "text/sae_weights.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
+    bank = FeatureBank.load(tiny_bank)
+    bank.meta.update(
+        clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100, source="photos",
+        objective="levels", sides={side: {"fvu": 0.12, "l0": 7.5, "dead": 0.25} for side in ("image", "text")},
+        bridge={"kind": "fitted", "r2": 0.875},
+    )  # fmt: skip
+    text = card(bank, "someone/photos", "cc-by-4.0")
+    front, body = text.removeprefix("---\n").split("\n---\n", 1)
+    told = dict(line.split(": ", 1) for line in front.splitlines())
+    assert json.loads(told["license"]) == "cc-by-4.0"
+    assert json.loads(told["base_model"]) == "openai/clip-vit-large-patch14"
+    for line in (
+        "| Pairs | 900 of photos, 100 held out |",
+        "| Backbone | tiny, whose map to the joint space is fitted (held-out R² 0.875) |",
+        "| image embeddings | 24 | 0.12 | 7.5 | 0.25 |",
+        "| vision | 3 | 3 | 1.00 | 3.00 | 0.50 |",  # warm light, white frame, vignette: 1, 1, 0.99
+        "python -m mmsteer bank pull someone/photos --out BANK",
+    ):
+        assert line in body
+
+
+# -- a whole bank from a dictionary trained elsewhere --
+
+
+@pytest.fixture
+def captioned(tmp_path):
+    """Pictures of a light square on one of two grounds, with captions in words that the tiny tokenizer knows."""
+    folder, rng = tmp_path / "pairs", np.random.default_rng(0)
+    folder.mkdir()
+    for k in range(200):
+        night, big, polite = rng.random(3) < 0.5
+        picture = np.full((32, 32, 3), (20, 20, 60) if night else (90, 160, 80), np.uint8)
+        picture[4 : 28 if big else 12, 4 : 28 if big else 12] = 250
+        Image.fromarray(picture).save(folder / f"{k:03}.png")
+        caption = f"{'please draw ' if polite else ''}a {'big' if big else 'small'} cat {'at night' if night else 'in a meadow'}"
+        (folder / f"{k:03}.txt").write_text(caption)
+    return folder
+
+
+def an_untrained_sae(folder, d_in=16, n=24):
+    rows = F.normalize(random(n, d_in, seed=11), dim=1)
+    tensors = {"W_enc": rows.T, "b_enc": torch.zeros(n), "W_dec": rows, "b_dec": torch.zeros(d_in)}
+    return saelens(folder, tensors, d_in=d_in, d_sae=n, architecture="standard")
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_an_imported_dictionary_becomes_a_bank_that_steers(sides, captioned, tiny_folder, tmp_path, capsys):
+    image, text = an_untrained_sae(tmp_path / "image"), an_untrained_sae(tmp_path / "text")
+    words = ["bank", "import", str(image), *(["--text", str(text)] if sides == 2 else []), "--clip", str(tiny_folder / "clip"),
+             "--pairs", str(captioned), "--held-out", "0.5", "--backbone", str(tiny_folder), "--out", str(tmp_path / "bank"),
+             "--work", str(tmp_path / "work"), "--device", "cpu"]  # fmt: skip
+    assert main(words) == 0
+    bank = whole_bank(tmp_path / "bank")
+    assert bank.meta["objective"] == "imported (SAELens)"
+    assert list(bank.dictionaries) == (["shared"] if sides == 1 else ["image", "text"])
+    assert str(tmp_path) not in (tmp_path / "bank" / "bank.json").read_text()
+    steerer = Steerer.load(str(tiny_folder), tmp_path / "bank")
+    moved = 0
+    for feature in bank.features:
+        result = steerer.steer("a cat", [Edit(feature.name, "add", 2.0)])
+        moved += result.before.tobytes() != result.after.tobytes()
+    assert moved == len(bank.features) > 0
+
+
+def test_a_dictionary_of_another_width_is_refused_before_features_are_made(captioned, tiny_folder, tmp_path, capsys):
+    words = ["bank", "import", str(an_untrained_sae(tmp_path / "sae", d_in=5)), "--clip", str(tiny_folder / "clip"),
+             "--pairs", str(captioned), "--out", str(tmp_path / "bank"), "--work", str(tmp_path / "work")]  # fmt: skip
+    assert main(words) == 2
+    assert "5 wide, those of" in capsys.readouterr().err
+    assert not (tmp_path / "bank").exists()
+    assert main(words[:3] + ["--pairs", str(captioned)]) == 2
+    assert "--out FOLDER" in capsys.readouterr().err
