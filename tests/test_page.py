@@ -11,7 +11,7 @@ import pytest
 from browser import browser
 from playwright.sync_api import Page, expect
 
-from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof import FIGURES, PROOFS, proofs
@@ -242,16 +242,106 @@ def test_ten_features_fit_into_the_rack(page: Page):
     assert len(recipe_shown(page).edits) == 10
 
 
+def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer):
+    recipe = Recipe(
+        "a small cat at night", 77, Sampler(4, 2.0), (Edit(0, "set", 1.5), Edit(1, "add", -1.0), Edit(2, "remove", 0.5, start=0.5)),
+        steerer.backbone.name,
+    )  # fmt: skip
+    page = chromium.new_page()
+    page.goto(f"{address}/?{recipe.to_query()}")
+    expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 77"))
+    assert recipe_shown(page) == recipe
+    assert pixels(page, "after") == steerer.picture(recipe).tobytes()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#mm-copy").click()
+    expect(page.locator("#mm-copy")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(address)
+    assert Recipe.from_query(copied.split("?", 1)[1]) == recipe
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("prompt=cat&seed=-1", "`seed` is -1"),
+        ("prompt=cat&edit=nonsense%5B", "cannot read the edit"),
+        ("prompt=cat&edit=unicorn", "there is no feature 'unicorn'"),
+        ("prompt=cat&steps=1e9", "settings cannot be read"),
+        ("prompt=%3Cscript%3Ewindow.pwned%3D1%3C/script%3E&seed=x", "settings cannot be read"),
+    ],
+)
+def test_a_hostile_link_gets_a_sentence(chromium, address: str, query: str, told: str):
+    page = chromium.new_page()
+    page.goto(f"{address}/?{query}")
+    expect(page.locator("#mm-notice .mm-problem")).to_contain_text(told)
+    expect(page.locator(".mm-after")).to_be_visible()  # and the page is there, as without a link
+    assert page.evaluate("window.pwned") is None
+    page.close()
+
+
+def test_a_saved_picture_dropped_back_in_restores_everything(page: Page, steerer: Steerer, tmp_path: Path):
+    recipe = Recipe("a big penguin in the snow", 5, Sampler(3, 4.0), (Edit(8, strength=1.5),), steerer.backbone.name)
+    recipe.save_png(steerer.picture(recipe), tmp_path / "kept.png")
+    (tmp_path / "kept.json").write_text(recipe.to_json())
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    (tmp_path / "bad.json").write_text('{"prompt": "x", "evil": 1}')
+    for name in ("kept.png", "kept.json"):
+        page.get_by_role("button", name=PRESETS[1].title, exact=True).click()
+        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile(PRESETS[1].prompt))
+        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
+        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 5"))
+        assert recipe_shown(page) == recipe
+    for name, told in (("bad.png", "cannot be read"), ("bad.json", "unknown keys evil")):
+        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
+        expect(page.locator("#mm-notice .mm-problem")).to_contain_text(told)
+        assert recipe_shown(page) == recipe
+
+
+def test_the_visits_pictures_are_kept_as_thumbnails(page: Page):
+    first = recipe_shown(page)
+    after = source(page, "after")
+    page.get_by_role("button", name=PRESETS[1].title, exact=True).click()
+    changed(page, after)
+    expect(page.locator(".mm-thumb")).to_have_count(2)
+    after = source(page, "after")
+    page.locator(".mm-thumb").last.click()
+    changed(page, after)
+    assert recipe_shown(page) == first
+    expect(page.locator(".mm-thumb")).to_have_count(2)
+
+
+def test_before_and_after_are_compared_in_three_ways(page: Page):
+    views = page.get_by_role("group", name="how to compare")
+    views.get_by_text("side").click()
+    before, after = (page.locator(f".mm-{which}").bounding_box() for which in ("before", "after"))
+    assert before
+    assert after
+    assert after["x"] >= before["x"] + before["width"]
+    views.get_by_text("difference").click()
+    blend = "getComputedStyle(document.querySelector('.mm-after')).mixBlendMode"
+    assert page.evaluate(blend) == "difference"
+    views.get_by_text("wipe").click()
+    assert page.evaluate(blend) == "normal"
+
+
+ROW = {"id": 1, "mode": "add", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
+BAD_ROWS = [{"id": 1}, *(ROW | bad for bad in (
+    {"id": 999}, {"strength": "NaN"}, {"words": [{}]}, {"start": 2}, {"mode": "x"}, {"evil": 1}
+))]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "value",
     [
-        None, [], "x", {"rows": [], "silent": ["everything"]}, {"rows": [{"id": 1}], "silent": []},
-        {"rows": [{"id": 999, "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}], "silent": []},
-        {"rows": [{"id": 1, "strength": "NaN", "on": True, "locked": False, "words": [], "start": 0, "end": 1}], "silent": []},
-        {"rows": [{"id": 1, "strength": 1, "on": True, "locked": False, "words": [{}], "start": 0, "end": 1}], "silent": []},
-        {"rows": [{"id": 1, "strength": 1, "on": True, "locked": False, "words": [], "start": 2, "end": 1}], "silent": []},
+        None,
+        [],
+        "x",
+        {"rows": [], "silent": ["everything"]},
+        {"rows": [ROW] * 17, "silent": []},
+        *({"rows": [bad], "silent": []} for bad in BAD_ROWS),
     ],
-)  # fmt: skip
+)
 def test_a_rack_that_no_page_makes_is_refused(tiny_bank: Path, value):
     with pytest.raises(SteerError):
         edits_of(FeatureBank.load(tiny_bank), value)

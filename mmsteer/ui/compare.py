@@ -33,7 +33,7 @@ def compare(result: "Steered") -> str:
     recipe, edits = result.recipe, ", ".join(str(edit) for edit in result.recipe.edits) or "no edits"
     before, after = _data(result.before, recipe.plain), _data(result.after, recipe)
     prompt = escape(recipe.prompt, quote=True)
-    return f"""<figure class="mm-compare" style="--cut:50%">
+    return f"""<figure class="mm-compare" style="--cut:50%" data-query="{escape(recipe.to_query(), quote=True)}">
 <img class="mm-before" src="{before}" alt="Before: {prompt}, seed {recipe.seed}">
 <img class="mm-after" src="{after}" alt="After: {prompt}, seed {recipe.seed}, {escape(edits, quote=True)}" onload="{_KEEP}">
 <span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
@@ -41,6 +41,27 @@ def compare(result: "Steered") -> str:
 <span class="mm-border" aria-hidden="true"></span>
 <input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent" oninput="{_MOVE}">
 </figure>"""
+
+
+VIEWS = {
+    "wipe": "one over the other, with a movable border",
+    "side": "side by side",
+    "difference": "what has changed, amplified",
+}
+
+
+def views() -> str:
+    """Buttons for the ways to compare; the choice stays from pair to pair."""
+    choose = (
+        "const b=this.parentElement;for(const o of b.children)o.setAttribute('aria-pressed',o===this);"
+        "document.querySelector('#mm-pictures').dataset.view=this.dataset.view"
+    )
+    buttons = (
+        f'<button type="button" class="mm-chip" data-view="{view}" aria-pressed="{str(view == "wipe").lower()}" '
+        f'title="{told}" onclick="{choose}">{view}</button>'
+        for view, told in VIEWS.items()
+    )
+    return f'<div class="mm-chips" role="group" aria-label="how to compare">{"".join(buttons)}</div>'
 
 
 def status(result: "Steered", faithfulness: str) -> str:

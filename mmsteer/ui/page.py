@@ -14,12 +14,14 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.recipe import LARGEST_SEED
+from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.badge import active, legend
-from mmsteer.ui.compare import compare, problem, skeleton, status
+from mmsteer.ui.compare import compare, problem, skeleton, status, views
+from mmsteer.ui.keep import history, read_file
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
+from mmsteer.ui.reading import Reading
 
 if TYPE_CHECKING:
     from mmsteer.steer import Steerer
@@ -64,16 +66,17 @@ class _Page:
 
     def __init__(self, bank: FeatureBank, loading: Loading) -> None:
         self.bank, self.loading = bank, loading
-        self.presets = available(bank)
+        self.presets, self.reading = available(bank), Reading()
 
-    def draw(self, prompt: str, seed: float | None, value: Any) -> tuple[Any, str, Any]:
+    def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
         """Before and after for the rack as it stands, and the prompt's own features; on bad input the pictures stay and a
         sentence says why."""
         try:
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             edits, steerer = edits_of(self.bank, value), self.loading.wait()
-            result = steerer.steer(prompt, edits, int(seed))
+            result = steerer.steer(prompt, edits, int(seed), sampler)
+            read = self.reading.told(steerer, result) if result.recipe.edits else ""
             own = [(f, amount) for f, amount in steerer.features_of(prompt) if f.named_by][:ACTIVE]
         except SteerError as error:
             return gr.skip(), problem(str(error)), gr.skip()
@@ -81,11 +84,24 @@ class _Page:
             _LOG.exception("drawing failed")
             told = problem("Something went wrong while drawing; the server's log says what. Please try again.")
             return gr.skip(), told, gr.skip()
-        return compare(result), status(result, self.bank.faithfulness), active(own)
+        return compare(result), status(result, self.bank.faithfulness) + read, active(own)
 
     def preset(self, preset: Preset) -> list[Any]:
         """Prompt, seed and rack of a preset."""
-        return [preset.prompt, preset.seed, rows(self.bank, preset.edits)]
+        return [preset.prompt, preset.seed, rows(self.bank, preset.edits), None, ""]
+
+    def arrive(self, request: gr.Request) -> list[Any]:
+        """What a link's query asks for, as a visitor comes; nothing where there is none."""
+        query = str(request.query_params)
+        return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * 5
+
+    def restore(self, give: "Callable[[], Recipe]") -> list[Any]:
+        """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words."""
+        try:
+            recipe = give()
+            return [recipe.prompt, recipe.seed, rows(self.bank, recipe.edits), recipe.sampler, ""]
+        except SteerError as error:
+            return [*[gr.skip()] * 4, problem(str(error))]
 
 
 def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
@@ -116,6 +132,14 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
                 )
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
+                with gr.Row(elem_id="mm-under"):
+                    gr.HTML(views())
+                    given = gr.UploadButton(
+                        "Open a PNG or JSON", file_types=[".png", ".json"], size="sm", elem_id="mm-open", min_width=150
+                    )
+                notice = gr.HTML(elem_id="mm-notice")
+                seen = history()
+                sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
                 gr.HTML('<p class="mm-try">Try one of these</p>')
                 with gr.Row(elem_id="mm-presets"):
                     shortcuts = [
@@ -127,7 +151,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 
         # one picture at a time, and of what waits only the newest: nothing queues up behind a slider
         drawing: dict[str, Any] = {
-            "fn": page.draw, "inputs": [prompt, seed, shelf], "outputs": [pictures, told, own], "concurrency_id": "draw",
+            "fn": page.draw, "inputs": [prompt, seed, shelf, sampler], "outputs": [pictures, told, own], "concurrency_id": "draw",
             "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private",
         }  # fmt: skip
         quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
@@ -136,7 +160,12 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             return gr.skip() if keep and seed is not None else random.randint(0, LARGEST_SEED)
 
         tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
-        demo.load(**drawing)
+        restored = [prompt, seed, shelf, sampler, notice]
+        demo.load(page.arrive, None, restored, **quiet).then(**drawing)
+        seen.restore(lambda query: page.restore(lambda: Recipe.from_query(query)), seen, restored, **quiet).then(
+            **drawing
+        )
+        given.upload(lambda path: page.restore(lambda: read_file(path)), given, restored, **quiet).then(**drawing)
         gr.on([go.click, prompt.submit], next_seed, [seed, lock], seed, **quiet).then(**drawing)
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)

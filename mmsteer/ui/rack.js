@@ -1,8 +1,14 @@
 // The rack: rows of features with their sliders, and the search that fills it. Runs in the component's own element.
-// Its value is {rows: [{id, strength, on, locked, words, start, end}], silent: [modality]}; the server checks every bit of it.
+// Its value is {rows: [{id, mode, strength, on, locked, words, start, end}], silent: [modality]}; the server checks every bit.
 const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
 const SHAPES = props.shapes, MOST = props.most, CHIPS = props.chips;
 const STEP = 0.05;
+const MODES = {
+  slide: "adds; left of zero takes out what the prompt has",
+  add: "adds; left of zero pushes the other way",
+  set: "holds it at this value, whatever the prompt has",
+};
+const fresh = (id, strength) => ({ id, mode: "slide", strength, on: true, locked: false, words: [], start: 0, end: 1 });
 let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0;
 
 // DOM without markup: whatever a name says, it stays text
@@ -91,7 +97,12 @@ function details(row, feature) {
     range.value = Math.round(100 * row[end]);
     return make("label", { class: "mm-end" }, end === "start" ? "from" : "to", range, told);
   });
+  const modes = make("select", {
+    "aria-label": `what the slider of ${feature.name} does`,
+    onchange: () => { row.mode = modes.value; changed(); },
+  }, ...Object.entries(MODES).map(([mode, told]) => make("option", { value: mode, selected: row.mode === mode }, told)));
   return make("div", { class: "mm-details" },
+    make("label", { class: "mm-words" }, "the slider", modes),
     make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...chips),
     props.phases ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"), ...ends) : null);
@@ -124,7 +135,7 @@ function line(row) {
 
 function add(id, strength = 1) {
   if (!FEATURES.has(id) || state.rows.some((row) => row.id === id) || state.rows.length >= MOST) return;
-  state.rows = [...state.rows, { id, strength, on: true, locked: false, words: [], start: 0, end: 1 }];
+  state.rows = [...state.rows, fresh(id, strength)];
   render();
   changed();
 }
@@ -146,8 +157,8 @@ function surprise() {
     const group = named.filter((f) => f.modality === modality);
     return group[Math.floor(next() * group.length)];
   });
-  const fresh = [...new Set(picked.filter(Boolean))].slice(0, Math.max(0, MOST - kept.length));
-  state.rows = [...kept, ...fresh.map((f) => ({ id: f.id, strength: Math.round(20 * (0.6 + 0.7 * next())) / 20, on: true, locked: false, words: [], start: 0, end: 1 }))];
+  const chosen = [...new Set(picked.filter(Boolean))].slice(0, Math.max(0, MOST - kept.length));
+  state.rows = [...kept, ...chosen.map((f) => fresh(f.id, Math.round(20 * (0.6 + 0.7 * next())) / 20))];
   render();
   changed();
 }

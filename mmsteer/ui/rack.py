@@ -16,7 +16,7 @@ from mmsteer.ui.badge import SHAPES, name_told, score_told
 
 ROWS = 16  # of the rack, at most
 CHIPS = 18  # features offered by a search
-_LABELS = {"id", "strength", "on", "locked", "words", "start", "end"}
+_LABELS = {"id", "mode", "strength", "on", "locked", "words", "start", "end"}
 
 
 def rack(bank: FeatureBank, edits: Sequence[Edit], phases: bool = True) -> gr.HTML:
@@ -41,14 +41,15 @@ def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
 
 
 def rows(bank: FeatureBank, edits: Sequence[Edit]) -> dict[str, Any]:
-    """The value that shows these edits: right of zero adds a feature, left of zero takes it out."""
-    shown = [
-        {
-            "id": bank.get(edit.feature).id, "strength": -edit.strength if edit.mode == "remove" else edit.strength,
-            "on": True, "locked": False, "words": list(edit.words), "start": edit.start, "end": edit.end,
-        }
-        for edit in edits
-    ]  # fmt: skip
+    """The value that shows these edits. A row slides (right of zero adds, left of zero takes out), adds, or sets."""
+    shown = []
+    for edit in edits:
+        slides = edit.mode == "remove" or (edit.mode == "add" and edit.strength >= 0)
+        shown.append({
+            "id": bank.get(edit.feature).id, "mode": "slide" if slides else edit.mode,
+            "strength": -edit.strength if edit.mode == "remove" else edit.strength, "on": True, "locked": False,
+            "words": list(edit.words), "start": edit.start, "end": edit.end,
+        })  # fmt: skip
     return {"rows": shown, "silent": []}
 
 
@@ -58,15 +59,16 @@ def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
         shown, silent = list(value["rows"]), set(value["silent"])
         if len(shown) > ROWS or not silent <= set(MODALITIES) or any(set(row) != _LABELS for row in shown):
             raise ValueError
-        edits = []
-        for row in shown:
-            feature, strength = bank.get(int(row["id"])), float(row["strength"])
-            edit = Edit(
-                feature.id, "add" if strength >= 0 else "remove", abs(strength), tuple(row["words"]), float(row["start"]),
-                float(row["end"]),
-            )  # fmt: skip
-            if row["on"] and strength and feature.modality not in silent:
-                edits.append(edit)
+        edits = [(bool(row["on"]), _edit(bank, row)) for row in shown]
     except (TypeError, ValueError, KeyError):
         raise SteerError("the rack cannot be read: load the page again") from None
-    return edits
+    acting = [edit for on, edit in edits if on and (edit.strength or edit.mode == "set")]
+    return [edit for edit in acting if bank.get(edit.feature).modality not in silent]
+
+
+def _edit(bank: FeatureBank, row: dict[str, Any]) -> Edit:
+    mode, strength = row["mode"], float(row["strength"])
+    if mode == "slide":
+        mode, strength = ("add", strength) if strength >= 0 else ("remove", -strength)
+    words, start, end = tuple(row["words"]), float(row["start"]), float(row["end"])
+    return Edit(bank.get(int(row["id"])).id, mode, strength, words, start, end)

@@ -1,0 +1,46 @@
+"""Keeping and sharing: links, files and this visit's history, all of which are recipes. Whatever comes in is checked.
+
+A link holds the recipe itself, so nothing is stored on the server.
+"""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from mmsteer.errors import SteerError
+from mmsteer.recipe import Recipe
+
+LARGEST_FILE = 5 * 2**20  # bytes
+_ON_THE_HUB = "https://huggingface.co/spaces/"
+
+
+def home() -> str:
+    """Where a link leads: the hosting page of a Space, else (empty) the address that the visitor sees."""
+    space = os.environ.get("SPACE_ID", "")
+    return _ON_THE_HUB + space if space else ""
+
+
+def read_file(path: str) -> Recipe:
+    """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
+    file = Path(path)
+    if file.stat().st_size > LARGEST_FILE:
+        raise SteerError(
+            f"the file has {file.stat().st_size:,} bytes; {LARGEST_FILE:,} are allowed: give a smaller one"
+        )
+    with file.open("rb") as opened:
+        is_png = opened.read(8) == b"\x89PNG\r\n\x1a\n"
+    if is_png:
+        return Recipe.from_png(file)
+    try:
+        return Recipe.from_json(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
+
+
+def history() -> gr.HTML:
+    """Pictures of this visit as thumbnails, kept in the browser alone; says `restore` with a link's query as its value."""
+    return gr.HTML(
+        "", html_template='<div class="mm-history"></div>', elem_id="mm-history", apply_default_css=False, home=home(),
+        js_on_load=(Path(__file__).parent / "keep.js").read_text(encoding="utf-8"),
+    )  # fmt: skip
