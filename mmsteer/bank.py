@@ -104,6 +104,12 @@ def _feature(record: dict[str, Any]) -> Feature:
     return Feature(**fields)
 
 
+def _json(meta: dict[str, Any], features: list[dict[str, Any]]) -> str:
+    """bank.json, a line a feature: a person reads it, and a change of one feature is a change of one line."""
+    lines = ",\n  ".join(json.dumps(feature, ensure_ascii=False) for feature in features)
+    return f'{{\n "meta": {json.dumps(meta, ensure_ascii=False)},\n "features": [\n  {lines}\n ]\n}}\n'
+
+
 class FeatureBank:
     """Features, their dictionaries, and the bridge to the text encoder they were made for."""
 
@@ -190,8 +196,7 @@ class FeatureBank:
         if (folder / "examples").is_dir():
             shutil.copytree(folder / "examples", partial / "examples")
         meta = {**self.meta, "schema": SCHEMA, "dictionaries": sorted(self.dictionaries)}
-        data = {"meta": meta, "features": [asdict(feature) for feature in self.features]}
-        (partial / "bank.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (partial / "bank.json").write_text(_json(meta, [asdict(f) for f in self.features]), encoding="utf-8")
         for side, dictionary in self.dictionaries.items():
             dictionary.save(partial / side)
         save_file({k: v.contiguous() for k, v in self.bridge.items()}, partial / "bridge.safetensors")
@@ -220,7 +225,7 @@ class FeatureBank:
         record = next(record for record in data["features"] if record["id"] == old.id)
         record |= {"name": name, "sure": None, "named_by": "person"}
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.write_text(_json(data["meta"], data["features"]), encoding="utf-8")
         partial.replace(path)
         new = replace(old, name=name, sure=None, named_by="person")
         self._index([new if f.id == old.id else f for f in self.features])
