@@ -443,7 +443,8 @@ def test_an_imported_dictionary_becomes_a_bank_that_steers(sides, captioned, tin
 
 def test_a_dictionary_of_another_width_is_refused_before_features_are_made(captioned, tiny_folder, tmp_path, capsys):
     words = ["bank", "import", str(an_untrained_sae(tmp_path / "sae", d_in=5)), "--clip", str(tiny_folder / "clip"),
-             "--pairs", str(captioned), "--out", str(tmp_path / "bank"), "--work", str(tmp_path / "work")]  # fmt: skip
+             "--pairs", str(captioned), "--held-out", "0.5", "--out", str(tmp_path / "bank"), "--work",
+             str(tmp_path / "work")]  # fmt: skip
     assert main(words) == 2
     assert "5 wide, those of" in capsys.readouterr().err
     assert not (tmp_path / "bank").exists()
