@@ -238,7 +238,8 @@ def test_ten_features_fit_into_the_rack(page: Page):
     for _ in range(9):
         offers(page).first.click()
     expect(rows(page)).to_have_count(10)
-    page.wait_for_function("() => document.querySelector('.mm-after').alt.split(', ').length > 10", timeout=WAIT)
+    parts = "() => document.querySelector('.mm-after').alt.split(', ').length === 12"  # prompt, seed, ten edits
+    page.wait_for_function(parts, timeout=WAIT)
     assert len(recipe_shown(page).edits) == 10
 
 
