@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
@@ -159,7 +159,7 @@ class Backbone:
             )  # fmt: skip
         except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
             raise SteerError(
-                f"cannot load the backbone in {spec.source}: {_first_line(error)}. {_CURE}{_broken(spec.source)}"
+                f"cannot load the backbone in {spec.source}: {first_line(error)}. {_CURE}{_broken(spec.source)}"
             ) from error
         pipeline.set_progress_bar_config(disable=True)
         for part in pipeline.components.values():
@@ -252,7 +252,7 @@ def _json(name: str, spec: Spec, file: str) -> dict[str, Any]:
             path = Path(hf_hub_download(spec.source, file, revision=spec.revision))
         except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
             raise SteerError(
-                f"cannot get {file} of {spec.source} from the hub or its cache: {_first_line(error)}. Check the name, the "
+                f"cannot get {file} of {spec.source} from the hub or its cache: {first_line(error)}. Check the name, the "
                 "network and, for a gated checkpoint, `hf auth login`; or name a local folder"
             ) from error
     try:
@@ -261,10 +261,6 @@ def _json(name: str, spec: Spec, file: str) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         raise SteerError(f"{path} is damaged ({error}). {_CURE}.") from None
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
 def _broken(source: Path | str) -> str:

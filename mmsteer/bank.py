@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +89,11 @@ class Feature:
         if self.shared:
             return "shared"
         return "image" if self.modality == "vision" or self.text_latent is None else "text"
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether no prompt carries it: it acts by what goes with it in pictures."""
+        return self.side == "image" or (self.shared and self.modality == "vision")
 
     @property
     def latent(self) -> int:
@@ -175,7 +180,7 @@ class FeatureBank:
         try:
             return load_file(path)
         except Exception as error:
-            raise SteerError(f"cannot read {path}: {str(error).splitlines()[0]}. {_CURE}") from error
+            raise SteerError(f"cannot read {path}: {first_line(error)}. {_CURE}") from error
 
     @property
     def faithfulness(self) -> str:

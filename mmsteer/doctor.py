@@ -85,7 +85,9 @@ def _backbone(name: str, spec: Spec) -> dict[str, str]:
     except SteerError:
         family, where = (
             "-",
-            "damaged: see README" if isinstance(spec.source, Path) else "fetched from the hub on first use",
+            "damaged: git checkout assets/mini"
+            if isinstance(spec.source, Path)
+            else "fetched from the hub on first use",
         )
     return {
         "backbone": name, "family": family, "weights": where, "from": spec.source.name if isinstance(spec.source, Path) else spec.source,

@@ -29,17 +29,17 @@ class JointSpace:
 
     def project(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows `[..., d_text]` -> joint vectors of unit length `[..., d_joint]` and their norm before scaling `[..., 1]`."""
-        raw = rows.float() @ self.projection.to(rows.device)
+        raw = rows.float() @ self.projection
         if self.offset is not None:
-            raw = raw + self.offset.to(raw)
+            raw = raw + self.offset
         norm = raw.norm(dim=-1, keepdim=True)
         return raw / norm, norm
 
     def lift(self, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
         """A joint-space difference `dx [..., d_joint]`, times `norm [..., 1]`, as a difference of hidden rows `[..., d_text]`."""
-        return (dx * norm) @ self.inverse.to(dx)
+        return (dx * norm) @ self.inverse
 
     def lift_pooled(self, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
         """The same difference as one of the pooled vector, `[..., d_pooled]`."""
         assert self.inverse_pooled is not None
-        return (dx * norm) @ self.inverse_pooled.to(dx)
+        return (dx * norm) @ self.inverse_pooled

@@ -52,8 +52,8 @@ class Encoded(NamedTuple):
 
     @property
     def last(self) -> "torch.Tensor":
-        """[B, d_text]: the end-of-text rows."""
-        return self.hidden[range(len(self.end)), self.end]
+        """[B, d_text]: the end-of-text rows, float32 on the CPU, where all joint-space arithmetic is done: it is small."""
+        return self.hidden[range(len(self.end)), self.end].float().cpu()
 
 
 def check_prompt(prompt: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 
 
 def topk(before: torch.Tensor, k: int) -> torch.Tensor:
@@ -110,7 +110,7 @@ class SparseAutoencoder(nn.Module):
             raise
         except Exception as error:
             raise SteerError(
-                f"cannot read {path}: {str(error).splitlines()[0]}. Restore the bank (for the embedded one: git checkout "
+                f"cannot read {path}: {first_line(error)}. Restore the bank (for the embedded one: git checkout "
                 "assets/banks) or build it again with `python -m mmsteer bank build`"
             ) from error
         return dictionary.requires_grad_(False)

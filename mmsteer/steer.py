@@ -7,15 +7,16 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.backbone import ASSETS, Backbone
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
-from mmsteer.joint import JointSpace
-from mmsteer.prompt import Conditioning, Encoded, encode, encode_nothing
+from mmsteer.fit import check_fit, joint_of
+from mmsteer.plan import Move, Plan
+from mmsteer.prompt import Encoded, encode, encode_nothing
 from mmsteer.recipe import Recipe, Sampler
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-# Prompts by which a bank knows the text encoder that it was made for, and the least cosine they must agree with.
-PROBES = ("a cat", "a photo of a red car at night", "two people on a beach", "an oil painting of a house in the snow")
-LEAST_AGREEMENT = 0.9
 _KEPT = 64  # *before* pictures kept: 3 MB at 128x128, 50 MB at 512x512
 
 
@@ -44,50 +42,10 @@ class Steered(NamedTuple):
     """Words of the prompt that the model does not know."""
     cut: tuple[str, ...]
     """Words of the prompt that did not fit."""
+    features: list[tuple[Feature, float]]
+    """The features that the prompt itself has, as `Steerer.features_of` gives them."""
     blanked: tuple[bool, bool]
     """Whether the checkpoint's own safety checker made *before*, *after* black."""
-
-
-class Move(NamedTuple):
-    """What some edits add to what the UNet reads, over one part of the run."""
-
-    start: float
-    end: float
-    dh: "torch.Tensor"
-    """[B, T, d_text], zero on rows that are not chosen."""
-    dpooled: "torch.Tensor | None" = None
-    """[B, d_pooled], where the UNet reads a pooled vector too and the edits are not bound to words."""
-    dimage: "torch.Tensor | None" = None
-    """[B, d_joint], likewise for an image embedding."""
-
-
-class Plan:
-    """What the UNet reads, over the sampling run."""
-
-    def __init__(self, conditioning: Conditioning, moves: "list[Move]", shift: "torch.Tensor") -> None:
-        self.moves = moves
-        self.shift = shift
-        """[B, d_joint]: the sum of all joint-space differences."""
-        self._states: dict[tuple[int, ...], Conditioning] = {(): conditioning}
-
-    def at(self, fraction: float) -> Conditioning:
-        """What is read at a fraction of the run: the same object for as long as nothing changes."""
-        active = tuple(i for i, move in enumerate(self.moves) if move.start <= fraction < move.end)
-        if active not in self._states:
-            moves = [self.moves[i] for i in active]
-            hidden, pooled, image = self._states[()]
-            self._states[active] = Conditioning(
-                _moved(hidden, [move.dh for move in moves]),
-                _moved(pooled, [move.dpooled for move in moves]),
-                _moved(image, [move.dimage for move in moves]),
-            )
-        return self._states[active]
-
-
-def _moved(part: Any, differences: "list[torch.Tensor | None]") -> Any:
-    """A part of the conditioning with differences added, in its own precision."""
-    given = [difference for difference in differences if difference is not None]
-    return sum(given, part).to(part) if given else part
 
 
 class Steerer:
@@ -96,7 +54,7 @@ class Steerer:
     def __init__(self, backbone: Backbone, bank: FeatureBank) -> None:
         self.backbone, self.bank = backbone, bank
         self.sampler = Sampler(backbone.steps, backbone.guidance)
-        self.joint = joint_of(bank, backbone.device)
+        self.joint = joint_of(bank)
         check_fit(backbone, bank, self.joint)
         self.empty = encode_nothing(backbone)
         self._image_norm = _image_norm(backbone) if backbone.family.image else 0.0
@@ -124,8 +82,10 @@ class Steerer:
         before = self._before(recipe.plain, encoded)
         after = self._draw(plan, recipe) if plan.moves else before
         gauge = self.gauge(encoded, plan.shift)
-        seconds, blanked = time.perf_counter() - began, (before[1], after[1])
-        return Steered(before[0], after[0], recipe, gauge, seconds, encoded.unknown[0], encoded.cut[0], blanked)
+        return Steered(
+            before[0], after[0], recipe, gauge, time.perf_counter() - began, encoded.unknown[0], encoded.cut[0],
+            self._features(encoded), (before[1], after[1]),
+        )  # fmt: skip
 
     def picture(self, recipe: Recipe) -> "Image.Image":
         """The picture of one recipe, edits and all; one render, or none where it is a *before* already drawn."""
@@ -180,7 +140,9 @@ class Steerer:
 
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
         """The features a prompt itself has, with their activation in units, strongest first."""
-        encoded = encode(self.backbone, [Recipe(prompt).prompt])
+        return self._features(encode(self.backbone, [Recipe(prompt).prompt]))
+
+    def _features(self, encoded: Encoded) -> list[tuple[Feature, float]]:
         x, _ = self.joint.project(encoded.last[0])
         side = "shared" if "shared" in self.bank.dictionaries else "text"
         code = self.bank.dictionaries[side].encode(x)
@@ -233,7 +195,7 @@ class Steerer:
         """Which rows edits reach, `[B, T, 1]` of 0 and 1: those of some words, or all but the first."""
         import torch
 
-        mask = torch.zeros(*encoded.hidden.shape[:2], 1, device=encoded.hidden.device)
+        mask = torch.zeros(*encoded.hidden.shape[:2], 1)
         if not words:
             mask[:, 1:] = 1
         for b, known in enumerate(encoded.words):
@@ -270,52 +232,10 @@ def _image_norm(backbone: Backbone) -> float:
     return float((normalizer.mean.float().square() + normalizer.std.float().square()).sum().sqrt())
 
 
-def joint_of(bank: FeatureBank, device: str) -> JointSpace:
-    """The joint space as a bank's bridge has it."""
-    parts = ("projection", "offset", "inverse", "inverse_pooled")
-    return JointSpace(**{part: bank.bridge[part].to(device) for part in parts if part in bank.bridge})
-
-
-def probe(backbone: Backbone, joint: JointSpace) -> "torch.Tensor":
-    """Where the probe prompts arrive in the joint space, `[n_probes, d_joint]`."""
-    return joint.project(encode(backbone, list(PROBES)).last)[0]
-
-
-def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
-    """SteerError unless the bank's bridge was made for this backbone's text encoder.
-
-    Known by what it does: a few probe prompts must arrive at the joint vectors that were written down with the bridge.
-    """
-    made_for, found = bank.meta.get("backbone", "an unknown backbone"), backbone.family
-    cure = (
-        f"{backbone.name} is {found.title}, whose CLIP is {found.clip}: give a bank of that CLIP, fitted to it with "
-        f"`python -m mmsteer bank bridge BANK --backbone {backbone.name} --clip CLIP`"
-    )
-    width = len(bank.bridge["projection"])
-    if width != backbone.width:
-        raise SteerError(
-            f"the bank was made for {made_for}, whose text rows are {width} wide; those here are {backbone.width}. {cure}"
-        )
-    if found.pooled and "inverse_pooled" not in bank.bridge:
-        raise SteerError(f"the bank's bridge, made for {made_for}, does not reach the pooled vector. {cure}")
-    if found.image and len(bank.bridge["mean_image"]) != backbone.pipeline.image_normalizer.mean.shape[-1]:
-        raise SteerError(
-            f"the bank, made for {made_for}, lives in another joint space than the image embedding. {cure}"
-        )
-    if "probes" not in bank.bridge:
-        raise SteerError(f"the bank was made for a CLIP alone, not for a text encoder that a pipeline reads. {cure}")
-    agreement = float((probe(backbone, joint) * bank.bridge["probes"].to(backbone.device)).sum(1).mean())
-    if agreement < LEAST_AGREEMENT:
-        raise SteerError(
-            f"the bank was made for {made_for}, another text encoder than this one: probe prompts agree with a cosine of "
-            f"{agreement:.2f}. {cure}"
-        )
-
-
 def _on_latent(edit: Edit, feature: Feature) -> LatentEdit:
     """Look a feature's latent and unit up."""
     if edit.mode == "remove":
-        if feature.side == "image":  # not in the prompt to be taken out: push the other way instead
+        if feature.unsaid:  # not in the prompt to be taken out: push the other way instead
             return LatentEdit(feature.latent, "add", -edit.strength * feature.unit)
         return LatentEdit(feature.latent, "remove", edit.strength)
     return LatentEdit(feature.latent, edit.mode, edit.strength * feature.unit)

@@ -16,9 +16,10 @@ import torch
 
 from mmsteer.backbone import Backbone
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.fit import probe
 from mmsteer.joint import JointSpace
 from mmsteer.sae import SAEConfig, SparseAutoencoder
-from mmsteer.steer import Steerer, probe
+from mmsteer.steer import Steerer
 
 torch.set_num_threads(1)
 WIDTH, LENGTH, LATENTS = 16, 16, 24
@@ -45,7 +46,9 @@ def make_pipeline(folder: Path) -> Path:
         torch.nn.init.orthogonal_(clip.text_projection.weight)
     clip.save_pretrained(folder / "clip")
     tokenizer.save_pretrained(folder / "clip")
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder / "clip")
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
+        folder / "clip"
+    )
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderTiny(
             encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(0, 1),

@@ -20,6 +20,7 @@ from mmsteer.build.exchange import as_shared, export_bank, read_dictionaries, re
 from mmsteer.build.hub import card, files_of, pull_bank, push_bank, whole_bank
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
+from mmsteer.prompt import encode
 from mmsteer.steer import Steerer
 
 D, N, K = 6, 12, 3
@@ -250,6 +251,15 @@ def test_a_shared_feature_acts_along_the_side_it_belongs_to(tiny_bank, tmp_path)
     again = FeatureBank.load(tmp_path / "bank")
     assert again.features == features
     assert list(again.dictionaries) == ["shared"]
+
+
+def test_a_vision_feature_of_a_shared_bank_is_removed_by_pushing_it_the_other_way(tiny, tmp_path):
+    paired = [type(f)(**{**vars(f), "image_latent": f.id, "text_latent": f.id}) for f in tiny.bank.features]
+    features, bridge, dictionaries = as_shared(paired, tiny.bank.bridge, tiny.bank.dictionaries["text"])
+    steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, bridge))
+    warm = steerer.bank.get("warm light")
+    shift = steerer.plan(encode(steerer.backbone, ["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
+    assert torch.allclose(shift, -1.5 * warm.unit * bridge["effect_shared"][warm.latent], atol=1e-6)
 
 
 def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank, tmp_path):

@@ -167,8 +167,9 @@ import torch.distributed as dist
 torch.set_num_threads(1)
 dist.init_process_group("gloo", timeout=timedelta(seconds=60))
 sys.path[:0] = [sys.argv[1]]
+from safetensors.torch import save_file
 from test_train import train_some
-torch.save(train_some(), f"{sys.argv[2]}/{dist.get_rank()}.pt")
+save_file(train_some(), f"{sys.argv[2]}/{dist.get_rank()}.safetensors")
 dist.destroy_process_group()
 """
 STEPS = 15
@@ -187,12 +188,14 @@ def train_some():
     for name in ("levels", "matched", "batchtopk", "group", "global", "ncl"):
         found = train_pair(name, image, text, size, descent)
         for side, dictionary in (("image", found.image), ("text", found.text)):
-            trained |= {f"{name} {side} {key}": value for key, value in dictionary.state_dict().items()}
+            trained |= {f"{name} {side} {key}": v.clone().contiguous() for key, v in dictionary.state_dict().items()}
     torch.set_default_dtype(torch.float32)
     return trained
 
 
 def test_two_processes_train_the_same_dictionaries_as_one(tmp_path):
+    from safetensors.torch import load_file
+
     (tmp_path / "job.py").write_text(JOB)
     here = Path(__file__).resolve()
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
@@ -200,7 +203,7 @@ def test_two_processes_train_the_same_dictionaries_as_one(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(here.parents[1]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    first, second, alone = torch.load(tmp_path / "0.pt"), torch.load(tmp_path / "1.pt"), train_some()
+    first, second, alone = load_file(tmp_path / "0.safetensors"), load_file(tmp_path / "1.safetensors"), train_some()
     for key, value in alone.items():
         assert torch.equal(first[key], second[key]), key
         assert torch.allclose(first[key], value, rtol=0, atol=1e-9 * float(value.abs().max())), key

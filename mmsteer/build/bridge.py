@@ -9,10 +9,10 @@ from mmsteer.backbone import Backbone
 from mmsteer.build.embed import Embedded
 from mmsteer.build.train import moments, parts
 from mmsteer.errors import SteerError
+from mmsteer.fit import probe
 from mmsteer.joint import JointSpace
 from mmsteer.prompt import encode
 from mmsteer.sae import SparseAutoencoder
-from mmsteer.steer import probe
 
 _LEAST_CAPTIONS = 500
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # as shares of a coordinate's variance
@@ -35,7 +35,7 @@ def fit_joint(
         cosine = float((exact.project(rows)[0] * x).sum(1).mean())
         if cosine > 0.99:  # in half precision not quite 1
             condition = round(float(torch.linalg.cond(projection.double())), 1)
-            kept = {"projection": projection, "probes": probe(backbone, exact).cpu()}
+            kept = {"projection": projection, "probes": probe(backbone, exact)}
             return kept, {"kind": "exact", "r2": 1.0, "condition": condition, "prompts": len(x)}
     if len(captions) < _LEAST_CAPTIONS:
         raise SteerError(
@@ -48,7 +48,7 @@ def fit_joint(
     found = {"projection": forth, "offset": x.mean(0) - rows.mean(0) @ forth, "inverse": back}
     if pooled is not None:
         found["inverse_pooled"], _, _ = _ridge(x, pooled, fold)
-    found["probes"] = probe(backbone, JointSpace(found["projection"], found["offset"], found["inverse"])).cpu()
+    found["probes"] = probe(backbone, JointSpace(found["projection"], found["offset"], found["inverse"]))
     told = {"r2": round(r2, 4), "r2_back": round(r2_back, 4), "condition": condition}
     return found, {"kind": "fitted", **told, "prompts": len(x)}
 
@@ -58,7 +58,7 @@ def _read_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, t
     rows, pooled = [], []
     for start in range(0, len(captions), 64):
         encoded = encode(backbone, captions[start : start + 64])
-        rows.append(encoded.last.float().cpu())
+        rows.append(encoded.last)
         if encoded.conditioning.pooled is not None:
             pooled.append(encoded.conditioning.pooled.float().cpu())
     return torch.cat(rows), torch.cat(pooled) if pooled else None
@@ -88,10 +88,9 @@ def _ridge(a: torch.Tensor, b: torch.Tensor, fold: torch.Tensor) -> tuple[torch.
     return (matrix / scale[:, None].double()).float(), r2, round(condition, 1)
 
 
-def fit_bridge(
-    projection: torch.Tensor, pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]
-) -> dict[str, torch.Tensor]:
-    """Projection `[d_text, d_joint]`, mean embeddings of both sides, effects of all latents, and the gauge's statistics.
+def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> dict[str, torch.Tensor]:
+    """What a bridge holds beside the map of `fit_joint`: mean embeddings of both sides, effects of all latents, and the
+    gauge's statistics.
 
     The gauge is the Mahalanobis distance from the mean prompt. Its covariance is the mean of both sides', since a
     backbone that reads vision-only directions has ordinary places on either side; its unit is the distance below
@@ -104,7 +103,6 @@ def fit_bridge(
     centred = ((part - mean_text) for _, part in parts(pairs.text))
     distance = torch.cat([((rows @ precision) * rows).sum(1).clamp(min=0).sqrt() for rows in centred])
     return {
-        "projection": projection,
         **{f"effect_{side}": effects(dictionary, getattr(pairs, side)) for side, dictionary in dictionaries.items()},
         "mean_text": mean_text,
         "mean_image": mean_image,

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 
 _NEEDED = ("*.json", "*.txt", "*.model", "model*.safetensors")  # of a repository; no pickle, no code
 _CURE = "give a folder saved by transformers, or a hub id, of a CLIP or SigLIP with both towers"
@@ -85,7 +85,7 @@ class Clip:
                 self.folder, local_files_only=True, use_safetensors=True, dtype=self.dtype, output_loading_info=True
             )
         except Exception as error:  # whatever the library raises for a broken file
-            raise SteerError(f"cannot load {self.folder} ({_first_line(error)}): {_CURE}") from error
+            raise SteerError(f"cannot load {self.folder} ({first_line(error)}): {_CURE}") from error
         if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
             raise SteerError(
                 f"{self.folder} is a {type(model).__name__}, which does not embed pictures and texts: {_CURE}"
@@ -184,8 +184,4 @@ def _fetch(name: str, revision: str | None) -> Path:
             raise HFValidationError("no folder there, and no OWNER/NAME of the hub")
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(_NEEDED)))
     except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
-        raise SteerError(f"cannot get {name} ({_first_line(error)}): {_CURE}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise SteerError(f"cannot get {name} ({first_line(error)}): {_CURE}") from error

@@ -187,7 +187,7 @@ class Material(NamedTuple):
 
 
 def _build(args: argparse.Namespace) -> None:
-    from mmsteer.build.embed import rank
+    from mmsteer.build import ranks
     from mmsteer.build.objectives import Size, train_pair
     from mmsteer.build.train import Descent
 
@@ -200,7 +200,7 @@ def _build(args: argparse.Namespace) -> None:
     descent = Descent(args.steps, seed=args.seed, device=material.clip.device)
     size = Size(_levels(image), _levels(text))
     found = train_pair(args.objective, material.train.image, material.train.text, size, descent)
-    if rank():
+    if ranks.rank():
         return
     print(f"dictionaries trained in {time.monotonic() - began:.0f} s", flush=True)
     about = {
@@ -226,8 +226,9 @@ def gather(args: argparse.Namespace) -> Material | None:
     import torch
 
     from mmsteer.backbone import choose_device
+    from mmsteer.build import ranks
     from mmsteer.build.clip import Clip
-    from mmsteer.build.embed import embed_pairs, rank, read_manifest, work_folder
+    from mmsteer.build.embed import embed_pairs, read_manifest, work_folder
     from mmsteer.build.naming import vocabulary
     from mmsteer.build.pairs import World, open_pairs
 
@@ -241,7 +242,7 @@ def gather(args: argparse.Namespace) -> Material | None:
         seed = args.seed if args.pairs == "world" else int(args.pairs.partition(":")[2])
         source, fresh = World(seed + 1, source.limit or 0), World(seed + 2, HELD)
     if args.plan:
-        if rank() == 0:
+        if ranks.rank() == 0:
             _plan(clip, source, args)
         return None
     if args.backbone is None and clip.projection is None:
@@ -252,7 +253,7 @@ def gather(args: argparse.Namespace) -> Material | None:
             folders.append(work_folder(args.work, clip, part))
             sets.append(embed_pairs(clip, part, folders[-1], args.shard, args.batch))
     skipped = read_manifest(folders[0])["skipped"]
-    if skipped and rank() == 0:
+    if skipped and ranks.rank() == 0:
         print(f"{skipped} pairs could not be read; {folders[0] / 'skipped.jsonl'} lists them", flush=True)
     if fresh is not None:
         train, matching, scoring = sets[0], sets[1].part(0, HELD // 2), sets[1].part(HELD // 2, HELD)
@@ -306,7 +307,7 @@ def make_bank(
     found, latents = read_up(found, matching, train) if read else pair_up(found, matching)
     dictionaries = {"image": found.image, "text": found.text}
     joint, told = _joint(clip, train, backbone)
-    bridge = fit_bridge(joint["projection"], train, dictionaries) | joint
+    bridge = joint | fit_bridge(train, dictionaries)
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
     features, top = make_features(found, latents, scoring, clues)

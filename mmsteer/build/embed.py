@@ -22,13 +22,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from PIL import Image
 
 from mmsteer.build import ranks
 from mmsteer.build.clip import Clip
-from mmsteer.build.pairs import Item, Pairs, World, clean, reason
-from mmsteer.errors import SteerError
+from mmsteer.build.pairs import Item, Pairs, World, clean
+from mmsteer.errors import SteerError, first_line
 
 T = TypeVar("T")
 SHARD = 4096
@@ -172,32 +171,21 @@ def embed_pairs(clip: Clip, source: Pairs, folder: Path, shard: int = SHARD, bat
     where nothing can be read.
     """
     manifest = {"model": clip.identity, "source": source.survey._asdict(), "shard": shard}
-    if rank() == 0:
+    if ranks.rank() == 0:
         _begin(folder, manifest)
-    _wait()
+    ranks.wait()
     if not read_manifest(folder)["complete"]:
         _embed_shards(clip, source, folder, shard, batch or batch_size(clip))
-        _wait()
-    if rank() == 0:
+        ranks.wait()
+    if ranks.rank() == 0:
         _finish(folder, complete=True)
-    _wait()
+    ranks.wait()
     return _open(folder)
 
 
 def batch_size(clip: Clip) -> int:
     """Pairs that are embedded at once unless said otherwise."""
     return 128 if clip.device == "cpu" else 256
-
-
-def rank() -> int:
-    """This process's number; the first one writes manifests and speaks."""
-    return dist.get_rank() if ranks.count() > 1 else 0
-
-
-def _wait() -> None:
-    """Until all processes are here."""
-    if ranks.count() > 1:
-        dist.barrier()
 
 
 # -- the folder --
@@ -214,7 +202,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found["model"], found["source"], found["shards"], found["complete"]
     except (ValueError, KeyError, TypeError) as error:
-        raise SteerError(f"{path} is damaged ({reason(error)}): delete {folder} and embed again") from None
+        raise SteerError(f"{path} is damaged ({first_line(error)}): delete {folder} and embed again") from None
     return found
 
 
@@ -288,7 +276,7 @@ def _about(path: Path) -> dict[str, Any]:
             return found
     except Exception as error:  # whatever the library raises for a broken file
         raise SteerError(
-            f"{path} is damaged ({reason(error)}): delete it and run again, only its pairs are embedded anew"
+            f"{path} is damaged ({first_line(error)}): delete it and run again, only its pairs are embedded anew"
         ) from error
 
 
@@ -369,13 +357,13 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
     """Embed this process's share of the shards that are missing."""
     processes, total = ranks.count(), source.survey.items
     there = {int(path.stem) for path in folder.glob("*.safetensors")}
-    _wait()  # all have looked at the folder before any writes
+    ranks.wait()  # all have looked at the folder before any writes
     missing = None if total is None else [k for k in range(-(-total // shard)) if k not in there]
 
     def own(number: int) -> bool:
-        return number % processes == rank() and number not in there if share is None else number in share
+        return number % processes == ranks.rank() and number not in there if share is None else number in share
 
-    share = None if missing is None else set(missing[rank() :: processes])
+    share = None if missing is None else set(missing[ranks.rank() :: processes])
     done = sum(record["pairs"] + record["skipped"] for record in read_manifest(folder)["shards"])
     progress = Progress(done, total)
     for number, parts in groupby(prepared(clip, source, batch, shard, own), key=lambda made: made[0]):
@@ -384,10 +372,10 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
             pairs.append(made._replace(pictures=[]))
             if made.numbers:
                 vectors.append(embed_batch(clip, made))
-            if rank() == 0:
+            if ranks.rank() == 0:
                 progress.add((len(made.numbers) + len(made.skipped)) * processes)
         _write(folder / _name(number), _shard(vectors, pairs, clip))
-        if rank() == 0:
+        if ranks.rank() == 0:
             _finish(folder, complete=False)
 
 
@@ -471,7 +459,7 @@ def _prepare(clip: Clip, piece: list[tuple[int, Item]]) -> Prepared:
         except SteerError:
             raise
         except Exception as error:  # whatever decoders raise for a broken picture
-            skipped.append({"item": number, "key": item.key, "reason": reason(error)})
+            skipped.append({"item": number, "key": item.key, "reason": first_line(error)})
     numbers, pictures, captions, truth = (list(column) for column in zip(*kept, strict=True)) if kept else ([],) * 4
     return Prepared(numbers, [clip.prepare(pictures)] if pictures else [], captions, truth, skipped)
 

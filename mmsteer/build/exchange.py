@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import torch
 
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.build import ranks
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.train import fvu
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 
 Tensors = dict[str, torch.Tensor]
@@ -35,13 +36,12 @@ def import_bank(args: argparse.Namespace) -> None:
     Where there is one a side and room for more latents, those left single are read across, as for ours.
     """
     from mmsteer.build.command import gather, make_bank
-    from mmsteer.build.embed import rank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
     found = read_dictionaries(args.folder, args.text, args.scale)  # refused before anything is embedded
     material = gather(args)
-    if material is None or rank():
+    if material is None or ranks.rank():
         return
     width, d_in = material.scoring.image.shape[1], found.image.config.d_in
     if width != d_in:
@@ -302,8 +302,9 @@ def _read_tensors(path: Path) -> Tensors:
         # of a pickle weights alone are read: no code in it runs
         found = torch.load(path, "cpu", weights_only=True) if path.suffix == ".pt" else load_file(path)
     except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SteerError(f"cannot read {path}: {told}. It must hold weights and nothing else; fetch it again") from None
+        raise SteerError(
+            f"cannot read {path}: {first_line(error)}. It must hold weights and nothing else; fetch it again"
+        ) from None
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise SteerError(f"{path} does not hold weights by name: give the file its library saved")
     return found

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 
 KINDS = ("*.safetensors", "*.json", "*.webp")
 
@@ -159,7 +159,7 @@ def _hub_errors(repo: str, offline: str) -> Iterator[None]:
     try:
         yield
     except errors.HFValidationError as error:
-        raise SteerError(f"{repo!r} cannot be a repository: write USER/NAME ({str(error).splitlines()[0]})") from error
+        raise SteerError(f"{repo!r} cannot be a repository: write USER/NAME ({first_line(error)})") from error
     except errors.GatedRepoError as error:
         raise SteerError(
             f"{repo} asks for its conditions to be accepted on its page first, then `hf auth login`"
@@ -182,9 +182,7 @@ def _hub_errors(repo: str, offline: str) -> Iterator[None]:
             raise SteerError(
                 f"the hub refuses ({status}) to act on {repo}: `hf auth login` with a token that may"
             ) from error
-        raise SteerError(
-            f"the hub answered {status} for {repo}: {str(error).splitlines()[0]}. Try again later"
-        ) from error
+        raise SteerError(f"the hub answered {status} for {repo}: {first_line(error)}. Try again later") from error
     except httpx.HTTPError as error:
         raise SteerError(f"no connection to the hub ({type(error).__name__}): {offline}") from error
 

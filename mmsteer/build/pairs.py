@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line
 from mmsteer.world.pairs import WorldPairs, digest
 
 MOST_PIXELS = 16_000_000
@@ -96,7 +96,7 @@ class Pairs:
                 yield number, item.picture()
             except Exception as error:  # whatever decoders raise
                 raise SteerError(
-                    f"{item.key} could be read when it was embedded and cannot now ({reason(error)}): put it back"
+                    f"{item.key} could be read when it was embedded and cannot now ({first_line(error)}): put it back"
                 ) from error
 
 
@@ -267,7 +267,7 @@ def _members(file: Path) -> Iterator[tuple[str, str, _Place]]:
                     yield found[1], found[2].lower(), (member.offset_data, member.size)
     except (tarfile.TarError, OSError) as error:
         raise SteerError(
-            f"cannot read {file} as a tar ({reason(error)}): it is cut off, compressed or no tar; fetch it anew, or pack it "
+            f"cannot read {file} as a tar ({first_line(error)}): it is cut off, compressed or no tar; fetch it anew, or pack it "
             "without compression"
         ) from error
 
@@ -310,7 +310,7 @@ class Parquet(Pairs):
         try:
             opened = parquet.ParquetFile(file)
         except Exception as error:  # whatever pyarrow raises for a damaged file
-            raise SteerError(f"cannot read {file} as parquet ({reason(error)}): fetch it anew") from error
+            raise SteerError(f"cannot read {file} as parquet ({first_line(error)}): fetch it anew") from error
         return opened, *_columns(opened.schema_arrow.names, self._columns, file.name)
 
     def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
@@ -397,7 +397,7 @@ class Hub(Pairs):
 
     def _unreachable(self, error: Exception) -> SteerError:
         return SteerError(
-            f"cannot open the data set {self._id} ({reason(error)}): check its name, split and revision, the network and, "
+            f"cannot open the data set {self._id} ({first_line(error)}): check its name, split and revision, the network and, "
             "where it is gated, `hf auth login`"
         )
 
@@ -453,12 +453,6 @@ def decode(data: bytes) -> Image.Image:
 def clean(caption: str) -> str:
     """A caption in one line, of what UTF-8 can say."""
     return " ".join(caption.encode("utf-8", "replace").decode().split())
-
-
-def reason(error: BaseException) -> str:
-    """The first line of what an exception says."""
-    said = str(error).strip()
-    return said.splitlines()[0][:200] if said else type(error).__name__
 
 
 def _check_bytes(size: int) -> None:

@@ -13,9 +13,20 @@ def count() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """This process's number; the first one writes manifests and speaks."""
+    return dist.get_rank() if count() > 1 else 0
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if count() > 1:
+        dist.barrier()
+
+
 def share(x: torch.Tensor) -> torch.Tensor:
     """This process's rows of `x`, which every process has."""
-    return x[dist.get_rank() :: count()] if count() > 1 else x
+    return x[rank() :: count()] if count() > 1 else x
 
 
 def total(x: torch.Tensor) -> torch.Tensor:

@@ -176,7 +176,15 @@ def make_features(
         for t, a in zip(true, automatic, strict=True)
     ]
     rank = {"truth": 0, "words": 1, "property": 1, None: 2}
-    order = sorted(range(len(latents)), key=lambda k: (rank[named[k][2]], modality[k], -(named[k][1] or 0)))
+    # strength is told in units of the side a feature acts on: what never fires there, here, has none and is left out
+    units = [
+        float(unit_image[k] if modality[k] == "vision" or latents[k][1] is None else unit_text[k])
+        for k in range(len(latents))
+    ]
+    order = sorted(
+        (k for k in range(len(latents)) if units[k] > 0),
+        key=lambda k: (rank[named[k][2]], modality[k], -(named[k][1] or 0)),
+    )
     titles = distinct([named[k][0] or f"feature {number}" for number, k in enumerate(order)])
     features, top = [], {}
     for number, k in enumerate(order):
@@ -184,7 +192,6 @@ def make_features(
         strength = z_image[:, k] + z_text[:, k]
         best = [int(i) for i in np.argsort(-strength)[:9]]
         top[number] = best
-        unit = unit_image[k] if modality[k] == "vision" or text_latent is None else unit_text[k]
         s, (_, sure, named_by) = scores[k], named[k]
         features.append(
             Feature(
@@ -192,7 +199,7 @@ def make_features(
                 modality_paper=paper[k], mds=round(s.mds, 4), mds_low=round(s.low, 4), mds_high=round(s.high, 4),
                 n_pairs=s.n_pairs, energy_ratio=round(s.energy_ratio, 4), cofiring=round(s.cofiring, 3),
                 p_both=round(s.p_both, 4), rate_image=round(s.rate_image, 5), rate_text=round(s.rate_text, 5),
-                image_latent=image_latent, text_latent=text_latent, unit=round(float(unit), 6), named_by=named_by,
+                image_latent=image_latent, text_latent=text_latent, unit=round(units[k], 6), named_by=named_by,
                 automatic=automatic[k].text, automatic_score=round(automatic[k].score, 4),
                 mds_both=None if np.isnan(s.both) else round(s.both, 4), words=words[k],
                 top_captions=tuple(scoring.captions[i] for i in best[:5]),

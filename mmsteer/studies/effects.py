@@ -23,8 +23,9 @@ from mmsteer.build.embed import load_clip
 from mmsteer.build.label import known_value
 from mmsteer.diffuse import render
 from mmsteer.edit import Edit
+from mmsteer.plan import Move, Plan
 from mmsteer.prompt import encode
-from mmsteer.steer import Move, Plan, Steerer
+from mmsteer.steer import Steerer
 from mmsteer.studies.report import Share, share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, captions

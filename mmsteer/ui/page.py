@@ -77,7 +77,7 @@ class _Page:
             edits, steerer = edits_of(self.bank, value), self.loading.wait()
             result = steerer.steer(prompt, edits, int(seed), sampler)
             read = self.reading.told(steerer, result) if result.recipe.edits else ""
-            own = [(f, amount) for f, amount in steerer.features_of(prompt) if f.named_by][:ACTIVE]
+            own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
         except SteerError as error:
             return gr.skip(), problem(str(error)), gr.skip()
         except Exception:
@@ -171,9 +171,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         seed.submit(**drawing)
         shelf.release(**drawing)
         for k, shortcut in enumerate(shortcuts):
-            shortcut.click(lambda k=k: page.preset(page.presets[k]), None, [prompt, seed, shelf], **quiet).then(
-                **drawing
-            )
+            shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
     return demo
 
 

@@ -105,7 +105,7 @@ function details(row, feature) {
     make("label", { class: "mm-words" }, "the slider", modes),
     make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...chips),
-    props.phases ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"), ...ends) : null);
+    make("div", { class: "mm-ends" }, make("span", {}, "part of the run"), ...ends));
 }
 
 function line(row) {

@@ -19,12 +19,12 @@ CHIPS = 18  # features offered by a search
 _LABELS = {"id", "mode", "strength", "on", "locked", "words", "start", "end"}
 
 
-def rack(bank: FeatureBank, edits: Sequence[Edit], phases: bool = True) -> gr.HTML:
-    """The component; it says `release` whenever its edits have changed. `phases`: whether an edit may act on a part of the run."""
+def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
+    """The component; it says `release` whenever its edits have changed."""
     return gr.HTML(
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
-        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS, phases=phases,
+        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
     )  # fmt: skip
 
 

@@ -1,0 +1,58 @@
+"""Whether a bank fits a backbone: the map it brings, and the probe prompts by which it knows its text encoder."""
+
+from typing import TYPE_CHECKING
+
+from mmsteer.backbone import Backbone
+from mmsteer.bank import FeatureBank
+from mmsteer.errors import SteerError
+from mmsteer.joint import JointSpace
+from mmsteer.prompt import encode
+
+if TYPE_CHECKING:
+    import torch
+
+# Prompts by which a bank knows the text encoder that it was made for, and the least cosine they must agree with.
+PROBES = ("a cat", "a photo of a red car at night", "two people on a beach", "an oil painting of a house in the snow")
+LEAST_AGREEMENT = 0.9
+
+
+def joint_of(bank: FeatureBank) -> JointSpace:
+    """The joint space as a bank's bridge has it."""
+    parts = ("projection", "offset", "inverse", "inverse_pooled")
+    return JointSpace(**{part: bank.bridge[part] for part in parts if part in bank.bridge})
+
+
+def probe(backbone: Backbone, joint: JointSpace) -> "torch.Tensor":
+    """Where the probe prompts arrive in the joint space, `[n_probes, d_joint]`."""
+    return joint.project(encode(backbone, list(PROBES)).last)[0]
+
+
+def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
+    """SteerError unless the bank's bridge was made for this backbone's text encoder.
+
+    Known by what it does: a few probe prompts must arrive at the joint vectors that were written down with the bridge.
+    """
+    made_for, found = bank.meta.get("backbone", "an unknown backbone"), backbone.family
+    cure = (
+        f"{backbone.name} is {found.title}, whose CLIP is {found.clip}: give a bank of that CLIP, fitted to it with "
+        f"`python -m mmsteer bank bridge BANK --backbone {backbone.name} --clip CLIP`"
+    )
+    width = len(bank.bridge["projection"])
+    if width != backbone.width:
+        raise SteerError(
+            f"the bank was made for {made_for}, whose text rows are {width} wide; those here are {backbone.width}. {cure}"
+        )
+    if found.pooled and "inverse_pooled" not in bank.bridge:
+        raise SteerError(f"the bank's bridge, made for {made_for}, does not reach the pooled vector. {cure}")
+    if found.image and len(bank.bridge["mean_image"]) != backbone.pipeline.image_normalizer.mean.shape[-1]:
+        raise SteerError(
+            f"the bank, made for {made_for}, lives in another joint space than the image embedding. {cure}"
+        )
+    if "probes" not in bank.bridge:
+        raise SteerError(f"the bank was made for a CLIP alone, not for a text encoder that a pipeline reads. {cure}")
+    agreement = float((probe(backbone, joint) * bank.bridge["probes"]).sum(1).mean())
+    if agreement < LEAST_AGREEMENT:
+        raise SteerError(
+            f"the bank was made for {made_for}, another text encoder than this one: probe prompts agree with a cosine of "
+            f"{agreement:.2f}. {cure}"
+        )
