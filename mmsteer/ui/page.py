@@ -132,6 +132,11 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
                 )
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
+                gr.HTML('<p class="mm-try">Try one of these</p>')
+                with gr.Row(elem_id="mm-presets"):
+                    shortcuts = [
+                        gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
+                    ]
                 with gr.Row(elem_id="mm-under"):
                     gr.HTML(views())
                     given = gr.UploadButton(
@@ -140,11 +145,6 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                 notice = gr.HTML(elem_id="mm-notice")
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
-                gr.HTML('<p class="mm-try">Try one of these</p>')
-                with gr.Row(elem_id="mm-presets"):
-                    shortcuts = [
-                        gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
-                    ]
 
         with tabs, gr.Tab("Are the labels right?") as tab:
             proof = gr.HTML(elem_id="mm-labels")
