@@ -1,11 +1,9 @@
 """The page: prompt, seed, a rack of feature sliders, before and after. Built from a bank; the model may come later.
 
-Handlers are short calls to `Steerer`. Every message a visitor sees is made in `_Page.draw`, and none is a traceback.
+Handlers are short calls to `Steerer`; what goes wrong is told by `attempt`, never as a traceback. Each other tab is a file.
 """
 
-import logging
 import random
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,9 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.badge import active, legend
-from mmsteer.ui.compare import compare, problem, skeleton, status, views
+from mmsteer.ui.compare import compare, skeleton, status, views
 from mmsteer.ui.keep import history, read_file
+from mmsteer.ui.loading import Loading, attempt
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
@@ -28,37 +27,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ACTIVE = 12  # features of a prompt that are shown
-_LOG = logging.getLogger(__name__)
-
-
-class Loading:
-    """The steerer, loaded in the background; whoever needs it waits for it."""
-
-    def __init__(self, load: "Callable[[], Steerer]") -> None:
-        self._load = load
-        self._result: Steerer | None = None
-        self._error: SteerError | None = None
-        self._done = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._load()
-        except SteerError as error:
-            self._error = error
-        except Exception:
-            _LOG.exception("loading failed")
-            self._error = SteerError("The model could not be loaded; the server's log says why.")
-        finally:
-            self._done.set()
-
-    def wait(self) -> "Steerer":
-        """The steerer; SteerError if it could not be loaded."""
-        self._done.wait()
-        if self._result is None:
-            assert self._error is not None
-            raise self._error
-        return self._result
 
 
 class _Page:
@@ -71,20 +39,18 @@ class _Page:
     def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
         """Before and after for the rack as it stands, and the prompt's own features; on bad input the pictures stay and a
         sentence says why."""
-        try:
+
+        def steered() -> tuple[Any, str, Any]:
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             edits, steerer = edits_of(self.bank, value), self.loading.wait()
             result = steerer.steer(prompt, edits, int(seed), sampler)
             read = self.reading.told(steerer, result) if result.recipe.edits else ""
             own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
-        except SteerError as error:
-            return gr.skip(), problem(str(error)), gr.skip()
-        except Exception:
-            _LOG.exception("drawing failed")
-            told = problem("Something went wrong while drawing; the server's log says what. Please try again.")
-            return gr.skip(), told, gr.skip()
-        return compare(result), status(result, self.bank.faithfulness) + read, active(own)
+            return compare(result), status(result, self.bank.faithfulness) + read, active(own)
+
+        shown, wrong = attempt(steered)
+        return shown or (gr.skip(), wrong, gr.skip())
 
     def preset(self, preset: Preset) -> list[Any]:
         """Prompt, seed and rack of a preset."""
@@ -97,11 +63,13 @@ class _Page:
 
     def restore(self, give: "Callable[[], Recipe]") -> list[Any]:
         """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words."""
-        try:
+
+        def restored() -> list[Any]:
             recipe = give()
             return [recipe.prompt, recipe.seed, rows(self.bank, recipe.edits), recipe.sampler, ""]
-        except SteerError as error:
-            return [*[gr.skip()] * 4, problem(str(error))]
+
+        shown, wrong = attempt(restored)
+        return shown or [*[gr.skip()] * 4, wrong]
 
 
 def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
@@ -178,7 +146,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 def launch_settings() -> dict[str, Any]:
     """What `launch` needs for this page: looks, and no more of a visitor kept than one call takes."""
     return {
-        "css": (HERE / "page.css").read_text(),
+        "css": "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css"))),
         "head": (HERE / "page.html").read_text(),
         "theme": gr.themes.Base(
             primary_hue="teal", neutral_hue="gray", radius_size="lg", font=["system-ui", "sans-serif"],
