@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Modality = Literal["vision", "language", "cross"]
 NamedBy = Literal["truth", "words", "property", "person"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-SCHEMA = 3  # who named a feature
+SCHEMA = 4  # where a text lies along an effect that is absent
 _LONGEST_NAME = 60  # characters
 _CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
@@ -171,7 +171,8 @@ class FeatureBank:
     def bridge(self) -> "dict[str, torch.Tensor]":
         """projection `[d_text, d_joint]`; of a fitted map also offset `[d_joint]`, inverse `[d_joint, d_text]` and, for
         backbones with a pooled vector, inverse_pooled `[d_joint, d_pooled]`; probes `[n_probes, d_joint]`; effect_image,
-        effect_text `[n_latents, d_joint]`; mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
+        effect_text `[n_latents, d_joint]`, rest_image, rest_text `[n_latents]`: where a vector without the latent lies along
+        its effect, in activation (or effect_shared, rest_shared); mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
         `[d_joint, d_joint]`; gauge_p99 `[]`."""
         from safetensors.torch import load_file
 

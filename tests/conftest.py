@@ -97,6 +97,7 @@ def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
     ]  # fmt: skip
     bridge = joint | {
         "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
+        "rest_image": torch.ones(LATENTS), "rest_text": torch.ones(LATENTS),  # no vector of unit length lies farther along
         "mean_text": torch.zeros(width), "mean_image": torch.zeros(width),
         "gauge_mean": torch.zeros(width), "gauge_precision": torch.eye(width), "gauge_p99": torch.tensor(1.0),
     }  # fmt: skip

@@ -129,10 +129,12 @@ def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
         sae.W_enc.copy_(torch.eye(2))
         sae.W_dec.copy_(torch.eye(2))
     x = torch.tensor([[2.0, -1.0], [4.0, -3.0], [-1.0, -2.0], [-3.0, -4.0]])
-    found = effects(sae, x)
+    found, rest = effects(sae, x)
     # latent 0 fires on the first two rows, 3 on average: (3, -2) - (-2, -3), over 3; latent 1 never does
     assert found[0].tolist() == pytest.approx([5 / 3, 1 / 3])
     assert found[1].tolist() == [0.0, 1.0]
+    # where latent 0 is silent the mean is (-2, -3): along (5, 1) / 3 that is -13/3 of a squared length of 26/9
+    assert rest[0].item() == pytest.approx(-13 / 3 / (26 / 9))
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():

@@ -87,6 +87,25 @@ def test_remove_takes_out_what_the_prompt_has_and_pushes_vision_features_the_oth
     assert torch.allclose(warm, -1.5 * 0.5 * tiny.bank.dictionaries["image"].W_dec[2], atol=1e-6)
 
 
+@pytest.mark.parametrize(("along", "taken"), [(0.2, 0.0), (0.4, 0.4)])
+def test_what_a_silent_feature_has_lost_to_others_is_taken_out_from_half_a_unit_on(tiny: Steerer, along, taken):
+    encoded = encode(tiny.backbone, [PROMPT])
+    x = tiny.joint.project(encoded.last)[0][0]
+    dictionary = tiny.bank.dictionaries["text"]
+    silent = next(f for f in tiny.bank.features if f.side == "text" and dictionary.encode(x)[f.latent] == 0)
+    row = dictionary.W_dec[silent.latent]  # of unit length; the feature's unit is 0.5
+    rest = tiny.bank.bridge["rest_text"].clone()
+    rest[silent.latent] = x @ row - along
+    bank = FeatureBank(
+        tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.bridge | {"rest_text": rest}
+    )
+    steerer = Steerer(tiny.backbone, bank)
+    removed = steerer.plan(encoded, [Edit(silent.id, "remove")]).shift[0]
+    assert torch.allclose(removed, -taken * row, atol=1e-5)
+    clamped = steerer.plan(encoded, [Edit(silent.id, "set", 1.5)]).shift[0]
+    assert torch.allclose(clamped, (1.5 * 0.5 - taken) * row, atol=1e-5)
+
+
 def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
     encoded = encode(tiny.backbone, [PROMPT])
     dictionary = tiny.bank.dictionaries["text"]

@@ -102,8 +102,11 @@ def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> d
     precision = torch.linalg.inv(covariance + ridge)
     centred = ((part - mean_text) for _, part in parts(pairs.text))
     distance = torch.cat([((rows @ precision) * rows).sum(1).clamp(min=0).sqrt() for rows in centred])
+    acting: dict[str, torch.Tensor] = {}
+    for side, dictionary in dictionaries.items():
+        acting[f"effect_{side}"], acting[f"rest_{side}"] = effects(dictionary, getattr(pairs, side))
     return {
-        **{f"effect_{side}": effects(dictionary, getattr(pairs, side)) for side, dictionary in dictionaries.items()},
+        **acting,
         "mean_text": mean_text,
         "mean_image": mean_image,
         "gauge_mean": mean_text.clone(),
@@ -112,9 +115,9 @@ def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> d
     }
 
 
-def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
+def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """What goes with each latent: mean of rows `x [N, d_joint]` where it fires minus where it is silent, per unit of its
-    activation, `[n_latents, d_joint]`.
+    activation, `[n_latents, d_joint]`; and how far the mean row where it is silent lies along that, `[n_latents]`.
 
     Not the decoder's row. In nested levels that is only what the coarser latents, which fire along, leave over: of
     "panda" it had a cosine of 0.4 with the whole difference, and adding it drew no panda.
@@ -126,6 +129,7 @@ def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> torch.Tensor:
         fires = (code > 0).float()
         count, unit = count + fires.sum(0)[:, None], unit + code.sum(0)[:, None]
         inside, everything = inside + fires.T @ rows, everything + rows.sum(0)
-    difference = inside / count.clamp(min=1) - (everything - inside) / (len(x) - count).clamp(min=1)
-    unit = unit / count.clamp(min=1)
-    return torch.where(count > 0, difference / unit.clamp(min=1e-6), dictionary.W_dec)
+    silent = (everything - inside) / (len(x) - count).clamp(min=1)
+    difference, unit = inside / count.clamp(min=1) - silent, unit / count.clamp(min=1)
+    effect = torch.where(count > 0, difference / unit.clamp(min=1e-6), dictionary.W_dec)
+    return effect, (silent * effect).sum(1) / effect.square().sum(1).clamp(min=1e-12)

@@ -316,15 +316,14 @@ def as_shared(
     """Features, bridge and dictionaries of a bank whose one dictionary serves both sides.
 
     A vision-only feature acts by what goes with it in pictures, all others by what goes with them in captions: rows of
-    `effect_image` and `effect_text` become one `effect_shared`.
+    `effect_image` and `effect_text` become one `effect_shared`, and so with `rest`.
     """
-    effect = bridge["effect_text"].clone()
-    for feature in features:
-        if feature.modality == "vision" and feature.image_latent is not None:
-            effect[feature.image_latent] = bridge["effect_image"][feature.image_latent]
-    rest = {key: value for key, value in bridge.items() if key not in ("effect_image", "effect_text")}
-    shared = [replace(feature, shared=True) for feature in features]
-    return shared, {**rest, "effect_shared": effect}, {"shared": dictionary}
+    seen = [f.image_latent for f in features if f.modality == "vision" and f.image_latent is not None]
+    merged = {key: value for key, value in bridge.items() if not key.startswith(("effect_", "rest_"))}
+    for name in ("effect", "rest"):
+        merged[f"{name}_shared"] = bridge[f"{name}_text"].clone()
+        merged[f"{name}_shared"][seen] = bridge[f"{name}_image"][seen]
+    return [replace(feature, shared=True) for feature in features], merged, {"shared": dictionary}
 
 
 # -- out --
