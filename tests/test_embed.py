@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.build.clip import Clip
 from mmsteer.build.command import default_levels, set_apart
-from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared
+from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
 from mmsteer.build.examples import look_again
 from mmsteer.build.shards import read_manifest
 from mmsteer.build.sources import World, open_pairs
@@ -244,11 +245,41 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
         SteerError, match=r"holds embeddings of another model: id backbone/clip.*this one is id .*siglip"
     ):
         embed_pairs(other, open_pairs(str(dozen)), tmp_path / "e")
-    with pytest.raises(SteerError, match="another source: .*items 12; this one is .*items 11"):
-        embed_pairs(clip, open_pairs(str(dozen), 11), tmp_path / "e")
+    with pytest.raises(SteerError, match="another source: .*kind folder, name dozen.*; this one is .*kind world"):
+        embed_pairs(clip, World(3, 12), tmp_path / "e")
     (tmp_path / "e" / "manifest.json").write_text("{")
     with pytest.raises(SteerError, match=r"manifest.json is damaged"):
         embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complete):
+    folder = write_folder(tmp_path / "p", 12)
+    work = work_folder(tmp_path / "w", clip, open_pairs(str(folder)))
+    embed_pairs(clip, open_pairs(str(folder)), work, shard=5)
+    if not complete:
+        (work / "00002.safetensors").unlink()
+    for name in ("000.png", "001.png"):
+        (folder / name).rename(folder / f"_{name}")
+    (folder / "_000.png").rename(folder / "001.png")
+    (folder / "_001.png").rename(folder / "000.png")
+    source = open_pairs(str(folder))
+    assert work_folder(tmp_path / "w", clip, source) == work
+    with pytest.raises(
+        SteerError, match=r"pairs of p have changed since .* was begun \(12 then, 12 now; .*delete that folder"
+    ):
+        embed_pairs(clip, source, work, shard=5)
+    shutil.rmtree(work)
+    assert len(embed_pairs(clip, source, work, shard=5).captions) == 12
+
+
+def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
+    folders = [write_folder(tmp_path / name, 3) for name in ("a", "b")]
+    for folder in folders:
+        (folder / "metadata.csv").write_text("file_name,text,other\n000.png,a cat,a dog\n")
+    asked = [(str(folders[0]), None, None), (str(folders[1]), None, None), (str(folders[0]), 1, None)]
+    asked += [(str(folders[0]), None, "file_name,other")]
+    assert len({work_folder(tmp_path, clip, open_pairs(*one)) for one in asked}) == 4
 
 
 @pytest.mark.parametrize("damage", ["corrupt", "truncated"])
@@ -351,6 +382,57 @@ def test_held_out_pairs_are_at_even_distances_whatever_was_skipped():
     assert fewer[1].items.tolist() == [4, 14, 24, 34]
     with pytest.raises(SteerError, match="leaves none to score on"):
         set_apart(pairs.part(0, 3), 0.2)
+
+
+def write_twice(home: Path, kind: str) -> tuple[str, list[str]]:
+    """Twelve pictures with five captions each, all over the source: where they are, and the picture of each pair."""
+    home.mkdir()
+    order = np.random.default_rng(0).permutation(60) % 12
+    rng = np.random.default_rng(1)
+    pictures = [Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)) for _ in range(12)]
+    data = []
+    for number in range(12):
+        pictures[number].save(home / f"{number}.png")
+        data.append((home / f"{number}.png").read_bytes())
+    captions = [f"words {k} of picture {number}" for k, number in enumerate(order)]
+    pairs = list(zip(order.tolist(), captions, strict=True))
+    if kind == "csv":
+        rows = ["file_name,text", *(f"{number}.png,{caption}" for number, caption in pairs)]
+        (home / "metadata.csv").write_text("\n".join(rows))
+    elif kind == "jsonl":
+        rows = [json.dumps({"file_name": f"{number}.png", "text": caption}) for number, caption in pairs]
+        (home / "metadata.jsonl").write_text("\n".join(rows))
+    elif kind == "parquet":
+        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pyarrow.table(
+            {"image": [data[number] for number, _ in pairs], "text": [caption for _, caption in pairs]}
+        )
+        parquet.write_table(table, home / "0.parquet")
+    else:  # the same picture under several names
+        for number in range(12):
+            (home / f"{number}.png").unlink()
+        (home / "x").mkdir()
+        for k, (number, caption) in enumerate(pairs):
+            (home / "x" / f"{k:02d}.png").write_bytes(data[number])
+            (home / "x" / f"{k:02d}.txt").write_text(caption)
+        if kind == "tar":
+            with tarfile.open(home / "0.tar", "w") as tar:
+                for path in sorted((home / "x").iterdir()):
+                    tar.add(path, path.name)
+            return str(home / "0.tar"), captions
+    return str(home), captions
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "folder", "tar"])
+def test_captions_of_one_picture_stay_on_one_side_of_the_split(clip, tmp_path, kind):
+    source, captions = write_twice(tmp_path / "p", kind)
+    pairs = embed_pairs(clip, open_pairs(source), tmp_path / "e", shard=16, batch=8)
+    parts = set_apart(pairs, 0.3)
+    assert sorted(caption for part in parts for caption in part.captions) == sorted(captions)
+    seen = [{caption.split()[-1] for caption in part.captions} for part in parts]
+    assert all(seen)
+    assert sum(map(len, seen)) == 12
+    assert all(len(part.captions) == 5 * len(pictures) for part, pictures in zip(parts, seen, strict=True))
 
 
 def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():

@@ -270,21 +270,24 @@ def gather(args: argparse.Namespace) -> Material | None:
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
     """Pairs to train on, to match on and to score on; the latter two in memory, taken in turn.
 
-    Held out are items at even distances, by their numbers in the source: always the same ones, and from all of it, however
-    it is ordered. At most `HELD`.
+    Held out are pictures at even distances, by their numbers in the source: always the same ones, and from all of it, however
+    it is ordered; with each go all of its captions. At most `HELD` pairs.
     """
     import numpy as np
 
     from mmsteer.build.vectors import spread
 
-    held = np.flatnonzero(np.floor((pairs.items + 1) * share) > np.floor(pairs.items * share))
-    held = held[spread(len(held), HELD)]
+    leader = pairs.items[pairs.leaders]
+    apart = np.floor((leader + 1) * share) > np.floor(leader * share)
+    held = np.unique(leader[apart])
+    held = held[spread(len(held), HELD * len(held) // max(1, apart.sum()))]
     if len(held) < 2:
         raise SteerError(
             f"{share:g} of {len(pairs.items)} pairs leaves none to score on: give more pairs, or a larger --held-out"
         )
-    rest = np.setdiff1d(np.arange(len(pairs.items)), held)
-    return pairs.only(rest), pairs.only(held[::2]).part(0, HELD), pairs.only(held[1::2]).part(0, HELD)
+    kinds = (~np.isin(leader, held), np.isin(leader, held[::2]), np.isin(leader, held[1::2]))
+    train, matching, scoring = (pairs.only(np.flatnonzero(kind)) for kind in kinds)
+    return train, matching.part(0, HELD), scoring.part(0, HELD)
 
 
 def make_bank(

@@ -56,7 +56,7 @@ def embed(clip_folder: Path, seed: int, count: int, work: Path) -> Embedded:
 
 def work_folder(work: Path, clip: Clip, source: Pairs) -> Path:
     """Where in `work` the embeddings of a source by a model are kept."""
-    what = f"{clip.identity['digest']} {clip.identity['dtype']} {source.survey}"
+    what = f"{clip.identity['digest']} {clip.identity['dtype']} {source.address}"
     name = "".join(letter if letter.isalnum() else "-" for letter in source.name)[:40].strip("-")
     return work / f"pairs-{name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
@@ -90,7 +90,10 @@ class Prepared(NamedTuple):
     """Some pairs as the model takes them, and what could not be read."""
 
     numbers: list[int]
-    pictures: list[dict[str, torch.Tensor]]
+    """In the source."""
+    inputs: list[dict[str, torch.Tensor]]
+    pictures: list[int]
+    """Fingerprints."""
     captions: list[str]
     truth: list[tuple[np.ndarray, np.ndarray] | None]
     skipped: list[dict[str, Any]]
@@ -132,7 +135,7 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
     for number, parts in groupby(prepared(clip, source, batch, shard, own), key=lambda made: made[0]):
         vectors, read = [], []
         for _, made in parts:
-            read.append(made._replace(pictures=[]))
+            read.append(made._replace(inputs=[]))
             if made.numbers:
                 vectors.append(embed_batch(clip, made))
             if ranks.rank() == 0:
@@ -144,8 +147,8 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
 
 def embed_batch(clip: Clip, made: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit vectors `[B, d_joint]` of pictures and captions, left on the device."""
-    names = made.pictures[0].keys()
-    image = clip.pictures({name: torch.cat([part[name] for part in made.pictures]) for name in names})
+    names = made.inputs[0].keys()
+    image = clip.pictures({name: torch.cat([part[name] for part in made.inputs]) for name in names})
     text = clip.captions(made.captions)
     if image.shape != text.shape:
         raise SteerError(
@@ -158,7 +161,7 @@ def _shard(vectors: list[tuple[torch.Tensor, torch.Tensor]], read: list[Prepared
     sides = [torch.cat(side).to("cpu", dtype) for side in zip(*vectors, strict=True)] or [torch.zeros(0, 1)] * 2
     whole = _joined(read)
     truth = [known for known in whole.truth if known is not None]
-    return Shard(sides[0], sides[1], whole.captions, whole.numbers, truth, whole.skipped)
+    return Shard(sides[0], sides[1], whole.captions, whole.numbers, whole.pictures, truth, whole.skipped)
 
 
 def _joined(parts: Iterable[Prepared]) -> Prepared:
@@ -211,7 +214,14 @@ def _prepare(clip: Clip, piece: list[tuple[int, Item]]) -> Prepared:
         except Exception as error:  # whatever decoders raise for a broken picture
             skipped.append({"item": number, "key": item.key, "reason": first_line(error)})
     numbers, pictures, captions, truth = (list(column) for column in zip(*kept, strict=True)) if kept else ([],) * 4
-    return Prepared(numbers, [clip.prepare(pictures)] if pictures else [], captions, truth, skipped)
+    inputs = [clip.prepare(pictures)] if pictures else []
+    return Prepared(numbers, inputs, [_fingerprint(picture) for picture in pictures], captions, truth, skipped)
+
+
+def _fingerprint(picture: Image.Image) -> int:
+    """64 bits of what a picture shows: the same for each of its captions, whatever it is called or packed in."""
+    found = hashlib.blake2b(picture.tobytes(), digest_size=8, person=repr(picture.size).encode()[:16])
+    return int.from_bytes(found.digest(), "little", signed=True)
 
 
 def _ahead(stream: Iterator[T], depth: int) -> Iterator[T]:

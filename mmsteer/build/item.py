@@ -31,6 +31,8 @@ class Item(NamedTuple):
     caption: Callable[[], str]
     truth: tuple[np.ndarray, np.ndarray] | None = None
     """Of the world: factors and which of them the caption mentions, both `[n_factors]`."""
+    files: tuple[Path, ...] = ()
+    """Where picture and caption lie, if in files of their own."""
 
 
 def decode(data: bytes) -> Image.Image:

@@ -5,7 +5,8 @@ decoded picture. Sources are data: nothing in them is run, and what climbs out o
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -32,7 +33,8 @@ class Survey(NamedTuple):
     items: int | None
     """None where only reading to the end would tell."""
     digest: str
-    """Of the items' keys: another one means that items were added, taken away or renamed."""
+    """Of the items' keys, and of the size and time of change of all files: another one means that items were added, taken
+    away, renamed or rewritten."""
 
 
 class Pairs:
@@ -40,8 +42,17 @@ class Pairs:
 
     kind = ""
 
-    def __init__(self, name: str, limit: int | None = None) -> None:
-        self.name, self.limit = name, limit
+    def __init__(
+        self,
+        name: str,
+        limit: int | None = None,
+        columns: str | None = None,
+        place: Path | None = None,
+        files: Sequence[Path] = (),
+    ) -> None:
+        self.name, self.limit, self.columns, self.files = name, limit, columns, files
+        self.address = f"{place.resolve() if place else name} {columns} {limit}"
+        """Which pairs these are, wherever they change: sources of one name lie in different places. Kept to oneself."""
 
     def stream(self) -> Iterator[Item]:
         """All items in their order."""
@@ -56,13 +67,14 @@ class Pairs:
     @cached_property
     def survey(self) -> Survey:
         """Counts the items, once. SteerError where there are none, or where the source cannot be read or climbs out of its folder."""
-        keys, count = hashlib.sha256(), 0
-        for item in islice(self.stream(), self.limit):
-            keys.update(item.key.encode("utf-8", "surrogatepass") + b"\n")
+        seen, count = hashlib.sha256(), 0
+        seen.update(_state(self.files))
+        for _, item in self.items():
+            seen.update(item.key.encode("utf-8", "surrogatepass") + b"\n" + _state(item.files))
             count += 1
         if not count:
             raise SteerError(f"there is no captioned picture in {self.name}: {KINDS}")
-        return Survey(self.kind, self.name, count, keys.hexdigest()[:16])
+        return Survey(self.kind, self.name, count, seen.hexdigest()[:16])
 
     def pictures(self, numbers: Collection[int]) -> Iterator[tuple[int, Image.Image]]:
         """The pictures of some items, in the source's order. SteerError for one that cannot be read (any more)."""
@@ -78,3 +90,15 @@ class Pairs:
 
 def title(files: list[Path]) -> str:
     return files[0].name if len(files) == 1 else f"{files[0].name} … {files[-1].name} ({len(files)} files)"
+
+
+def _state(files: Sequence[Path]) -> bytes:
+    """Size and time of change of each file: what a rewritten one cannot keep, and telling costs no reading."""
+    found = b""
+    for file in files:
+        try:
+            told = os.stat(file)
+            found += f"{told.st_size} {told.st_mtime_ns}\n".encode()
+        except OSError:
+            found += b"missing\n"
+    return found

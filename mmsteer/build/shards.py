@@ -36,6 +36,12 @@ def begin(folder: Path, manifest: dict[str, Any]) -> None:
     found = read_manifest(folder)
     for key, meant in manifest.items():
         if found.get(key) != meant:
+            if key == "source" and all(found[key].get(part) == meant[part] for part in ("kind", "name")):
+                raise SteerError(
+                    f"the pairs of {meant['name']} have changed since {folder} was begun ({found[key].get('items')} then, "
+                    f"{meant['items']} now; pictures or captions were added, taken away, renamed or rewritten): put them back, "
+                    "or delete that folder to embed all anew"
+                )
             was, now = (_short(value) for value in (found.get(key), meant))
             raise SteerError(
                 f"{folder} holds embeddings of another {key}: {was}; this one is {now}. Give another --work, or delete that "
@@ -96,6 +102,8 @@ class Shard(NamedTuple):
     captions: list[str]
     items: list[int]
     """Their numbers in the source."""
+    pictures: list[int]
+    """Fingerprints: the same for pairs of one picture."""
     truth: list[tuple[np.ndarray, np.ndarray]]
     """Factors and which of them are mentioned, `[n_factors]` each; empty where they are not known."""
     skipped: list[dict[str, Any]]
@@ -115,6 +123,7 @@ def write_shard(folder: Path, number: int, shard: Shard) -> None:
         "captions": torch.from_numpy(np.frombuffer(b"".join(captions), np.uint8).copy()),
         "ends": torch.tensor([len(caption) for caption in captions], dtype=torch.int64).cumsum(0),
         "items": torch.tensor(shard.items, dtype=torch.int64),
+        "pictures": torch.tensor(shard.pictures, dtype=torch.int64),
         "factors": torch.from_numpy(factors),
         "mentioned": torch.from_numpy(mentioned),
     }
@@ -175,9 +184,9 @@ def open_shards(folder: Path) -> Embedded:
             with safe_open(folder / record["file"], "pt") as file:
                 for name in file.keys():  # noqa: SIM118  it is no dict
                     fields.setdefault(name, []).append(file.get_tensor(name))
-    items = torch.cat(fields["items"])
+    items, pictures = (torch.cat(fields[name]) for name in ("items", "pictures"))
     where = torch.arange(len(items))
     captions = Captions(list(zip(fields["captions"], fields["ends"], strict=True)), where)
     truth = [torch.cat(fields[name]).numpy() for name in ("factors", "mentioned")]
     image, text = (cast(torch.Tensor, Rows([part.numpy() for part in fields[s]], where)) for s in ("image", "text"))
-    return Embedded(image, text, captions, truth[0], truth[1], items.numpy())
+    return Embedded(image, text, captions, truth[0], truth[1], items.numpy(), pictures.numpy())

@@ -83,13 +83,14 @@ class Folder(Pairs):
     kind = "folder"
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
-        super().__init__(folder.resolve().name, limit)
+        super().__init__(folder.resolve().name, limit, place=folder)
         self._folder = folder
 
     def stream(self) -> Iterator[Item]:
         for path in _walk(self._folder):
             key = path.relative_to(self._folder).as_posix()
-            yield Item(key, partial(read_picture, path), partial(read_text, path.with_suffix(".txt")))
+            told = path.with_suffix(".txt")
+            yield Item(key, partial(read_picture, path), partial(read_text, told), files=(path, told))
 
 
 def _walk(folder: Path) -> Iterator[Path]:

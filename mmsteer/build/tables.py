@@ -25,8 +25,8 @@ class Listed(Pairs):
     kind = "metadata"
 
     def __init__(self, table: Path, limit: int | None = None, columns: str | None = None) -> None:
-        super().__init__(f"{table.resolve().parent.name}/{table.name}", limit)
-        self._table, self._columns = table, columns
+        super().__init__(f"{table.resolve().parent.name}/{table.name}", limit, columns, table, [table])
+        self._table = table
 
     def stream(self) -> Iterator[Item]:
         picture = caption = ""
@@ -36,10 +36,10 @@ class Listed(Pairs):
                 yield Item(f"row {number}", broken, broken)
                 continue
             if not picture:
-                picture, caption = _columns(row, self._columns, self._table.name)
+                picture, caption = _columns(row, self.columns, self._table.name)
             name = str(row.get(picture) or "")
             path = inside(self._table.parent, name, f"row {number} of {self._table.name}")
-            yield Item(name, partial(read_picture, path), partial(text_of, row.get(caption)))
+            yield Item(name, partial(read_picture, path), partial(text_of, row.get(caption)), files=(path,))
 
     def _rows(self) -> Iterator[dict[str, Any] | Exception]:
         """Rows as records; what is no record is an exception in its place, for one broken line is not the end."""
@@ -63,8 +63,7 @@ class Parquet(Pairs):
     kind = "parquet"
 
     def __init__(self, files: list[Path], limit: int | None = None, columns: str | None = None) -> None:
-        super().__init__(title(files), limit)
-        self._files, self._columns = files, columns
+        super().__init__(title(files), limit, columns, files[0], files)
 
     def _open(self, file: Path) -> tuple[Any, str, str]:
         """A file and its two columns."""
@@ -73,11 +72,11 @@ class Parquet(Pairs):
             opened = parquet.ParquetFile(file)
         except Exception as error:  # whatever pyarrow raises for a damaged file
             raise SteerError(f"cannot read {file} as parquet ({first_line(error)}): fetch it anew") from error
-        return opened, *_columns(opened.schema_arrow.names, self._columns, file.name)
+        return opened, *_columns(opened.schema_arrow.names, self.columns, file.name)
 
     def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
         first = 0
-        for file in self._files:
+        for file in self.files:
             opened, picture, caption = self._open(file)
             first_here = first
             for group in range(opened.num_row_groups):
@@ -88,15 +87,25 @@ class Parquet(Pairs):
                     for number, (seen, said) in zip(range(first, stop), rows, strict=False):
                         if wanted(number):
                             read = partial(_cell_picture, seen, file.parent), partial(_cell_caption, said)
-                            yield number, Item(f"{file.name} row {number - first_here}", *read)
+                            files = (inside(file.parent, _name_in(seen) or "", "a row"),) if self._beside else ()
+                            yield number, Item(f"{file.name} row {number - first_here}", *read, files=files)
                 first += size
 
     @cached_property
+    def _beside(self) -> bool:
+        """Whether pictures lie in files beside the table, which names them: as the first row has it."""
+        opened, picture, _ = self._open(self.files[0])
+        first = next(opened.iter_batches(1, columns=[picture]), None)
+        return first is not None and _name_in(first.column(0)[0]) is not None
+
+    @cached_property
     def survey(self) -> Survey:
+        if self._beside:
+            return super().survey
         seen, count = hashlib.sha256(), 0
-        for file in self._files:
-            rows = self._open(file)[0].metadata.num_rows
-            seen.update(f"{file.name} {file.stat().st_size} {rows}\n".encode())
+        for file in self.files:
+            rows, told = self._open(file)[0].metadata.num_rows, file.stat()
+            seen.update(f"{file.name} {told.st_size} {told.st_mtime_ns}\n".encode())
             count += rows
         count = count if self.limit is None else min(count, self.limit)
         if not count:
@@ -110,13 +119,17 @@ def _rows(opened: Any, group: int, picture: str, caption: str) -> Iterator[tuple
         yield from zip(batch.column(picture), batch.column(caption), strict=True)
 
 
+def _name_in(cell: Any) -> str | None:
+    """The path in a cell that does not hold the picture itself."""
+    value = cell.as_py()
+    name = value.get("path") if isinstance(value, dict) and not value.get("bytes") else value
+    return name if isinstance(name, str) else None
+
+
 def _cell_picture(cell: Any, folder: Path) -> Image.Image:
     value = cell.as_py()
     data = value.get("bytes") if isinstance(value, dict) else value
-    if isinstance(data, bytes):
-        return decode(data)
-    name = value.get("path") if isinstance(value, dict) else value
-    return read_picture(inside(folder, name or "", "a row"))
+    return decode(data) if isinstance(data, bytes) else read_picture(inside(folder, _name_in(cell) or "", "a row"))
 
 
 def _cell_caption(cell: Any) -> str:
@@ -134,9 +147,8 @@ class Hub(Pairs):
             raise SteerError(
                 f"cannot read 'hub:{name}': write hub:OWNER/NAME, hub:OWNER/NAME@COMMIT or hub:OWNER/NAME:SPLIT"
             )
-        super().__init__(f"hub:{name}", limit)
+        super().__init__(f"hub:{name}", limit, columns)
         self._id, self._revision, self._split = found[1], found[2], found[3] or "train"
-        self._columns = columns
 
     @cached_property
     def _commit(self) -> str:
@@ -164,7 +176,7 @@ class Hub(Pairs):
         )
 
     def stream(self) -> Iterator[Item]:
-        return _examples(self._open(), self._columns, self.name)
+        return _examples(self._open(), self.columns, self.name)
 
     @cached_property
     def survey(self) -> Survey:

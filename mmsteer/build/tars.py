@@ -21,11 +21,10 @@ class Tars(Pairs):
     kind = "webdataset"
 
     def __init__(self, files: list[Path], limit: int | None = None) -> None:
-        super().__init__(title(files), limit)
-        self._files = files
+        super().__init__(title(files), limit, place=files[0], files=files)
 
     def stream(self) -> Iterator[Item]:
-        for file in self._files:
+        for file in self.files:
             for key, members in groupby(_members(file), key=lambda member: member[0]):
                 parts = {suffix: place for _, suffix, place in members}
                 picture = next((place for suffix, place in parts.items() if f".{suffix}" in SUFFIXES), None)

@@ -75,11 +75,21 @@ class Embedded(NamedTuple):
     """bool [N, n_factors]"""
     items: np.ndarray = np.zeros(0, np.int64)
     """int64 [N]: their numbers in the source"""
+    pictures: np.ndarray = np.zeros(0, np.int64)
+    """int64 [N]: fingerprints, the same for pairs of one picture; empty where each has its own"""
 
     @property
     def known(self) -> bool:
         """Whether it is known what the pairs show and say."""
         return self.factors.shape[1] > 0
+
+    @property
+    def leaders(self) -> np.ndarray:
+        """int64 [N]: for each pair the first one of the same picture."""
+        if not len(self.pictures):
+            return np.arange(len(self.captions))
+        _, first, which = np.unique(self.pictures, return_index=True, return_inverse=True)
+        return first[which]
 
     def part(self, start: int, stop: int) -> "Embedded":
         """Pairs start to stop, in memory."""
@@ -91,6 +101,7 @@ class Embedded(NamedTuple):
             self.factors[some],
             self.mentioned[some],
             self.items[some],
+            self.pictures[some],
         )
 
     def only(self, which: np.ndarray) -> "Embedded":
@@ -99,8 +110,8 @@ class Embedded(NamedTuple):
         image, text = (x.only(rows) if isinstance(x, Rows) else x[rows] for x in (self.image, self.text))
         own = self.captions
         captions = own.only(rows) if isinstance(own, Captions) else [own[k] for k in which]
-        items = self.items[which] if len(self.items) else self.items
-        return Embedded(image, text, captions, self.factors[which], self.mentioned[which], items)
+        items, pictures = (x[which] if len(x) else x for x in (self.items, self.pictures))
+        return Embedded(image, text, captions, self.factors[which], self.mentioned[which], items, pictures)
 
     def sample(self, count: int) -> "Embedded":
         """At most `count` pairs, evenly spread, in memory."""
