@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -215,6 +216,27 @@ def test_a_bank_of_a_clip_alone_says_what_it_lacks(steerers):
     bridge = {key: value for key, value in bank.bridge.items() if key != "probes"}
     with pytest.raises(SteerError, match="made for a CLIP alone.*bank bridge"):
         Steerer(steerers["sd1"].backbone, FeatureBank(bank.features, bank.meta, bank.dictionaries, bridge))
+
+
+def test_an_edit_may_name_letters_of_a_script_without_spaces(tmp_path, monkeypatch):
+    """With byte-pair encoding, as CLIP has it: three bytes a letter, each a row."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    def every_byte():
+        letters = sorted(ByteLevel.alphabet())
+        pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+        return CLIPTokenizer(vocab={piece: k for k, piece in enumerate(pieces)}, merges=[], model_max_length=77)
+
+    monkeypatch.setattr("families.build_tokenizer", every_byte)
+    backbone = Backbone.load(str(families.make_sd1(tmp_path / "sd1")))
+    encoded = encode(backbone, ["一只猫在雪地里, a cat", "猫和猫", "雪" * 100])
+    assert encoded.rows(0, "cat") == tuple(range(24, 27))
+    assert encoded.rows(0, "猫") == (7, 8, 9)
+    assert encoded.rows(0, "雪地") == tuple(range(13, 19))
+    assert encoded.rows(0, "地雪") == encoded.rows(0, "狗") == encoded.rows(0, "dog") == ()
+    assert encoded.rows(1, "猫") == (1, 2, 3, 7, 8, 9)
+    assert encoded.rows(2, "雪") == tuple(range(1, 76))  # the last row is the end of the text
 
 
 def test_the_safety_checkers_verdict_is_told(folders, steerers, tmp_path):

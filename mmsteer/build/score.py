@@ -169,7 +169,7 @@ def make_features(
         np.stack([nowhere if t is None else clues.effects[t] for _, t in latents]), clues.candidates, clues.embeddings,
         np.unique(scoring.leaders, return_inverse=True)[1] % 2 == 0,  # no picture both chooses names and scores them
     )  # fmt: skip
-    words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions)
+    words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions, clues.candidates)
 
     named: list[tuple[str | None, float | None, NamedBy | None]] = [
         (t.text, t.sure, "truth") if t else (a.text, a.score, a.kind) if a.text else (None, None, None)
