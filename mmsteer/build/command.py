@@ -188,7 +188,7 @@ class Material(NamedTuple):
 
 def _build(args: argparse.Namespace) -> None:
     from mmsteer.build import ranks
-    from mmsteer.build.objectives import Size, train_pair
+    from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
     from mmsteer.build.train import Descent
 
     material = gather(args)
@@ -209,7 +209,7 @@ def _build(args: argparse.Namespace) -> None:
         "steps": args.steps,
         "seed": args.seed,
     }
-    make_bank(found, material, about, args.backbone, args.out, read=args.objective == "levels")
+    make_bank(found, material, about, args.backbone, args.out, OBJECTIVES[args.objective].read)
 
 
 def default_levels(width: int, pairs: int) -> tuple[str, str]:
@@ -303,12 +303,12 @@ def make_bank(
     from mmsteer.build.exchange import as_shared
     from mmsteer.build.label import agrees
     from mmsteer.build.rivals import find_rivals
-    from mmsteer.build.score import Clues, make_features, pair_up, quality, read_up
+    from mmsteer.build.score import Clues, make_features, pair_up, quality
 
     clip, train, matching, scoring, source, candidates, meta = material
     sides = {side: quality(getattr(found, side), getattr(scoring, side)) for side in ("image", "text")}
     print(f"on held-out pairs: {sides}", flush=True)
-    found, latents = read_up(found, matching, train) if read else pair_up(found, matching)
+    found, latents = pair_up(found, matching, train if read else None)
     dictionaries = {"image": found.image, "text": found.text}
     joint, told = _joint(clip, train, backbone)
     bridge = joint | fit_bridge(train, dictionaries)

@@ -71,6 +71,8 @@ class Objective:
     source: str
     fit: Fit
     """Rows `[N, d_joint]` of matched pictures and captions, sizes and descent -> dictionaries."""
+    read: bool = False
+    """Whether latents that stay single are read across (`mmsteer.build.read`)."""
 
 
 def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
@@ -294,7 +296,9 @@ def _axes(image: torch.Tensor, text: torch.Tensor, axes: torch.Tensor) -> Dictio
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "levels": Objective("default: 2606.29888 with nested levels (2503.17547) and thresholds (2407.14435)", fit_levels),
+    "levels": Objective(
+        "default: 2606.29888 with nested levels (2503.17547) and thresholds (2407.14435)", fit_levels, read=True
+    ),
     "matched": Objective("a TopK dictionary a side, matched (2606.29888)", fit_matched),
     "shared": Objective("one TopK dictionary, raw rows (2502.14888, Sec. 2)", _Shared(centred=False)),
     "batchtopk": Objective("one BatchTopK dictionary, raw rows (2504.11695)", _Shared(centred=False, batch_topk=True)),

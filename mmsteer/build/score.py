@@ -58,31 +58,34 @@ def codes(found: Dictionaries, pairs: Embedded) -> Codes:
     return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def pair_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list[Latents]]:
+def pair_up(
+    found: Dictionaries, matching: Embedded, reading: Embedded | None = None
+) -> tuple[Dictionaries, list[Latents]]:
     """Which latents make a feature, by how they fire on `matching`, which no dictionary has seen.
 
     Where latent k of one side is latent k of the other by training, that is all. Else latents are matched one to one, and
-    those left over stay single. Latents that fire on hardly any pair make no feature. The dictionaries are given back
-    as they are.
+    those left over stay single, unless there are pairs to read them across on (`mmsteer.build.read`): then features that
+    this makes twice are there once. Latents that fire on hardly any pair make no feature.
+
+    Rare latents need many pairs to be read, so the training pairs may serve as `reading`: readers are checked on the half
+    that they were not fitted to. The dictionaries are given back as they are, or grown by what was read.
     """
+    latents = _matched(found, matching)
+    if reading is None:
+        return found, latents
+    found, latents = read_singles(found, latents, reading.sample(_READ))
+    return found, without_doubles(found, latents, matching)
+
+
+def _matched(found: Dictionaries, matching: Embedded) -> list[Latents]:
     seen = codes(found, matching)
     living_image, living_text = ((z > 0).mean(0) >= LEAST_RATE for z in (seen.image, seen.text))
     if found.paired:
-        return found, [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
+        return [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
     matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
     latents: list[Latents] = list(zip(matched.image, matched.text, strict=True))
     latents += [(i, None) for i in np.flatnonzero(living_image).tolist() if i not in matched.image]
-    return found, latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
-
-
-def read_up(found: Dictionaries, matching: Embedded, reading: Embedded) -> tuple[Dictionaries, list[Latents]]:
-    """As `pair_up`, then single latents are read across on `reading`, and features that this makes twice are there once.
-
-    Rare latents need many pairs to be read, so the training pairs may serve: readers are checked on the half that they
-    were not fitted to.
-    """
-    found, latents = read_singles(*pair_up(found, matching), reading.sample(_READ))
-    return found, without_doubles(found, latents, matching)
+    return latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
 
 
 def read_singles(

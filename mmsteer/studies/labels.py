@@ -30,7 +30,7 @@ from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import fit_readers
-from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up, true_names
+from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, true_names
 from mmsteer.build.train import Descent
 from mmsteer.build.vectors import Embedded
 from mmsteer.mds import Score, absolute_rule, separation, swap_null
@@ -109,9 +109,12 @@ class Run(NamedTuple):
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure every objective over seeds; print tables; draw the figure."""
     pairs, held, steps, seeds = (3000, 2000, 40, 1) if quick else (30_000, 12_000, 1500, 3)
-    kinds = [(DEFAULT, DEFAULT, True, "world"), (f"{DEFAULT}, nothing read", DEFAULT, False, "world")]
-    kinds += [(name, name, False, "world") for name in OBJECTIVES if name != DEFAULT]
-    kinds += [(f"{world} {of}", DEFAULT, True, world) for world, of in (("shuffled", "pairs"), ("untrained", "clip"))]
+    kinds = [(name, name, objective.read, "world") for name, objective in OBJECTIVES.items()]
+    kinds.insert(1, (f"{DEFAULT}, nothing read", DEFAULT, False, "world"))
+    kinds += [
+        (f"{world} {of}", DEFAULT, OBJECTIVES[DEFAULT].read, world)
+        for world, of in (("shuffled", "pairs"), ("untrained", "clip"))
+    ]
     jobs = [Job(*kind, seed=seed + s, steps=steps) for s in range(seeds) for kind in kinds]
     with TemporaryDirectory() as folder:
         sample = Sample(Path(folder), seed, pairs, held)
@@ -168,10 +171,7 @@ def _run(job: Job, sample: Sample) -> Run:
     began = monotonic()
     size, descent = Size(), Descent(job.steps, seed=job.seed)
     dictionaries = train_pair(job.objective, train.image, train.text, size, descent)
-    if job.read:
-        dictionaries, latents = read_up(dictionaries, matching, train)
-    else:
-        dictionaries, latents = pair_up(dictionaries, matching)
+    dictionaries, latents = pair_up(dictionaries, matching, train if job.read else None)
     seconds = monotonic() - began
     active = codes(dictionaries, scoring).of(latents)
     values = identify(active, scoring, told)
