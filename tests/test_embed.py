@@ -12,6 +12,7 @@ import tarfile
 import time
 from pathlib import Path
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -356,6 +357,59 @@ def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, t
     assert not (tmp_path / "work").exists()
 
 
+def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
+    """One that is not there, is damaged, is another CLIP's, and one whose map a dozen captions cannot fit."""
+    damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), families.make_turbo(tmp_path / "turbo")
+    (damaged / "text_encoder" / "model.safetensors").write_bytes(b"no weights")
+    siglip = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
+    for model, backbone, message in (
+        (clip.folder, tmp_path / "nowhere", "there is no backbone"),
+        (clip.folder, damaged, "damaged: text_encoder/model.safetensors"),
+        (clip.folder, turbo, "is not that of backbone/clip: give --clip its own, laion/CLIP-ViT-H-14"),
+        (turbo / "clip", turbo, "10 captions are too few to fit the map"),
+        (siglip, turbo, "10 captions are too few to fit the map"),
+    ):
+        asked = ["bank", "build", "--clip", str(model), "--pairs", str(dozen), "--backbone", str(backbone)]
+        assert main([*asked, "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
+        told = capsys.readouterr()
+        assert message in told.err
+        assert ("note: " in told.out) == (model == siglip)
+    shutil.rmtree(tiny := shutil.copytree(tiny_folder, tmp_path / "tiny") / "unet")  # what only draws is not asked for
+    asked = [
+        "bank",
+        "build",
+        "--clip",
+        str(clip.folder),
+        "--pairs",
+        str(dozen),
+        "--backbone",
+        str(tiny.parent),
+        "--plan",
+    ]
+    assert main([*asked, "--device", "cpu"]) == 0
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["below a file", "a file", "other things"])
+def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, dozen, tmp_path, capsys, place):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "thesis.txt").write_text("mine")
+    out = {
+        "below a file": tmp_path / "file" / "bank",
+        "a file": tmp_path / "file",
+        "other things": tmp_path / "things",
+    }[place]
+    asked = ["bank", "build", "--clip", str(clip.folder), "--pairs", str(dozen), "--out", str(out)]
+    assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert ("cannot write to" if place == "below a file" else "exists and is no bank") in told
+    assert not (tmp_path / "work").exists()
+    assert (tmp_path / "file").read_text() == (tmp_path / "things" / "thesis.txt").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -363,6 +417,9 @@ def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, t
         (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
         (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
+        (["--objective", "luck"], "there is no objective 'luck': choose one of levels, "),
+        (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
+        (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
 )  # fmt: skip
 def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):

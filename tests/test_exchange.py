@@ -329,6 +329,7 @@ def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, t
     assert FeatureBank.load(tmp_path / "out").bridge
     assert not list(tmp_path.glob("*.partial"))
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(SteerError, match="mine exists and is no bank"):
         pull_bank("someone/bank", None, tmp_path / "mine")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmsteer.bank import MODALITIES, Feature, FeatureBank
+from mmsteer.bank import MODALITIES, Feature, FeatureBank, make_room
 from mmsteer.errors import SteerError, first_line
 
 KINDS = ("*.safetensors", "*.json", "*.webp")
@@ -103,13 +103,12 @@ def pull_bank(repo: str, revision: str | None, out: Path) -> str:
     """
     from huggingface_hub import snapshot_download
 
-    if out.exists() and not (out / "bank.json").is_file():
-        raise SteerError(f"{out} exists and is no bank: give a folder that does not exist")
+    out = out.resolve()
+    make_room(out).rmdir()
     cached = "offline only what was fetched before can be had, by that revision or its commit"
     with _hub_errors(repo, cached):
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=list(KINDS), library_name="mmsteer"))
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = make_room(out)
     for name in files_of(snapshot):  # the cache may hold more than was asked for, and holds links
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(snapshot / name, partial / name)

@@ -75,17 +75,23 @@ class Objective:
     """Whether latents that stay single are read across (`mmsteer.build.read`)."""
 
 
-def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
-    """Train by the objective `name`; SteerError for an unknown one, unmatched sides, or rows that cannot be trained on."""
+def find_objective(name: str) -> Objective:
+    """By name; SteerError lists those there are."""
     if name not in OBJECTIVES:
         raise SteerError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]
+
+
+def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
+    """Train by the objective `name`; SteerError for an unknown one, unmatched sides, or rows that cannot be trained on."""
+    objective = find_objective(name)
     if image.shape != text.shape:
         raise SteerError(
             f"{tuple(image.shape)} picture rows and {tuple(text.shape)} caption rows: pairs need as many of each, equally wide"
         )
     for side, x in (("image", image), ("text", text)):
         check_rows(x, size.shared, side)
-    return OBJECTIVES[name].fit(image, text, size, descent)
+    return objective.fit(image, text, size, descent)
 
 
 # -- one dictionary a side, matched afterwards --
