@@ -421,6 +421,7 @@ def captioned(tmp_path):
         night, big, polite = rng.random(3) < 0.5
         picture = np.full((32, 32, 3), (20, 20, 60) if night else (90, 160, 80), np.uint8)
         picture[4 : 28 if big else 12, 4 : 28 if big else 12] = 250
+        picture[k % 4, k // 4 % 32], picture[31, k // 128] = 255, 255  # no two alike
         Image.fromarray(picture).save(folder / f"{k:03}.png")
         caption = f"{'please draw ' if polite else ''}a {'big' if big else 'small'} cat {'at night' if night else 'in a meadow'}"
         (folder / f"{k:03}.txt").write_text(caption)

@@ -289,22 +289,23 @@ def gather(args: argparse.Namespace) -> Material | None:
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
     """Pairs to train on, to match on and to score on; the latter two in memory, taken in turn.
 
-    Held out are pictures at even distances, by their numbers in the source: always the same ones, and from all of it, however
-    it is ordered; with each go all of its captions. At most `HELD` pairs.
+    Held out are pictures at even distances: always the same ones, and from all of the source, however it is ordered; with each
+    go all of its captions. At most `HELD` pairs.
     """
     import numpy as np
 
     from mmsteer.build.vectors import spread
 
-    leader = pairs.items[pairs.leaders]
-    apart = np.floor((leader + 1) * share) > np.floor(leader * share)
-    held = np.unique(leader[apart])
+    picture = pairs.picture
+    apart = np.floor((picture + 1) * share) > np.floor(picture * share)
+    held = np.unique(picture[apart])
     held = held[spread(len(held), HELD * len(held) // max(1, apart.sum()))]
     if len(held) < 2:
         raise SteerError(
-            f"{share:g} of {len(pairs.items)} pairs leaves none to score on: give more pairs, or a larger --held-out"
+            f"{share:g} of {len(pairs.items)} pairs, of {len(np.unique(picture))} pictures, leaves none to score on: give more "
+            "pictures, or a larger --held-out"
         )
-    kinds = (~np.isin(leader, held), np.isin(leader, held[::2]), np.isin(leader, held[1::2]))
+    kinds = (~np.isin(picture, held), np.isin(picture, held[::2]), np.isin(picture, held[1::2]))
     train, matching, scoring = (pairs.only(np.flatnonzero(kind)) for kind in kinds)
     return train, matching.part(0, HELD), scoring.part(0, HELD)
 

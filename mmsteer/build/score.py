@@ -170,7 +170,7 @@ def make_features(
     automatic = automatic_names(
         z_image, z_text, modality, scoring.captions, clues.properties,
         np.stack([nowhere if t is None else clues.effects[t] for _, t in latents]), clues.candidates, clues.embeddings,
-        np.unique(scoring.leaders, return_inverse=True)[1] % 2 == 0,  # no picture both chooses names and scores them
+        scoring.picture % 2 == 0,  # no picture both chooses names and scores them
     )  # fmt: skip
     words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions, clues.candidates)
 

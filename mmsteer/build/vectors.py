@@ -84,12 +84,12 @@ class Embedded(NamedTuple):
         return self.factors.shape[1] > 0
 
     @property
-    def leaders(self) -> np.ndarray:
-        """int64 [N]: for each pair the first one of the same picture."""
+    def picture(self) -> np.ndarray:
+        """int64 [N]: which picture each pair is of, numbered in the order in which they come."""
         if not len(self.pictures):
             return np.arange(len(self.captions))
         _, first, which = np.unique(self.pictures, return_index=True, return_inverse=True)
-        return first[which]
+        return first.argsort().argsort()[which]
 
     def part(self, start: int, stop: int) -> "Embedded":
         """Pairs start to stop, in memory."""
