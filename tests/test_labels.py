@@ -16,7 +16,8 @@ from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score, separation, swap_null
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
-from mmsteer.studies.labels import Sample, decodable, identify
+from mmsteer.studies.labels import Sample
+from mmsteer.studies.truth import decodable, identify
 from mmsteer.world.factors import FACTORS, INDEX
 
 SMALL = Size((Level(8, 2), Level(16, 2)), (Level(8, 2), Level(16, 2)))
