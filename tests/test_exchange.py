@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -345,11 +347,16 @@ def test_features_must_find_their_latents(cached, tmp_path):
 
 def test_no_network_and_no_cache_is_one_clear_error(tmp_path, tiny_bank, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(SteerError, match="nobody/nothing.*cache does not have it"):
+    with pytest.raises(
+        SteerError,
+        match="cannot reach nobody/nothing on the hub .LocalEntryNotFoundError.: offline only what was fetched",
+    ):
         pull_bank("nobody/nothing", None, tmp_path / "out")
     with pytest.raises(SteerError, match="'a/b/c' cannot be a repository: write USER/NAME"):
         pull_bank("a/b/c", None, tmp_path / "out")
-    with pytest.raises(SteerError, match="someone/bank, as HF_HUB_OFFLINE is set"):
+    with pytest.raises(
+        SteerError, match="cannot reach someone/bank on the hub .OfflineModeIsEnabled.: connect, without HF_HUB_OFFLINE"
+    ):
         push_bank(tiny_bank, "someone/bank", "mit")
     assert not (tmp_path / "out").exists()
 
@@ -373,7 +380,47 @@ def test_the_hub_out_of_reach_is_one_clear_error(tiny_bank):
     online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_none"}
     done = subprocess.run(command, env=online, capture_output=True, text=True)
     assert done.returncode == 2
-    assert re.fullmatch(r"mmsteer: no connection to the hub \(\w+\): .*\n", done.stderr)
+    assert re.fullmatch(r"mmsteer: cannot reach someone/bank on the hub \(ConnectError\): .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(403, "GatedRepo"), (404, "RevisionNotFound")])
+def test_a_refusal_of_the_hub_is_one_clear_error(tmp_path, code, kind):
+    """A hub of our own that refuses everything, asked by the library itself in a process that may go on line."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802  the name the library gives it
+            self.send_response(code)
+            self.send_header("X-Error-Code", kind)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as hub:
+        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        code_ = "import sys; from mmsteer.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+                  "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}  # fmt: skip
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            code_,
+            "bank",
+            "pull",
+            "someone/bank",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        done = subprocess.run(command, env=online, capture_output=True, text=True)
+        hub.shutdown()
+    assert done.returncode == 2, done.stderr
+    assert f"mmsteer: the hub refuses someone/bank ({kind}Error {code}): check name and revision" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):

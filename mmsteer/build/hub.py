@@ -151,7 +151,7 @@ def whole_bank(folder: Path) -> FeatureBank:
 
 @contextmanager
 def _hub_errors(repo: str, offline: str) -> Iterator[None]:
-    """Whatever the hub, the network or a bad name raise, as one SteerError each."""
+    """Whatever the hub, the network or a bad name raise, as one SteerError each: a name that cannot be, a refusal, no answer."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx
 
@@ -159,31 +159,19 @@ def _hub_errors(repo: str, offline: str) -> Iterator[None]:
         yield
     except errors.HFValidationError as error:
         raise SteerError(f"{repo!r} cannot be a repository: write USER/NAME ({first_line(error)})") from error
-    except errors.GatedRepoError as error:
+    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError) as error:
         raise SteerError(
-            f"{repo} asks for its conditions to be accepted on its page first, then `hf auth login`"
+            f"the hub refuses {repo} ({_said(error)}): check name and revision on its page; a private or gated one, and writing, "
+            "takes `hf auth login` with a token that may"
         ) from error
-    except errors.RevisionNotFoundError as error:
-        raise SteerError(f"{repo} has no such revision: see its page for branches, tags and commits") from error
-    except errors.RepositoryNotFoundError as error:
-        raise SteerError(
-            f"there is no {repo} on the hub that you may see: check its name, or log in with `hf auth login`"
-        ) from error
-    except errors.LocalTokenNotFoundError as error:
-        raise SteerError("you are not logged in to the hub: run `hf auth login` with a token that may write") from error
-    except errors.OfflineModeIsEnabled as error:
-        raise SteerError(f"cannot reach {repo}, as HF_HUB_OFFLINE is set: {offline}") from error
-    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError) as error:
-        raise SteerError(f"cannot reach {repo} on the hub, and the cache does not have it: {offline}") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise SteerError(
-                f"the hub refuses ({status}) to act on {repo}: `hf auth login` with a token that may"
-            ) from error
-        raise SteerError(f"the hub answered {status} for {repo}: {first_line(error)}. Try again later") from error
-    except httpx.HTTPError as error:
-        raise SteerError(f"no connection to the hub ({type(error).__name__}): {offline}") from error
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx.HTTPError) as error:
+        raise SteerError(f"cannot reach {repo} on the hub ({_said(error)}): {offline}") from error
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error, and the hub's status where it gave one."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return " ".join(filter(None, (type(error).__name__, status and str(status))))
 
 
 # -- the card --
