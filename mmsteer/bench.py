@@ -135,7 +135,7 @@ def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
     from mmsteer.backbone import ASSETS, choose_device
     from mmsteer.build.clip import Clip
     from mmsteer.build.embed import embed_pairs, prepared
-    from mmsteer.build.pairs import open_pairs
+    from mmsteer.build.sources import open_pairs
     from mmsteer.world.pairs import WorldPairs
 
     batch = 16
@@ -151,8 +151,8 @@ def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
         clip, source = Clip(home / "clip", choose_device(None)), open_pairs(str(home / "pairs"))
         ready = []
         for _, made in prepared(clip, source, batch):
-            names = made.pictures[0].keys()
-            ready.append(({n: torch.cat([part[n] for part in made.pictures]) for n in names}, made.captions))
+            names = made.inputs[0].keys()
+            ready.append(({n: torch.cat([part[n] for part in made.inputs]) for n in names}, made.captions))
 
         def whole() -> None:
             embed_pairs(clip, source, home / f"work-{len(list(home.iterdir()))}", batch=batch)

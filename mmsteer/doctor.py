@@ -2,14 +2,17 @@
 
 import argparse
 import importlib.metadata
+import json
+import math
 import os
 import platform
 import shutil
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-from mmsteer.backbone import ASSETS, BACKBONES, Spec, family_of
-from mmsteer.errors import SteerError
+from mmsteer.backbone import ASSETS, BACKBONES, Spec, family_of, spec_of
+from mmsteer.errors import SteerError, first_line
 
 _PACKAGES = (
     "torch",
@@ -27,7 +30,10 @@ _OPTIONAL = {"pyarrow": "pairs from parquet", "datasets": "pairs from the hub", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Describe the arguments."""
+    parser.add_argument(
+        "backbones", nargs="*", metavar="BACKBONE", help="tell of these too: folders, or hub ids that were fetched"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -35,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     from mmsteer.studies.report import table
 
     print(table(_machine()), end="\n\n")
-    print(table([_backbone(name, spec) for name, spec in BACKBONES.items()]), end="\n\n")
+    known = [(name, spec_of(name)) for name in dict.fromkeys((*BACKBONES, *args.backbones))]
+    print(table([_backbone(name, spec) for name, spec in known]), end="\n\n")
     print(table([_bank(folder) for folder in sorted((ASSETS / "banks").iterdir())]))
 
 
@@ -79,30 +86,101 @@ def _cuda() -> tuple[str, str]:
 
 
 def _backbone(name: str, spec: Spec) -> dict[str, str]:
-    """One known backbone: is it here, and how is it drawn?"""
-    try:
-        family, where = family_of(name, _offline(spec)).title, "here"
-    except SteerError:
-        family, where = (
-            "-",
-            "damaged: git checkout assets/mini"
-            if isinstance(spec.source, Path)
-            else "fetched from the hub on first use",
-        )
-    return {
-        "backbone": name, "family": family, "weights": where, "from": spec.source.name if isinstance(spec.source, Path) else spec.source,
-        "commit": (spec.revision or "-")[:8], "size": f"{spec.size} px", "GPU memory": spec.memory, "licence": spec.licence,
+    """One backbone: is it here, how is it drawn, and will it run?"""
+    folder = _folder(spec)
+    row = {
+        "backbone": name, "family": "-", "weights": "fetched from the hub on first use", "from": str(spec.source),
+        "commit": (spec.revision or "-")[:8], "size": f"{spec.size} px" if spec.size else "-",
+        "GPU memory": f"about {spec.memory} GB (an estimate)" if spec.memory else "-", "runs": "-", "licence": spec.licence,
     }  # fmt: skip
-
-
-def _offline(spec: Spec) -> Spec:
-    """The checkpoint as a folder, without asking the hub: its own, or the one in the cache."""
     if isinstance(spec.source, Path):
-        return spec
+        row["from"] = spec.source.name
+    elif not spec.revision:
+        row["commit"] = "not pinned: say ID@COMMIT"
+    if folder is None:
+        return row
+    try:
+        row |= {"family": family_of(name, Spec(folder)).title, "weights": "here"}
+        needed = memory_needed(folder, spec.size)
+    except SteerError as error:
+        cure = "damaged: git checkout assets/mini" if spec.source == BACKBONES["mini"].source else str(error)
+        return row | {"weights": cure}
+    half = needed.weights * 2 + needed.drawing * 2
+    whole = needed.weights * 4 + needed.drawing * 4
+    return row | {
+        "size": f"{needed.size} px",
+        "GPU memory": f"{half / 1e9:.1f} GB (by its files)",
+        "runs": _runs(half, whole),
+    }
+
+
+def _folder(spec: Spec) -> Path | None:
+    """Where the checkpoint lies, without asking the hub: its own folder, or the one in the cache."""
+    if isinstance(spec.source, Path):
+        return spec.source
     from huggingface_hub import try_to_load_from_cache
 
     index = try_to_load_from_cache(spec.source, "model_index.json", revision=spec.revision)
-    return Spec(Path(index).parent if isinstance(index, str) else Path("not in the cache"))
+    return Path(index).parent if isinstance(index, str) else None
+
+
+class Needed(NamedTuple):
+    """What drawing a picture takes, in numbers to be kept at once; times 2 in half precision, 4 in float32: bytes."""
+
+    weights: int
+    """Of all parts, as their files have them."""
+    drawing: int
+    """Of the picture while it is decoded, where it takes most."""
+    size: int
+    """Pixels a side."""
+
+
+def memory_needed(folder: Path, size: int | None = None) -> Needed:
+    """What a checkpoint takes, read off its safetensors' headers and its configurations; no weight is loaded.
+
+    The decoder's last block holds tensors of its first two widths at full size; four of them are taken for what lives at
+    once. SteerError for a part without weights, and for a damaged file.
+    """
+    try:
+        index, vae, unet = (
+            json.loads((folder / file).read_text())
+            for file in ("model_index.json", "vae/config.json", "unet/config.json")
+        )
+        widths = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
+        size = size or unet["sample_size"] * 2 ** (len(widths) - 1)
+        drawing = 4 * max(widths[:2]) * size**2
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SteerError(f"{folder} is not whole ({first_line(error)}): fetch it again") from None
+    weights = 0
+    for part in sorted(path.parent for path in folder.glob("*/config.json") if path.parent.name in index):
+        files = sorted(part.glob("*.safetensors"))
+        if not files:
+            raise SteerError(f"{part} holds no safetensors weights: fetch it again")
+        whole = [path for path in files if ".fp16" not in path.name]  # beside the same in half precision, or alone
+        weights += sum(map(_numbers, whole or files))
+    return Needed(weights, drawing, size)
+
+
+def _numbers(file: Path) -> int:
+    """How many a safetensors file holds: its header says the shape of each tensor."""
+    try:
+        with file.open("rb") as opened:
+            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise SteerError(f"{file} is damaged ({first_line(error)}): fetch it again") from None
+
+
+def _runs(half: int, whole: int) -> str:
+    """Where something runs on this machine that takes so many bytes in half precision and in float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        fits = half < torch.cuda.get_device_properties(0).total_memory
+        return "on the GPU" if fits else "on the GPU with --offload, if its largest part fits"
+    if torch.backends.mps.is_available() and half < _memory():
+        return "on the GPU"
+    return "on the CPU" if whole < _memory() else f"no: float32 takes {_gigabytes(whole)}"
 
 
 def _bank(folder: Path) -> dict[str, str]:
@@ -136,4 +214,4 @@ def _memory() -> int:
 
 
 def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:.1f} GB"
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"

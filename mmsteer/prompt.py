@@ -3,9 +3,11 @@
 Knows the tokenizer and the text encoder; knows nothing of features or pictures.
 """
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
+from mmsteer.script import unspaced
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +46,8 @@ class Encoded(NamedTuple):
     """Per prompt: words the model does not know (backbones with whole-word vocabularies only)."""
     cut: tuple[tuple[str, ...], ...]
     """Per prompt: words that did not fit into T rows."""
+    letters: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    """Per prompt: itself, and which of its letters each row holds, from and up to."""
 
     @property
     def hidden(self) -> "torch.Tensor":
@@ -54,6 +58,15 @@ class Encoded(NamedTuple):
     def last(self) -> "torch.Tensor":
         """[B, d_text]: the end-of-text rows, float32 on the CPU, where all joint-space arithmetic is done: it is small."""
         return self.hidden[range(len(self.end)), self.end].float().cpu()
+
+    def rows(self, prompt: int, word: str) -> tuple[int, ...]:
+        """The rows that a word of one of the prompts became; in scripts without spaces between words, those of any run of its
+        letters. Empty for what is not in the prompt."""
+        if not unspaced(word):
+            return self.words[prompt].get(word.lower(), ())
+        text, offsets = self.letters[prompt]
+        places = [found.span() for found in re.finditer(re.escape(word), text)]
+        return tuple(r for r, (a, b) in enumerate(offsets) if any(a < stop and b > start for start, stop in places))
 
 
 def check_prompt(prompt: str) -> str:
@@ -76,16 +89,17 @@ def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
         ids = _tokens(tokenizer, prompts, length)
         second = _tokens(backbone.pipeline.tokenizer_2, prompts, length) if backbone.family.pooled else None
     end = (ids == tokenizer.eos_token_id).int().argmax(1)
-    words, unknown, cut = [], [], []
+    words, unknown, cut, letters = [], [], [], []
     for prompt, offsets in zip(prompts, whole.offset_mapping, strict=True):
         rows = _rows(prompt, offsets)
         last = length - 1  # the last row is end of text
+        letters.append((prompt, tuple(offsets[:last])))
         words.append({word: tuple(r for r in kept if r < last) for word, kept in rows if kept and kept[0] < last})
         cut.append(tuple(word for word, kept in rows if kept and kept[-1] >= last))
         strange = (word for word, kept in rows if word.strip(_PUNCTUATION) and len(kept) != 1)
         unknown.append(tuple(dict.fromkeys(strange)) if backbone.spec.whole_words else ())
     conditioning = _read(backbone, ids, second)
-    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut))
+    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut), tuple(letters))
 
 
 def encode_nothing(backbone: "Backbone") -> Conditioning:

@@ -217,9 +217,10 @@ class Steerer:
             mask[:, 1:] = 1
         for b, known in enumerate(encoded.words):
             for word in words:
-                if word.lower() not in known:
+                rows = encoded.rows(b, word)
+                if not rows:
                     raise SteerError(f"the word {word!r} is not in the prompt; its words are {', '.join(known)}")
-                mask[b, list(known[word.lower()])] = 1
+                mask[b, list(rows)] = 1
         return mask
 
     def _draw(self, plan: Plan, recipe: Recipe) -> "tuple[Image.Image, bool]":

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.backbone import BACKBONES, FAMILIES, Backbone
 from mmsteer.build.bridge import fit_joint
+from mmsteer.doctor import memory_needed
 from mmsteer.joint import JointSpace
 from mmsteer.prompt import encode
 
@@ -70,7 +73,9 @@ def test_the_family_is_read_off_the_checkpoint(steerers, name):
 def test_every_known_backbone_says_what_it_needs():
     for name, spec in BACKBONES.items():
         assert spec.size, name
-        assert "GB" in spec.memory, name
+        if isinstance(spec.source, str):  # a hub id: pinned, and what it takes is known before it is fetched
+            assert re.fullmatch("[0-9a-f]{40}", spec.revision), name
+            assert spec.memory, name
         assert spec.licence != "see the checkpoint's own card", name
     assert {family.pipeline for family in FAMILIES.values()} == {
         "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableUnCLIPImg2ImgPipeline"
@@ -217,6 +222,27 @@ def test_a_bank_of_a_clip_alone_says_what_it_lacks(steerers):
         Steerer(steerers["sd1"].backbone, FeatureBank(bank.features, bank.meta, bank.dictionaries, bridge))
 
 
+def test_an_edit_may_name_letters_of_a_script_without_spaces(tmp_path, monkeypatch):
+    """With byte-pair encoding, as CLIP has it: three bytes a letter, each a row."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    def every_byte():
+        letters = sorted(ByteLevel.alphabet())
+        pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+        return CLIPTokenizer(vocab={piece: k for k, piece in enumerate(pieces)}, merges=[], model_max_length=77)
+
+    monkeypatch.setattr("families.build_tokenizer", every_byte)
+    backbone = Backbone.load(str(families.make_sd1(tmp_path / "sd1")))
+    encoded = encode(backbone, ["一只猫在雪地里, a cat", "猫和猫", "雪" * 100])
+    assert encoded.rows(0, "cat") == tuple(range(24, 27))
+    assert encoded.rows(0, "猫") == (7, 8, 9)
+    assert encoded.rows(0, "雪地") == tuple(range(13, 19))
+    assert encoded.rows(0, "地雪") == encoded.rows(0, "狗") == encoded.rows(0, "dog") == ()
+    assert encoded.rows(1, "猫") == (1, 2, 3, 7, 8, 9)
+    assert encoded.rows(2, "雪") == tuple(range(1, 76))  # the last row is the end of the text
+
+
 def test_the_safety_checkers_verdict_is_told(folders, steerers, tmp_path):
     fine = steerers["sd1"].steer(PROMPT, [Edit("penguin", strength=6.0)], 3, FAST)
     assert fine.blanked == (False, False)
@@ -289,8 +315,38 @@ def test_the_joint_space_reads_back_what_it_lifts_exactly_where_it_is_exact():
     assert torch.allclose(joint.lift(dx, norm) @ joint.projection, dx * norm, atol=1e-5)
 
 
-def test_the_doctor_names_what_is_here_and_what_is_missing():
-    done = subprocess.run([sys.executable, "-m", "mmsteer", "doctor"], capture_output=True, text=True, check=True)
-    assert "mini        Stable Diffusion 1.x  here" in done.stdout
-    assert "fetched from the hub on first use  stabilityai/sd-turbo" in done.stdout
-    assert "exact map to the joint space" in done.stdout
+def test_the_doctor_names_what_is_here_and_what_is_missing(folders, capsys):
+    """Memory of what is here is read off its files; of what is not, it is an estimate, and says so."""
+    assert main(["doctor", str(folders["sdxl"]), "someone/unpinned", "nowhere/at/all"]) == 0
+    told = capsys.readouterr().out
+    lines = {line.split()[0]: line for line in reversed(told.splitlines()) if line.strip()}
+    assert "here" in lines["mini"]
+    assert "(by its files)" in lines["mini"]
+    assert "fetched from the hub on first use" in lines["sd-turbo"]
+    assert "about 3 GB (an estimate)" in lines["sd-turbo"]
+    assert "Stable Diffusion XL" in lines[str(folders["sdxl"])]
+    assert "on the CPU" in lines[str(folders["sdxl"])]
+    assert "not pinned: say ID@COMMIT" in lines["someone/unpinned"]
+    assert "does not exist" in lines["nowhere/at/all"]
+    assert "exact map to the joint space" in told
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_memory_is_told_by_the_files(folders, steerers, name, tmp_path):
+    modules = [
+        part for part in steerers[name].backbone.pipeline.components.values() if isinstance(part, torch.nn.Module)
+    ]
+    found = memory_needed(folders[name])
+    numbers = sum(tensor.numel() for part in modules for tensor in part.state_dict().values())
+    assert found.weights == pytest.approx(numbers, rel=0.01)
+    assert (found.size, found.drawing) == (16, 4 * 8 * 16 * 16)
+    copy = shutil.copytree(folders[name], tmp_path / "copy")
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    shutil.copy(file, file.with_suffix(".fp16.safetensors"))  # as the hub has both
+    assert memory_needed(copy) == found
+    file.write_bytes(b"\xff" * 40)
+    with pytest.raises(SteerError, match=r"diffusion_pytorch_model.safetensors is damaged"):
+        memory_needed(copy)
+    shutil.rmtree(copy / "unet")
+    with pytest.raises(SteerError, match="copy is not whole"):
+        memory_needed(copy)

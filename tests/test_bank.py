@@ -1,5 +1,7 @@
 """Codes, scores, matching and bank folders: values a reader checks by hand, and loops as independent implementations."""
 
+import resource
+
 import numpy as np
 import pytest
 import torch
@@ -223,3 +225,30 @@ def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     assert found["warm light"].rivals == ()
     unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
     assert {f.name: f.rivals for f in find_rivals(unnamed, {"text": dictionary}, text)}["cat"] == ()
+
+
+def test_a_full_disk_leaves_the_bank_that_was_there(tiny_bank, tmp_path):
+    """Files may not grow past 2 kB, which no bank fits in."""
+    bank = FeatureBank.load(tiny_bank)
+    bank.save(tmp_path / "bank")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(SteerError, match=r"cannot write .*bank \(.*File too large.*\): free the disk"):
+            bank.save(tmp_path / "bank")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
+    assert FeatureBank.load(tmp_path / "bank").features == bank.features
+
+
+def test_a_bank_takes_the_place_of_a_bank_and_of_nothing_else(tiny_bank, tmp_path):
+    bank = FeatureBank.load(tiny_bank)
+    (tmp_path / "photos").mkdir()
+    bank.save(tmp_path / "photos")  # empty
+    bank.save(tmp_path / "photos")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "cat.jpg").write_bytes(b"mine")
+    with pytest.raises(SteerError, match="other exists and is no bank"):
+        bank.save(tmp_path / "other")
+    assert (tmp_path / "other" / "cat.jpg").read_bytes() == b"mine"

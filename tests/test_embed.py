@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
+import families
 import numpy as np
 import pytest
 import torch
@@ -22,9 +24,11 @@ from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.build.clip import Clip
 from mmsteer.build.command import default_levels, set_apart
-from mmsteer.build.embed import Embedded, embed, embed_pairs, load_clip, plan, prepared, read_manifest
+from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
 from mmsteer.build.examples import look_again
-from mmsteer.build.pairs import World, open_pairs
+from mmsteer.build.shards import read_manifest
+from mmsteer.build.sources import World, open_pairs
+from mmsteer.build.vectors import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import tokens
@@ -210,7 +214,7 @@ import sys
 from pathlib import Path
 from mmsteer.build.clip import Clip
 from mmsteer.build.embed import embed_pairs
-from mmsteer.build.pairs import World
+from mmsteer.build.sources import World
 import torch
 torch.set_num_threads(1)
 embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)
@@ -242,11 +246,41 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
         SteerError, match=r"holds embeddings of another model: id backbone/clip.*this one is id .*siglip"
     ):
         embed_pairs(other, open_pairs(str(dozen)), tmp_path / "e")
-    with pytest.raises(SteerError, match="another source: .*items 12; this one is .*items 11"):
-        embed_pairs(clip, open_pairs(str(dozen), 11), tmp_path / "e")
+    with pytest.raises(SteerError, match="another source: .*kind folder, name dozen.*; this one is .*kind world"):
+        embed_pairs(clip, World(3, 12), tmp_path / "e")
     (tmp_path / "e" / "manifest.json").write_text("{")
     with pytest.raises(SteerError, match=r"manifest.json is damaged"):
         embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complete):
+    folder = write_folder(tmp_path / "p", 12)
+    work = work_folder(tmp_path / "w", clip, open_pairs(str(folder)))
+    embed_pairs(clip, open_pairs(str(folder)), work, shard=5)
+    if not complete:
+        (work / "00002.safetensors").unlink()
+    for name in ("000.png", "001.png"):
+        (folder / name).rename(folder / f"_{name}")
+    (folder / "_000.png").rename(folder / "001.png")
+    (folder / "_001.png").rename(folder / "000.png")
+    source = open_pairs(str(folder))
+    assert work_folder(tmp_path / "w", clip, source) == work
+    with pytest.raises(
+        SteerError, match=r"pairs of p have changed since .* was begun \(12 then, 12 now; .*delete that folder"
+    ):
+        embed_pairs(clip, source, work, shard=5)
+    shutil.rmtree(work)
+    assert len(embed_pairs(clip, source, work, shard=5).captions) == 12
+
+
+def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
+    folders = [write_folder(tmp_path / name, 3) for name in ("a", "b")]
+    for folder in folders:
+        (folder / "metadata.csv").write_text("file_name,text,other\n000.png,a cat,a dog\n")
+    asked = [(str(folders[0]), None, None), (str(folders[1]), None, None), (str(folders[0]), 1, None)]
+    asked += [(str(folders[0]), None, "file_name,other")]
+    assert len({work_folder(tmp_path, clip, open_pairs(*one)) for one in asked}) == 4
 
 
 @pytest.mark.parametrize("damage", ["corrupt", "truncated"])
@@ -323,6 +357,59 @@ def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, t
     assert not (tmp_path / "work").exists()
 
 
+def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
+    """One that is not there, is damaged, is another CLIP's, and one whose map a dozen captions cannot fit."""
+    damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), families.make_turbo(tmp_path / "turbo")
+    (damaged / "text_encoder" / "model.safetensors").write_bytes(b"no weights")
+    siglip = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
+    for model, backbone, message in (
+        (clip.folder, tmp_path / "nowhere", "there is no backbone"),
+        (clip.folder, damaged, "damaged: text_encoder/model.safetensors"),
+        (clip.folder, turbo, "is not that of backbone/clip: give --clip its own, laion/CLIP-ViT-H-14"),
+        (turbo / "clip", turbo, "10 captions are too few to fit the map"),
+        (siglip, turbo, "10 captions are too few to fit the map"),
+    ):
+        asked = ["bank", "build", "--clip", str(model), "--pairs", str(dozen), "--backbone", str(backbone)]
+        assert main([*asked, "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
+        told = capsys.readouterr()
+        assert message in told.err
+        assert ("note: " in told.out) == (model == siglip)
+    shutil.rmtree(tiny := shutil.copytree(tiny_folder, tmp_path / "tiny") / "unet")  # what only draws is not asked for
+    asked = [
+        "bank",
+        "build",
+        "--clip",
+        str(clip.folder),
+        "--pairs",
+        str(dozen),
+        "--backbone",
+        str(tiny.parent),
+        "--plan",
+    ]
+    assert main([*asked, "--device", "cpu"]) == 0
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", ["below a file", "a file", "other things"])
+def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, dozen, tmp_path, capsys, place):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "thesis.txt").write_text("mine")
+    out = {
+        "below a file": tmp_path / "file" / "bank",
+        "a file": tmp_path / "file",
+        "other things": tmp_path / "things",
+    }[place]
+    asked = ["bank", "build", "--clip", str(clip.folder), "--pairs", str(dozen), "--out", str(out)]
+    assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert ("cannot write to" if place == "below a file" else "exists and is no bank") in told
+    assert not (tmp_path / "work").exists()
+    assert (tmp_path / "file").read_text() == (tmp_path / "things" / "thesis.txt").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -330,6 +417,9 @@ def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, t
         (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
         (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
+        (["--objective", "luck"], "there is no objective 'luck': choose one of levels, "),
+        (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
+        (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
 )  # fmt: skip
 def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):
@@ -337,7 +427,7 @@ def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_held_out_pairs_are_at_even_distances_whatever_was_skipped():
+def test_held_out_pairs_are_at_even_distances():
     n = 40
     x = torch.arange(n, dtype=torch.float32)[:, None]
     pairs = Embedded(x, x, [str(k) for k in range(n)], np.zeros((n, 0), int), np.zeros((n, 0), bool), np.arange(n))
@@ -345,10 +435,61 @@ def test_held_out_pairs_are_at_even_distances_whatever_was_skipped():
     assert matching.items.tolist() == [4, 14, 24, 34]
     assert scoring.items.tolist() == [9, 19, 29, 39]
     assert len(train.captions) == 32
-    fewer = set_apart(pairs.only(np.arange(1, n)), 0.2)
-    assert fewer[1].items.tolist() == [4, 14, 24, 34]
+    assert set_apart(pairs, 0.5)[1].items.tolist() == list(range(1, 40, 4))
     with pytest.raises(SteerError, match="leaves none to score on"):
         set_apart(pairs.part(0, 3), 0.2)
+
+
+def write_twice(home: Path, kind: str, mixed: bool) -> tuple[str, list[str]]:
+    """Twelve pictures with five captions each, in a row or all over the source: where they are, and all captions."""
+    home.mkdir()
+    order = np.random.default_rng(0).permutation(60) % 12 if mixed else np.arange(60) // 5
+    rng = np.random.default_rng(1)
+    pictures = [Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)) for _ in range(12)]
+    data = []
+    for number in range(12):
+        pictures[number].save(home / f"{number}.png")
+        data.append((home / f"{number}.png").read_bytes())
+    captions = [f"words {k} of picture {number}" for k, number in enumerate(order)]
+    pairs = list(zip(order.tolist(), captions, strict=True))
+    if kind == "csv":
+        rows = ["file_name,text", *(f"{number}.png,{caption}" for number, caption in pairs)]
+        (home / "metadata.csv").write_text("\n".join(rows))
+    elif kind == "jsonl":
+        rows = [json.dumps({"file_name": f"{number}.png", "text": caption}) for number, caption in pairs]
+        (home / "metadata.jsonl").write_text("\n".join(rows))
+    elif kind == "parquet":
+        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        table = pyarrow.table(
+            {"image": [data[number] for number, _ in pairs], "text": [caption for _, caption in pairs]}
+        )
+        parquet.write_table(table, home / "0.parquet")
+    else:  # the same picture under several names
+        for number in range(12):
+            (home / f"{number}.png").unlink()
+        (home / "x").mkdir()
+        for k, (number, caption) in enumerate(pairs):
+            (home / "x" / f"{k:02d}.png").write_bytes(data[number])
+            (home / "x" / f"{k:02d}.txt").write_text(caption)
+        if kind == "tar":
+            with tarfile.open(home / "0.tar", "w") as tar:
+                for path in sorted((home / "x").iterdir()):
+                    tar.add(path, path.name)
+            return str(home / "0.tar"), captions
+    return str(home), captions
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "folder", "tar"])
+def test_captions_of_one_picture_stay_on_one_side_of_the_split(clip, tmp_path, kind, mixed):
+    source, captions = write_twice(tmp_path / "p", kind, mixed)
+    pairs = embed_pairs(clip, open_pairs(source), tmp_path / "e", shard=16, batch=8)
+    parts = set_apart(pairs, 0.2)
+    assert sorted(caption for part in parts for caption in part.captions) == sorted(captions)
+    seen = [{caption.split()[-1] for caption in part.captions} for part in parts]
+    assert all(seen)
+    assert sum(map(len, seen)) == 12
+    assert all(len(part.captions) == 5 * len(pictures) for part, pictures in zip(parts, seen, strict=True))
 
 
 def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -329,6 +331,7 @@ def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, t
     assert FeatureBank.load(tmp_path / "out").bridge
     assert not list(tmp_path.glob("*.partial"))
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(SteerError, match="mine exists and is no bank"):
         pull_bank("someone/bank", None, tmp_path / "mine")
 
@@ -344,11 +347,16 @@ def test_features_must_find_their_latents(cached, tmp_path):
 
 def test_no_network_and_no_cache_is_one_clear_error(tmp_path, tiny_bank, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(SteerError, match="nobody/nothing.*cache does not have it"):
+    with pytest.raises(
+        SteerError,
+        match="cannot reach nobody/nothing on the hub .LocalEntryNotFoundError.: offline only what was fetched",
+    ):
         pull_bank("nobody/nothing", None, tmp_path / "out")
     with pytest.raises(SteerError, match="'a/b/c' cannot be a repository: write USER/NAME"):
         pull_bank("a/b/c", None, tmp_path / "out")
-    with pytest.raises(SteerError, match="someone/bank, as HF_HUB_OFFLINE is set"):
+    with pytest.raises(
+        SteerError, match="cannot reach someone/bank on the hub .OfflineModeIsEnabled.: connect, without HF_HUB_OFFLINE"
+    ):
         push_bank(tiny_bank, "someone/bank", "mit")
     assert not (tmp_path / "out").exists()
 
@@ -372,7 +380,47 @@ def test_the_hub_out_of_reach_is_one_clear_error(tiny_bank):
     online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_none"}
     done = subprocess.run(command, env=online, capture_output=True, text=True)
     assert done.returncode == 2
-    assert re.fullmatch(r"mmsteer: no connection to the hub \(\w+\): .*\n", done.stderr)
+    assert re.fullmatch(r"mmsteer: cannot reach someone/bank on the hub \(ConnectError\): .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(403, "GatedRepo"), (404, "RevisionNotFound")])
+def test_a_refusal_of_the_hub_is_one_clear_error(tmp_path, code, kind):
+    """A hub of our own that refuses everything, asked by the library itself in a process that may go on line."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802  the name the library gives it
+            self.send_response(code)
+            self.send_header("X-Error-Code", kind)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as hub:
+        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        code_ = "import sys; from mmsteer.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+                  "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}  # fmt: skip
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            code_,
+            "bank",
+            "pull",
+            "someone/bank",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        done = subprocess.run(command, env=online, capture_output=True, text=True)
+        hub.shutdown()
+    assert done.returncode == 2, done.stderr
+    assert f"mmsteer: the hub refuses someone/bank ({kind}Error {code}): check name and revision" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
@@ -420,6 +468,7 @@ def captioned(tmp_path):
         night, big, polite = rng.random(3) < 0.5
         picture = np.full((32, 32, 3), (20, 20, 60) if night else (90, 160, 80), np.uint8)
         picture[4 : 28 if big else 12, 4 : 28 if big else 12] = 250
+        picture[k % 4, k // 4 % 32], picture[31, k // 128] = 255, 255  # no two alike
         Image.fromarray(picture).save(folder / f"{k:03}.png")
         caption = f"{'please draw ' if polite else ''}a {'big' if big else 'small'} cat {'at night' if night else 'in a meadow'}"
         (folder / f"{k:03}.txt").write_text(caption)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.errors import SteerError
-from mmsteer.studies.removal import (
+from mmsteer.studies.exam import (
     TOLERANCE,
     Exam,
     energy,

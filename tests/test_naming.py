@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
+from mmsteer.build.label import top_words
 from mmsteer.build.naming import auc, automatic_names, vocabulary
 from mmsteer.build.properties import PROPERTIES, measure
 from mmsteer.errors import SteerError
+from mmsteer.script import segments, unspaced
 
 INDEX = {p.name: k for k, p in enumerate(PROPERTIES)}
 
@@ -140,6 +142,62 @@ def test_vocabulary_keeps_phrases_and_drops_what_everything_holds():
     assert len(vocabulary(captions, limit=3)) == 3
     with pytest.raises(SteerError, match="36 captions hold no word 20 times"):
         vocabulary(captions[:36])
+
+
+# things, what stands before them, and what after
+SCRIPTS = {
+    "Chinese": (
+        ("狐狸", "熊猫", "小熊", "企鹅", "兔子", "狗"),
+        ("一只", "两只", "有只", "大"),
+        ("在雪地里", "站在草地上", "，夜晚", ""),
+    ),
+    "Japanese": (
+        ("きつね", "りんご", "ヘリコプター", "ねこ", "熊", "犬"),
+        ("大きな", "赤い", ""),
+        ("が雪の中", "と草原", "。夜"),
+    ),
+    "Thai": (("สุนัขจิ้งจอก", "แมว", "เพนกวิน", "หมี", "ม้า", "ปลา"), ("มี", "วาด", ""), ("บนหิมะ", "ที่ชายหาด", " ตัวใหญ่")),
+    "mixed": (
+        ("狐狸", "panda", "きつね", "แมว", "blue bird", "cake"),
+        ("a ", "draw ", "一只 "),
+        (" in snow", " 在雪地里", " 4K"),
+    ),
+    "Hindi": (("लोमड़ी", "बिल्ली", "भालू", "पेंगुइन", "कुत्ता", "मछली"), ("एक ", "दो "), (" बर्फ में", " रात में", "")),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_features_are_named_in_any_script(script):
+    things, before, after = SCRIPTS[script]
+    rng = np.random.default_rng(0)
+    thing = rng.integers(len(things), size=1200)
+    captions = [rng.choice(before) + things[t] + rng.choice(after) for t in thing]
+    z = (thing[:, None] == np.arange(len(things))).astype(np.float32)
+    candidates = vocabulary(captions)
+    found = automatic_names(
+        z, z, ["cross"] * len(things), captions, np.zeros((1200, len(PROPERTIES)), np.float32), np.zeros((len(things), 4)),
+        candidates, rng.standard_normal((len(candidates), 4)), np.arange(1200) % 2 == 0,
+    )  # fmt: skip
+    assert [(name.text, name.score) for name in found] == [(thing, 1.0) for thing in things]
+    for name, words in zip(things, top_words(z > 0, captions, candidates), strict=True):
+        assert words[0] in name.split()
+
+
+def test_a_part_of_a_word_is_no_candidate():
+    captions = [f"{thing}{place}" for thing in ("狐狸", "企鹅", "狗") for place in ("在雪地", "去沙滩", "，草")] * 20
+    found = set(vocabulary(captions))
+    assert found >= {"狐狸", "企鹅", "狗", "去沙滩", "草"}
+    assert not {"狐", "狸", "企", "鹅", "沙", "滩", "沙滩"} & found
+
+
+def test_words_of_a_text_in_any_script():
+    assert segments("A Cat's 2-tone bag, café") == [["a", "cat's", "2-tone", "bag", "café"]]
+    assert segments("一只cat。ﾈｺ") == [["一", "只"], ["cat"], ["ネ", "コ"]]
+    assert segments("ที่นี่ बिल्ली") == [["ที่", "นี่"], ["बिल्ली"]]
+    assert segments(" ,;") == []
+    assert [unspaced(text) for text in ("猫", "ねこ", "แมว", "ヘリコプター", "고양이", "cat", "猫a", "")] == [
+        True
+    ] * 4 + [False] * 4
 
 
 class Planted:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 import zlib
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsteer.build.pairs import World, clean, decode, open_pairs
+from mmsteer.build.item import clean, decode
+from mmsteer.build.sources import World, open_pairs
 from mmsteer.errors import SteerError
 
 COUNT = 12
@@ -125,7 +127,7 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
 
 def test_a_data_set_streams(tmp_path):
     datasets, pyarrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
-    from mmsteer.build.pairs import _examples
+    from mmsteer.build.tables import _examples
 
     cells = [{"bytes": encoded(picture(k)), "path": None} for k in range(COUNT)]
     table = pyarrow.table({"image": cells, "caption": [[caption, "another"] for caption in CAPTIONS]})
@@ -179,6 +181,41 @@ def test_the_survey_tells_one_content_from_another(folder):
     assert open_pairs(str(folder)).survey.digest == before
     (folder / "a.png").rename(folder / "aa.png")
     assert open_pairs(str(folder)).survey.digest != before
+
+
+def rewrite(path: Path, data: bytes) -> None:
+    """Another content of the same size, as an editor or a copy leaves it: with a new time of change."""
+    before = path.stat()
+    path.write_bytes(data)
+    assert path.stat().st_size == before.st_size
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000_000))
+
+
+@pytest.mark.parametrize("kind", ["folder", "caption", "csv", "jsonl", "tar", "parquet", "parquet beside"])
+def test_the_survey_tells_that_a_file_was_rewritten_under_its_name(folder, tmp_path, kind):
+    home = tmp_path / "t"
+    changed = home / "1.png"
+    if kind in ("folder", "caption"):
+        home, changed = folder, folder / ("b.png" if kind == "folder" else "b.txt")
+    elif kind in ("csv", "jsonl"):
+        write_table(home, kind)
+    elif kind == "tar":
+        write_tars(home)
+        changed = home / "001.tar"
+    else:
+        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        write_table(home, "csv")
+        (home / "metadata.csv").unlink()
+        beside = kind == "parquet beside"
+        cells = [f"{k}.png" if beside else encoded(picture(k)) for k in range(COUNT)]
+        parquet.write_table(pyarrow.table({"image": cells, "text": CAPTIONS}), home / "0.parquet")
+        changed = changed if beside else home / "0.parquet"
+    before = open_pairs(str(home)).survey
+    assert open_pairs(str(home)).survey == before
+    rewrite(changed, changed.read_bytes())
+    after = open_pairs(str(home)).survey
+    assert after.digest != before.digest
+    assert after.items == before.items == COUNT
 
 
 def test_a_tar_that_climbs_out_of_its_folder_is_refused(tmp_path):

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from mmsteer.backbone import Backbone
-from mmsteer.build.embed import Embedded
+from mmsteer.build.clip import Clip
 from mmsteer.build.train import moments, parts
+from mmsteer.build.vectors import Embedded
 from mmsteer.errors import SteerError
-from mmsteer.fit import probe
+from mmsteer.fit import LEAST_AGREEMENT, PROBES, probe
 from mmsteer.joint import JointSpace
 from mmsteer.prompt import encode
 from mmsteer.sae import SparseAutoencoder
@@ -30,18 +31,11 @@ def fit_joint(
     on a fifth of the captions, and faithfulness told on another fifth. SteerError for too few captions.
     """
     rows, pooled = _read_rows(backbone, captions)
-    if projection is not None and len(projection) == rows.shape[1]:
-        exact = JointSpace(projection.to(rows))
-        cosine = float((exact.project(rows)[0] * x).sum(1).mean())
-        if cosine > 0.99:  # in half precision not quite 1
-            condition = round(float(torch.linalg.cond(projection.double())), 1)
-            kept = {"projection": projection, "probes": probe(backbone, exact)}
-            return kept, {"kind": "exact", "r2": 1.0, "condition": condition, "prompts": len(x)}
-    if len(captions) < _LEAST_CAPTIONS:
-        raise SteerError(
-            f"{len(captions)} captions are too few to fit the map between {backbone.name} and the joint space: give "
-            f"{_LEAST_CAPTIONS:,} or more"
-        )
+    if projection is not None and _is_exact(rows, x, projection):
+        condition = round(float(torch.linalg.cond(projection.double())), 1)
+        kept = {"projection": projection, "probes": probe(backbone, JointSpace(projection.to(rows)))}
+        return kept, {"kind": "exact", "r2": 1.0, "condition": condition, "prompts": len(x)}
+    _check_count(len(captions), backbone)
     fold = torch.arange(len(x)) % 5
     forth, r2, _ = _ridge(rows, x, fold)
     back, r2_back, condition = _ridge(x, rows, fold)
@@ -51,6 +45,62 @@ def fit_joint(
     found["probes"] = probe(backbone, JointSpace(found["projection"], found["offset"], found["inverse"]))
     told = {"r2": round(r2, 4), "r2_back": round(r2_back, 4), "condition": condition}
     return found, {"kind": "fitted", **told, "prompts": len(x)}
+
+
+def _is_exact(rows: torch.Tensor, x: torch.Tensor, projection: torch.Tensor) -> bool:
+    """Whether rows `[N, d_text]` times `projection` are the joint vectors `x [N, d_joint]`."""
+    if len(projection) != rows.shape[1]:
+        return False
+    cosine = float((JointSpace(projection.to(rows)).project(rows)[0] * x).sum(1).mean())
+    return cosine > 0.99  # in half precision not quite 1
+
+
+def _check_count(captions: int, backbone: Backbone) -> None:
+    if captions < _LEAST_CAPTIONS:
+        raise SteerError(
+            f"{captions} captions are too few to fit the map between {backbone.name} and the joint space: give "
+            f"{_LEAST_CAPTIONS:,} or more"
+        )
+
+
+def load_reader(name: str, clip: Clip, captions: int | None) -> Backbone:
+    """The half of a backbone that reads prompts, once it is known that a bank of this CLIP can steer it.
+
+    SteerError, before anything is embedded, for a backbone that does not load, one whose text encoder or image embedding is
+    another CLIP's, and where `captions` (None: not known yet) are too few to fit a map on. Models of another kind than CLIP
+    share no text encoder with any backbone; for them the map is fitted, and a line says so.
+    """
+    backbone = Backbone.load(name, clip.device, words_only=True)
+    texts = list(PROBES)
+    x, rows = clip.words(texts), encode(backbone, texts).last
+    if backbone.family.image and (width := backbone.pipeline.image_normalizer.mean.shape[-1]) != x.shape[1]:
+        raise SteerError(
+            f"{name} reads image embeddings {width} wide, those of {clip.id} are {x.shape[1]}: give --clip its own, "
+            f"{backbone.family.clip}"
+        )
+    if clip.projection is not None and _is_exact(rows, x, clip.projection):
+        return backbone
+    parts = [backbone.pipeline.text_encoder] + ([backbone.pipeline.text_encoder_2] if backbone.family.pooled else [])
+    if not any(_same_words(part, clip.model.text_model) for part in parts):
+        if clip.model.config.model_type == "clip":
+            raise SteerError(
+                f"the text encoder of {name} is not that of {clip.id}: give --clip its own, {backbone.family.clip}; or leave "
+                "--backbone out, and fit the bank to it afterwards with `bank bridge`"
+            )
+        print(
+            f"note: {name} reads another text encoder than {clip.id}; the map between them is fitted to captions, and only as "
+            "true as its R² says",
+            flush=True,
+        )
+    if captions is not None:
+        _check_count(captions, backbone)
+    return backbone
+
+
+def _same_words(one: Any, other: Any) -> bool:
+    """Whether two text encoders begin with the same embeddings of tokens, whatever their precision and a little fine-tuning."""
+    a, b = (part.get_input_embeddings().weight.detach().float().cpu() for part in (one, other))
+    return a.shape == b.shape and float(torch.cosine_similarity(a, b, dim=1).mean()) > LEAST_AGREEMENT
 
 
 def _read_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor | None]:

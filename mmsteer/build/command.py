@@ -13,11 +13,12 @@ from mmsteer.errors import SteerError
 if TYPE_CHECKING:
     import torch
 
+    from mmsteer.backbone import Backbone
     from mmsteer.build.clip import Clip
-    from mmsteer.build.embed import Embedded
     from mmsteer.build.objectives import Dictionaries
     from mmsteer.build.pairs import Pairs
     from mmsteer.build.train import Level
+    from mmsteer.build.vectors import Embedded
 
 HELD = 12_000  # half to match on, half to score on
 BRIDGED = 10_000  # captions that the bridge is fitted on
@@ -147,7 +148,8 @@ def _bridge(args: argparse.Namespace) -> None:
         raise SteerError(
             f"{args.clip} has a joint space of {x.shape[1]} coordinates, the bank one of {width}: give its CLIP"
         )
-    joint, bank.meta["bridge"] = fit_joint(Backbone.load(args.backbone, device), captions, x, clip.projection)
+    reader = Backbone.load(args.backbone, device, words_only=True)
+    joint, bank.meta["bridge"] = fit_joint(reader, captions, x, clip.projection)
     old = {"projection", "offset", "inverse", "inverse_pooled", "probes"}
     bank.bridge = {key: value for key, value in bank.bridge.items() if key not in old} | joint
     bank.meta["backbone"] = _name(args.backbone)
@@ -161,20 +163,23 @@ def _name(backbone: str | None) -> str | None:
 
 
 def _levels(text: str) -> "tuple[Level, ...]":
-    from mmsteer.build.train import Level
+    from mmsteer.build.train import Level, TrainConfig
 
     try:
-        return tuple(Level(*(int(n) for n in part.split(":"))) for part in text.split(","))
+        levels = tuple(Level(*(int(n) for n in part.split(":"))) for part in text.split(","))
     except (ValueError, TypeError):
         raise SteerError(
             f"cannot read the levels {text!r}: write LATENTS:K,LATENTS:K, for example 24:5,128:3"
         ) from None
+    return TrainConfig(levels).levels
 
 
 class Material(NamedTuple):
     """What a bank is made from."""
 
     clip: "Clip"
+    reader: "Backbone | None"
+    """What reads prompts in the backbone to steer."""
     train: "Embedded"
     matching: "Embedded"
     scoring: "Embedded"
@@ -188,9 +193,14 @@ class Material(NamedTuple):
 
 def _build(args: argparse.Namespace) -> None:
     from mmsteer.build import ranks
-    from mmsteer.build.objectives import Size, train_pair
+    from mmsteer.build.objectives import Size, find_objective, train_pair
     from mmsteer.build.train import Descent
 
+    objective = find_objective(args.objective)
+    for levels in filter(None, (args.image, args.text)):
+        _levels(levels)  # refused before anything is embedded
+    if args.steps < 1:
+        raise SteerError(f"--steps {args.steps}: give 1 or more")
     material = gather(args)
     if material is None:
         return
@@ -209,7 +219,7 @@ def _build(args: argparse.Namespace) -> None:
         "steps": args.steps,
         "seed": args.seed,
     }
-    make_bank(found, material, about, args.backbone, args.out, read=args.objective == "levels")
+    make_bank(found, material, about, args.backbone, args.out, objective.read)
 
 
 def default_levels(width: int, pairs: int) -> tuple[str, str]:
@@ -226,11 +236,14 @@ def gather(args: argparse.Namespace) -> Material | None:
     import torch
 
     from mmsteer.backbone import choose_device
+    from mmsteer.bank import make_room
     from mmsteer.build import ranks
+    from mmsteer.build.bridge import load_reader
     from mmsteer.build.clip import Clip
-    from mmsteer.build.embed import embed_pairs, read_manifest, work_folder
+    from mmsteer.build.embed import embed_pairs, work_folder
     from mmsteer.build.naming import vocabulary
-    from mmsteer.build.pairs import World, open_pairs
+    from mmsteer.build.shards import read_manifest
+    from mmsteer.build.sources import World, open_pairs
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -241,12 +254,19 @@ def gather(args: argparse.Namespace) -> Material | None:
     if isinstance(source, World):  # fresh pairs cost nothing
         seed = args.seed if args.pairs == "world" else int(args.pairs.partition(":")[2])
         source, fresh = World(seed + 1, source.limit or 0), World(seed + 2, HELD)
+    if args.backbone is None and clip.projection is None:
+        raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
+    reader = None
+    if args.backbone is not None and ranks.rank() == 0:
+        items = source.survey.items
+        share = 1.0 if fresh else 1 - args.held_out
+        reader = load_reader(args.backbone, clip, None if items is None else round(items * share))
     if args.plan:
         if ranks.rank() == 0:
             _plan(clip, source, args)
         return None
-    if args.backbone is None and clip.projection is None:
-        raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
+    if ranks.rank() == 0:
+        make_room(args.out.resolve()).rmdir()
     folders, sets = [], []
     for part in (source, fresh):
         if part is not None:
@@ -263,27 +283,31 @@ def gather(args: argparse.Namespace) -> Material | None:
         "clip": clip.identity, "source": source.survey._asdict(), "pairs": len(train.captions),
         "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped,
     }  # fmt: skip
-    return Material(clip, train, matching, scoring, fresh or source, vocabulary(scoring.captions), meta)
+    return Material(clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), meta)
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
     """Pairs to train on, to match on and to score on; the latter two in memory, taken in turn.
 
-    Held out are items at even distances, by their numbers in the source: always the same ones, and from all of it, however
-    it is ordered. At most `HELD`.
+    Held out are pictures at even distances: always the same ones, and from all of the source, however it is ordered; with each
+    go all of its captions. At most `HELD` pairs.
     """
     import numpy as np
 
-    from mmsteer.build.embed import spread
+    from mmsteer.build.vectors import spread
 
-    held = np.flatnonzero(np.floor((pairs.items + 1) * share) > np.floor(pairs.items * share))
-    held = held[spread(len(held), HELD)]
+    picture = pairs.picture
+    apart = np.floor((picture + 1) * share) > np.floor(picture * share)
+    held = np.unique(picture[apart])
+    held = held[spread(len(held), HELD * len(held) // max(1, apart.sum()))]
     if len(held) < 2:
         raise SteerError(
-            f"{share:g} of {len(pairs.items)} pairs leaves none to score on: give more pairs, or a larger --held-out"
+            f"{share:g} of {len(pairs.items)} pairs, of {len(np.unique(picture))} pictures, leaves none to score on: give more "
+            "pictures, or a larger --held-out"
         )
-    rest = np.setdiff1d(np.arange(len(pairs.items)), held)
-    return pairs.only(rest), pairs.only(held[::2]).part(0, HELD), pairs.only(held[1::2]).part(0, HELD)
+    kinds = (~np.isin(picture, held), np.isin(picture, held[::2]), np.isin(picture, held[1::2]))
+    train, matching, scoring = (pairs.only(np.flatnonzero(kind)) for kind in kinds)
+    return train, matching.part(0, HELD), scoring.part(0, HELD)
 
 
 def make_bank(
@@ -299,14 +323,14 @@ def make_bank(
     from mmsteer.build.exchange import as_shared
     from mmsteer.build.label import agrees
     from mmsteer.build.rivals import find_rivals
-    from mmsteer.build.score import Clues, make_features, pair_up, quality, read_up
+    from mmsteer.build.score import Clues, make_features, pair_up, quality
 
-    clip, train, matching, scoring, source, candidates, meta = material
+    clip, reader, train, matching, scoring, source, candidates, meta = material
     sides = {side: quality(getattr(found, side), getattr(scoring, side)) for side in ("image", "text")}
     print(f"on held-out pairs: {sides}", flush=True)
-    found, latents = read_up(found, matching, train) if read else pair_up(found, matching)
+    found, latents = pair_up(found, matching, train if read else None)
     dictionaries = {"image": found.image, "text": found.text}
-    joint, told = _joint(clip, train, backbone)
+    joint, told = _joint(clip, train, reader)
     bridge = joint | fit_bridge(train, dictionaries)
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
@@ -331,14 +355,19 @@ def make_bank(
     print(f"wrote {out}")
 
 
-def _joint(clip: "Clip", train: "Embedded", backbone: str | None) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
+def _joint(
+    clip: "Clip", train: "Embedded", reader: "Backbone | None"
+) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
     """The map between what the backbone reads and the joint space; without a backbone CLIP's own projection."""
-    from mmsteer.backbone import Backbone
     from mmsteer.build.bridge import fit_joint
 
-    if backbone is not None:
+    if reader is not None:
         some = train.sample(BRIDGED)
-        return fit_joint(Backbone.load(backbone, clip.device), list(some.captions), some.text, clip.projection)
+        first = {
+            caption: k for k, caption in reversed(list(enumerate(some.captions)))
+        }  # faithfulness is told on unseen ones
+        rows = sorted(first.values())
+        return fit_joint(reader, [some.captions[k] for k in rows], some.text[rows], clip.projection)
     assert clip.projection is not None, "`gather` has seen to it"
     return {"projection": clip.projection}, {"kind": "projection"}
 

@@ -1,5 +1,6 @@
 """Pictures looked at again, once features are known: what is measured of them, and sheets of those on which each fires most."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +35,10 @@ def look_again(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, list[
 
 
 def write_examples(folder: Path, tiles: Sequence[Image.Image], top: dict[int, list[int]]) -> None:
-    """Write `folder/<feature id>.webp`: the tiles of each feature's pairs, strongest first, nine side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `folder/<feature id>.webp`: the tiles of each feature's pairs, strongest first, nine side by side. Sheets of an
+    older bank go."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for feature, rows in top.items():
         sheet = Image.new("RGB", (TILE * TILES, TILE))
         for k, row in enumerate(rows[:TILES]):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmsteer.bank import MODALITIES, Feature, FeatureBank
+from mmsteer.bank import MODALITIES, Feature, FeatureBank, make_room
 from mmsteer.errors import SteerError, first_line
 
 KINDS = ("*.safetensors", "*.json", "*.webp")
@@ -103,13 +103,12 @@ def pull_bank(repo: str, revision: str | None, out: Path) -> str:
     """
     from huggingface_hub import snapshot_download
 
-    if out.exists() and not (out / "bank.json").is_file():
-        raise SteerError(f"{out} exists and is no bank: give a folder that does not exist")
+    out = out.resolve()
+    make_room(out).rmdir()
     cached = "offline only what was fetched before can be had, by that revision or its commit"
     with _hub_errors(repo, cached):
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=list(KINDS), library_name="mmsteer"))
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = make_room(out)
     for name in files_of(snapshot):  # the cache may hold more than was asked for, and holds links
         (partial / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(snapshot / name, partial / name)
@@ -152,7 +151,7 @@ def whole_bank(folder: Path) -> FeatureBank:
 
 @contextmanager
 def _hub_errors(repo: str, offline: str) -> Iterator[None]:
-    """Whatever the hub, the network or a bad name raise, as one SteerError each."""
+    """Whatever the hub, the network or a bad name raise, as one SteerError each: a name that cannot be, a refusal, no answer."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx
 
@@ -160,31 +159,19 @@ def _hub_errors(repo: str, offline: str) -> Iterator[None]:
         yield
     except errors.HFValidationError as error:
         raise SteerError(f"{repo!r} cannot be a repository: write USER/NAME ({first_line(error)})") from error
-    except errors.GatedRepoError as error:
+    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError) as error:
         raise SteerError(
-            f"{repo} asks for its conditions to be accepted on its page first, then `hf auth login`"
+            f"the hub refuses {repo} ({_said(error)}): check name and revision on its page; a private or gated one, and writing, "
+            "takes `hf auth login` with a token that may"
         ) from error
-    except errors.RevisionNotFoundError as error:
-        raise SteerError(f"{repo} has no such revision: see its page for branches, tags and commits") from error
-    except errors.RepositoryNotFoundError as error:
-        raise SteerError(
-            f"there is no {repo} on the hub that you may see: check its name, or log in with `hf auth login`"
-        ) from error
-    except errors.LocalTokenNotFoundError as error:
-        raise SteerError("you are not logged in to the hub: run `hf auth login` with a token that may write") from error
-    except errors.OfflineModeIsEnabled as error:
-        raise SteerError(f"cannot reach {repo}, as HF_HUB_OFFLINE is set: {offline}") from error
-    except (errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError) as error:
-        raise SteerError(f"cannot reach {repo} on the hub, and the cache does not have it: {offline}") from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            raise SteerError(
-                f"the hub refuses ({status}) to act on {repo}: `hf auth login` with a token that may"
-            ) from error
-        raise SteerError(f"the hub answered {status} for {repo}: {first_line(error)}. Try again later") from error
-    except httpx.HTTPError as error:
-        raise SteerError(f"no connection to the hub ({type(error).__name__}): {offline}") from error
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx.HTTPError) as error:
+        raise SteerError(f"cannot reach {repo} on the hub ({_said(error)}): {offline}") from error
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error, and the hub's status where it gave one."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return " ".join(filter(None, (type(error).__name__, status and str(status))))
 
 
 # -- the card --

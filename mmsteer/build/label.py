@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmsteer.script import segments, unspaced
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS, label
 
@@ -86,9 +87,13 @@ def agrees(automatic: str | None, known: str) -> bool:
     return automatic == _POLES.get((factor, value)) or bool(words) and worded
 
 
-def top_words(fires: np.ndarray, captions: Sequence[str], count: int = 5) -> list[tuple[str, ...]]:
-    """Words that stand out in the captions on which each feature fires (class TF-IDF), strongest first."""
-    sets = [set(caption.lower().replace(",", " ").split()) for caption in captions]
+def top_words(
+    fires: np.ndarray, captions: Sequence[str], candidates: Sequence[str] = (), count: int = 5
+) -> list[tuple[str, ...]]:
+    """Words that stand out in the captions on which each feature fires (class TF-IDF), strongest first; in scripts without
+    spaces between words, those of the `candidates` (`mmsteer.build.naming.vocabulary`) that do."""
+    runs = [candidate for candidate in candidates if unspaced(candidate)]
+    sets = [_words(caption, runs) for caption in captions]
     overall = Counter(word for words in sets for word in words)
     found = []
     for column in fires.T:
@@ -96,6 +101,14 @@ def top_words(fires: np.ndarray, captions: Sequence[str], count: int = 5) -> lis
         here = Counter(word for row in rows for word in sets[row])
         weight = {w: n / max(1, len(rows)) * np.log(len(captions) / overall[w]) for w, n in here.items()}
         found.append(tuple(sorted(weight, key=lambda w: -weight[w])[:count]))
+    return found
+
+
+def _words(caption: str, runs: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for segment in segments(caption):
+        whole = "".join(segment)
+        found.update([run for run in runs if run in whole] if unspaced(segment[0]) else segment)
     return found
 
 

@@ -1,13 +1,11 @@
 """Automatic names: for any bank, from activations, captions and measured pictures alone, each with a held-out score.
 
-A feature with a text side is named by the word or two-word phrase that sets it off; one that only pictures have by the
-measurable property of the pictures it fires on. One part of the pairs chooses names, the other scores them.
+A feature with a text side is named by the word, two-word phrase or run of letters that sets it off; one that only pictures
+have by the measurable property of the pictures it fires on. One part of the pairs chooses names, the other scores them.
 """
 
-import re
 from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +13,11 @@ import numpy as np
 from mmsteer.bank import Modality
 from mmsteer.build.properties import PROPERTIES
 from mmsteer.errors import SteerError
+from mmsteer.script import segments, unspaced
 
+Segments = list[list[str]]
+Units = tuple[str, ...]
+"""A term's words, or its letters."""
 # A feature silent elsewhere that fires on a share r of the captions with a word has an AUC of (1 + r) / 2: 7 in 10.
 SURE_WORDS = 0.85
 # Properties overlap where firing does not. 0.75 is two normal distributions about one standard deviation apart, which is
@@ -25,6 +27,8 @@ SURE_PROPERTY = 0.75
 LEAST_SHARE = 0.25
 _COMMON = 0.5  # a word in more than this share of all captions names nothing
 _LEAST_CAPTIONS = 20  # that must hold a word: with fewer its AUC is mostly luck
+_LONGEST = 13  # letters: longer runs are not counted, and whether one of so many is whole is not known
+_PART = 0.9  # of the captions with a run of letters hold a longer one: then it is a part of that
 _SHORTLIST = 20  # candidates from each source
 _EQUAL = 0.01  # of AUC: closer candidates are equally good
 
@@ -60,30 +64,76 @@ def auc(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def vocabulary(captions: Sequence[str], limit: int = 500) -> list[str]:
-    """The `limit` most frequent words and two-word phrases that can be names.
+    """The `limit` most frequent terms that can be names: words, two-word phrases, and runs of letters in scripts without
+    spaces between words (`mmsteer.script`).
 
     Not a word in more than half of all captions ("a", "the"), nor a phrase of nothing else. Two words are a phrase where
-    at least a third of the captions with the rarer one hold it. What says more comes first: of equally good names the first
-    is taken ("please draw" before "draw", but "dunes" before "the dunes").
+    at least a third of the captions with the rarer one hold it; a run of letters hardly seen without a further one is part of
+    a word. What says more comes first: of equally good names the first is taken ("please draw" before "draw", but "dunes"
+    before "the dunes").
     """
-    counts = Counter(term for caption in captions for term in _terms(caption))
+    counts, units = _frequent([segments(caption) for caption in captions])
     common = {term for term, n in counts.items() if n > _COMMON * len(captions)}
-    names = [
-        term for term, n in counts.items()
-        if n >= _LEAST_CAPTIONS and not common.issuperset(term.split()) and 3 * n >= min(counts[w] for w in term.split())
-    ]  # fmt: skip
+    parts = {
+        part
+        for term, own in units.items()
+        if unspaced(term) and len(own) > 1
+        for part in (_join(own[:-1]), _join(own[1:]))
+        if counts[term] >= _PART * counts[part]
+    }
+
+    def can_be(term: str) -> bool:
+        own = units[term]
+        if unspaced(term):  # its letters say nothing: most of an alphabet is in every caption
+            return len(own) < _LONGEST and term not in common and term not in parts
+        return not common.issuperset(own) and 3 * counts[term] >= min(counts[word] for word in own)
+
+    names = [term for term in counts if can_be(term)]
     if not names:
         raise SteerError(
             f"{len(captions)} captions hold no word {_LEAST_CAPTIONS} times that could be a name: give more pairs"
         )
     frequent = sorted(names, key=lambda term: (-counts[term], term))[:limit]
-    return sorted(frequent, key=lambda t: (-len(set(t.split()) - common), len(t.split()), -len(t), t))
+    return sorted(frequent, key=lambda t: (-len(set(units[t]) - common), len(units[t]), -len(t), t))
+
+
+def _frequent(captions: Sequence[Segments]) -> tuple[Counter[str], dict[str, Units]]:
+    """Terms that enough captions hold: how many do, and their units. No term is more frequent than its parts, so they are
+    found one unit longer at a time."""
+    counts: Counter[str] = Counter()
+    units: dict[str, Units] = {}
+    for size in range(1, _LONGEST + 1):
+        seen: Counter[str] = Counter()
+        terms: dict[str, Units] = {}
+        for caption in captions:
+            here = {
+                _join(own): own
+                for own in _units(caption, size)
+                if size == 1 or (_join(own[:-1]) in counts and _join(own[1:]) in counts)
+            }
+            seen.update(here.keys())
+            terms |= here
+        enough = {term: n for term, n in seen.items() if n >= _LEAST_CAPTIONS}
+        counts |= Counter(enough)
+        units |= {term: terms[term] for term in enough}
+    return counts, units
+
+
+def _units(caption: Segments, size: int) -> Iterator[Units]:
+    """Neighbouring words, two at most, or letters, `size` of them."""
+    for segment in caption:
+        if size <= 2 or unspaced(segment[0]):
+            yield from (tuple(segment[k : k + size]) for k in range(len(segment) - size + 1))
+
+
+def _join(units: Units) -> str:
+    return ("" if unspaced(units[0]) else " ").join(units)
 
 
 def _terms(caption: str) -> set[str]:
-    """The words of a caption and its pairs of neighbours."""
-    words = re.findall(r"[\w'-]+", caption.lower())
-    return {*words, *(f"{a} {b}" for a, b in pairwise(words))}
+    """The words of a caption, its pairs of neighbours, and its runs of letters."""
+    found = segments(caption)
+    return {_join(own) for size in range(1, _LONGEST + 1) for own in _units(found, size)}
 
 
 def automatic_names(
@@ -104,8 +154,7 @@ def automatic_names(
     their `embeddings [n_candidates, d_joint]` as prompts; `fitting` bool `[N]`: which pairs choose names, the others
     score them. Vision-only features whose pictures share no property fall back on the words of those pictures' captions.
     """
-    terms = [_terms(caption) for caption in captions]
-    holds = np.array([[candidate in here for candidate in candidates] for here in terms])
+    holds = np.array([[candidate in here for candidate in candidates] for here in map(_terms, captions)])
     seen_only = (np.array(modalities) == "vision") | ~z_text.any(0)
     z = np.where(seen_only, z_image, z_text)
     words = _by_words(z, holds, text_directions, candidates, embeddings, fitting)

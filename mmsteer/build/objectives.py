@@ -71,19 +71,27 @@ class Objective:
     source: str
     fit: Fit
     """Rows `[N, d_joint]` of matched pictures and captions, sizes and descent -> dictionaries."""
+    read: bool = False
+    """Whether latents that stay single are read across (`mmsteer.build.read`)."""
+
+
+def find_objective(name: str) -> Objective:
+    """By name; SteerError lists those there are."""
+    if name not in OBJECTIVES:
+        raise SteerError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]
 
 
 def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, descent: Descent) -> Dictionaries:
     """Train by the objective `name`; SteerError for an unknown one, unmatched sides, or rows that cannot be trained on."""
-    if name not in OBJECTIVES:
-        raise SteerError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
+    objective = find_objective(name)
     if image.shape != text.shape:
         raise SteerError(
             f"{tuple(image.shape)} picture rows and {tuple(text.shape)} caption rows: pairs need as many of each, equally wide"
         )
     for side, x in (("image", image), ("text", text)):
         check_rows(x, size.shared, side)
-    return OBJECTIVES[name].fit(image, text, size, descent)
+    return objective.fit(image, text, size, descent)
 
 
 # -- one dictionary a side, matched afterwards --
@@ -294,7 +302,9 @@ def _axes(image: torch.Tensor, text: torch.Tensor, axes: torch.Tensor) -> Dictio
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "levels": Objective("default: 2606.29888 with nested levels (2503.17547) and thresholds (2407.14435)", fit_levels),
+    "levels": Objective(
+        "default: 2606.29888 with nested levels (2503.17547) and thresholds (2407.14435)", fit_levels, read=True
+    ),
     "matched": Objective("a TopK dictionary a side, matched (2606.29888)", fit_matched),
     "shared": Objective("one TopK dictionary, raw rows (2502.14888, Sec. 2)", _Shared(centred=False)),
     "batchtopk": Objective("one BatchTopK dictionary, raw rows (2504.11695)", _Shared(centred=False, batch_topk=True)),

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature, NamedBy
-from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, Name, distinct, name_by_truth, top_words
 from mmsteer.build.match import LEAST, correlation, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
 from mmsteer.build.train import fvu
+from mmsteer.build.vectors import Embedded
 from mmsteer.mds import Score, absolute_rule, paper_rule, score
 from mmsteer.sae import SparseAutoencoder
 
@@ -58,31 +58,34 @@ def codes(found: Dictionaries, pairs: Embedded) -> Codes:
     return Codes(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def pair_up(found: Dictionaries, matching: Embedded) -> tuple[Dictionaries, list[Latents]]:
+def pair_up(
+    found: Dictionaries, matching: Embedded, reading: Embedded | None = None
+) -> tuple[Dictionaries, list[Latents]]:
     """Which latents make a feature, by how they fire on `matching`, which no dictionary has seen.
 
     Where latent k of one side is latent k of the other by training, that is all. Else latents are matched one to one, and
-    those left over stay single. Latents that fire on hardly any pair make no feature. The dictionaries are given back
-    as they are.
+    those left over stay single, unless there are pairs to read them across on (`mmsteer.build.read`): then features that
+    this makes twice are there once. Latents that fire on hardly any pair make no feature.
+
+    Rare latents need many pairs to be read, so the training pairs may serve as `reading`: readers are checked on the half
+    that they were not fitted to. The dictionaries are given back as they are, or grown by what was read.
     """
+    latents = _matched(found, matching)
+    if reading is None:
+        return found, latents
+    found, latents = read_singles(found, latents, reading.sample(_READ))
+    return found, without_doubles(found, latents, matching)
+
+
+def _matched(found: Dictionaries, matching: Embedded) -> list[Latents]:
     seen = codes(found, matching)
     living_image, living_text = ((z > 0).mean(0) >= LEAST_RATE for z in (seen.image, seen.text))
     if found.paired:
-        return found, [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
+        return [(k, k) for k in np.flatnonzero(living_image | living_text).tolist()]
     matched = match(torch.from_numpy(seen.image), torch.from_numpy(seen.text))
     latents: list[Latents] = list(zip(matched.image, matched.text, strict=True))
     latents += [(i, None) for i in np.flatnonzero(living_image).tolist() if i not in matched.image]
-    return found, latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
-
-
-def read_up(found: Dictionaries, matching: Embedded, reading: Embedded) -> tuple[Dictionaries, list[Latents]]:
-    """As `pair_up`, then single latents are read across on `reading`, and features that this makes twice are there once.
-
-    Rare latents need many pairs to be read, so the training pairs may serve: readers are checked on the half that they
-    were not fitted to.
-    """
-    found, latents = read_singles(*pair_up(found, matching), reading.sample(_READ))
-    return found, without_doubles(found, latents, matching)
+    return latents + [(None, t) for t in np.flatnonzero(living_text).tolist() if t not in matched.text]
 
 
 def read_singles(
@@ -167,9 +170,9 @@ def make_features(
     automatic = automatic_names(
         z_image, z_text, modality, scoring.captions, clues.properties,
         np.stack([nowhere if t is None else clues.effects[t] for _, t in latents]), clues.candidates, clues.embeddings,
-        np.arange(len(z_image)) % 2 == 0,
+        scoring.picture % 2 == 0,  # no picture both chooses names and scores them
     )  # fmt: skip
-    words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions)
+    words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions, clues.candidates)
 
     named: list[tuple[str | None, float | None, NamedBy | None]] = [
         (t.text, t.sure, "truth") if t else (a.text, a.score, a.kind) if a.text else (None, None, None)

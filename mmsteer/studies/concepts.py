@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, Modality
-from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, f1
 from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
-from mmsteer.build.score import codes, pair_up, read_up
+from mmsteer.build.score import codes, pair_up
 from mmsteer.build.train import Descent, Level, fvu
+from mmsteer.build.vectors import Embedded
 from mmsteer.mds import absolute_rule
-from mmsteer.studies.labels import DEFAULT, over_seeds
+from mmsteer.studies.labels import over_seeds
 from mmsteer.studies.report import COLOURS, table
 
 COSINES = (1.0, 0.8, 0.5)
@@ -100,10 +100,7 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
     name, cosine, number = job
     train, matching, scoring = (draw_concepts(seed + number, cosine, count + n) for n in (0, 1, 2))
     found = train_pair(name, train.pairs.image, train.pairs.text, _SIZE, Descent(steps, batch=256, seed=number))
-    if name == DEFAULT:
-        found, latents = read_up(found, matching.pairs, train.pairs)
-    else:
-        found, latents = pair_up(found, matching.pairs)
+    found, latents = pair_up(found, matching.pairs, train.pairs if OBJECTIVES[name].read else None)
     active = codes(found, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)

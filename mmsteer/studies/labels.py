@@ -23,17 +23,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmsteer.bank import MODALITIES, Modality
-from mmsteer.build.embed import Embedded, embed, load_clip
-from mmsteer.build.label import SURE, concepts, f1
+from mmsteer.bank import MODALITIES
+from mmsteer.build.embed import embed, load_clip
+from mmsteer.build.label import SURE
 from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
-from mmsteer.build.read import fit_readers
-from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up, true_names
+from mmsteer.build.score import Codes, Latents, codes, pair_up, quality
 from mmsteer.build.train import Descent
-from mmsteer.mds import Score, absolute_rule, separation, swap_null
+from mmsteer.build.vectors import Embedded
+from mmsteer.mds import absolute_rule, separation, swap_null
 from mmsteer.studies.report import COLOURS, Share, share, table
+from mmsteer.studies.truth import Found, Value, decodable, identify, values
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import captions
 from mmsteer.world.clip import tokens
@@ -43,8 +44,6 @@ TARGETS = {"precision": 0.95, "recall": 0.90, "split": 0.05}
 DEFAULT = "levels"
 _RATES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _TOP = (10, 20, 50, 100)
-Value = tuple[str, str]
-"""A factor and one of its values."""
 
 
 class Job(NamedTuple):
@@ -78,21 +77,6 @@ class Sample(NamedTuple):
         return train, apart.part(0, self.held // 2), apart.part(self.held // 2, self.held)
 
 
-class Found(NamedTuple):
-    """One feature against the truth."""
-
-    label: Modality
-    """By the absolute rule."""
-    score: Score
-    value: Value | None
-    """What it is identified as."""
-
-    @property
-    def truth(self) -> Modality | None:
-        """The modality of what it is identified as."""
-        return FACTORS[INDEX[self.value[0]]].modality if self.value else None
-
-
 class Run(NamedTuple):
     """What a job led to."""
 
@@ -108,9 +92,12 @@ class Run(NamedTuple):
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure every objective over seeds; print tables; draw the figure."""
     pairs, held, steps, seeds = (3000, 2000, 40, 1) if quick else (30_000, 12_000, 1500, 3)
-    kinds = [(DEFAULT, DEFAULT, True, "world"), (f"{DEFAULT}, nothing read", DEFAULT, False, "world")]
-    kinds += [(name, name, False, "world") for name in OBJECTIVES if name != DEFAULT]
-    kinds += [(f"{world} {of}", DEFAULT, True, world) for world, of in (("shuffled", "pairs"), ("untrained", "clip"))]
+    kinds = [(name, name, objective.read, "world") for name, objective in OBJECTIVES.items()]
+    kinds.insert(1, (f"{DEFAULT}, nothing read", DEFAULT, False, "world"))
+    kinds += [
+        (f"{world} {of}", DEFAULT, OBJECTIVES[DEFAULT].read, world)
+        for world, of in (("shuffled", "pairs"), ("untrained", "clip"))
+    ]
     jobs = [Job(*kind, seed=seed + s, steps=steps) for s in range(seeds) for kind in kinds]
     with TemporaryDirectory() as folder:
         sample = Sample(Path(folder), seed, pairs, held)
@@ -123,7 +110,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
                 runs.append(run)
                 print(f"  {len(runs)}/{len(jobs)} {run.job.name}, seed {run.job.seed}   ", end="\r", flush=True)
     readable = decodable(matching, scoring)
-    lost = [label(*v) for v in _values() if v not in readable]
+    lost = [label(*v) for v in values() if v not in readable]
     print(
         f"linear probes read {len(readable)} factor values (F1 >= {SURE}, held out); not {', '.join(lost) or 'any'}\n"
     )
@@ -167,10 +154,7 @@ def _run(job: Job, sample: Sample) -> Run:
     began = monotonic()
     size, descent = Size(), Descent(job.steps, seed=job.seed)
     dictionaries = train_pair(job.objective, train.image, train.text, size, descent)
-    if job.read:
-        dictionaries, latents = read_up(dictionaries, matching, train)
-    else:
-        dictionaries, latents = pair_up(dictionaries, matching)
+    dictionaries, latents = pair_up(dictionaries, matching, train if job.read else None)
     seconds = monotonic() - began
     active = codes(dictionaries, scoring).of(latents)
     values = identify(active, scoring, told)
@@ -186,29 +170,6 @@ def _shuffled(pairs: Embedded) -> Embedded:
         pairs.image, pairs.text[torch.from_numpy(order)], [pairs.captions[i] for i in order], pairs.factors[order],
         pairs.mentioned[order],
     )  # fmt: skip
-
-
-def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | None]:
-    """The factor value each feature detects with F1 >= 0.7 on its stronger side; None where it detects none."""
-    names = true_names(active, drawn, told)
-    return [(name.factor, name.value) if name.sure >= SURE else None for name in names]
-
-
-def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
-    """Factor values that a linear probe (`fit_readers`) reads with F1 >= 0.7 from every side that holds them."""
-    readable = set(_values())
-    for side in ("image", "text"):
-        names, truth = concepts(fitting.factors, fitting.mentioned, side)
-        _, held = concepts(testing.factors, testing.mentioned, side)
-        probes, cuts = fit_readers(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
-        reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
-        readable -= {name for name, f in zip(names, reached, strict=True) if f < SURE}
-    return readable
-
-
-def _values() -> list[Value]:
-    """Every factor value that has a name of its own."""
-    return [(f.name, v) for f in FACTORS for v in f.values if v != f.neutral]
 
 
 def _row(runs: list[Run], readable: set[Value]) -> dict[str, Any]:

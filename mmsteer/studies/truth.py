@@ -1,0 +1,55 @@
+"""Features against the world's known factors: what each is identified as, and which values could be found at all."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mmsteer.bank import Modality
+from mmsteer.build.label import SURE, concepts, f1
+from mmsteer.build.read import fit_readers
+from mmsteer.build.score import Codes, true_names
+from mmsteer.build.vectors import Embedded
+from mmsteer.mds import Score
+from mmsteer.world.factors import FACTORS, INDEX
+
+Value = tuple[str, str]
+"""A factor and one of its values."""
+
+
+class Found(NamedTuple):
+    """One feature against the truth."""
+
+    label: Modality
+    """By the absolute rule."""
+    score: Score
+    value: Value | None
+    """What it is identified as."""
+
+    @property
+    def truth(self) -> Modality | None:
+        """The modality of what it is identified as."""
+        return FACTORS[INDEX[self.value[0]]].modality if self.value else None
+
+
+def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | None]:
+    """The factor value each feature detects with F1 >= 0.7 on its stronger side; None where it detects none."""
+    names = true_names(active, drawn, told)
+    return [(name.factor, name.value) if name.sure >= SURE else None for name in names]
+
+
+def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
+    """Factor values that a linear probe (`fit_readers`) reads with F1 >= 0.7 from every side that holds them."""
+    readable = set(values())
+    for side in ("image", "text"):
+        names, truth = concepts(fitting.factors, fitting.mentioned, side)
+        _, held = concepts(testing.factors, testing.mentioned, side)
+        probes, cuts = fit_readers(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
+        reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
+        readable -= {name for name, f in zip(names, reached, strict=True) if f < SURE}
+    return readable
+
+
+def values() -> list[Value]:
+    """Every factor value that has a name of its own."""
+    return [(f.name, v) for f in FACTORS for v in f.values if v != f.neutral]
