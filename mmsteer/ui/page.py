@@ -127,8 +127,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
 
         # one picture at a time, and of what waits only the newest: nothing queues up behind a slider
         shared: dict[str, Any] = {
-            "concurrency_id": "draw", "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden",
-            "api_visibility": "private",
+            "concurrency_id": "draw", "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "minimal",
+            "show_progress_on": pictures, "api_visibility": "private",
         }  # fmt: skip
         drawing: dict[str, Any] = {
             "fn": page.draw,
@@ -170,6 +170,7 @@ def launch_settings() -> dict[str, Any]:
             font_mono=["ui-monospace", "monospace"],
         ),
         "run_history": False,
+        "ssr_mode": False,  # a Space asks for it, and it would keep a page waiting whose model is still loading
         "max_file_size": "1mb",
         "show_error": False,
         "footer_links": [],
