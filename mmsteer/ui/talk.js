@@ -141,6 +141,7 @@ watch("value", () => {
   const { step, ...pair } = props.value;
   asked = null;
   kept.set(step, pair);
+  if (stage) stage.dataset.kept = kept.size;
   if (stage && step === at) render();
   fetchNext();
 });
