@@ -23,10 +23,10 @@ class Visitor:
         with urlopen(f"{self._api}/queue/data?session_hash={self._session}") as events:
             for line in events:
                 event = json.loads(line[5:]) if line.startswith(b"data:") else {}
-                if event.get("msg") == "process_completed":
+                if event.get("msg") == "process_completed" and event["success"]:
                     pictures, told, _ = event["output"]["data"]
                     return pictures, told
-        raise ConnectionError("the page closed the connection before there was a picture")
+        raise ConnectionError("the page has refused, or closed the connection before there was a picture")
 
     def _read(self, path: str, body: bytes | None = None) -> Any:
         request = Request(self._api + path, body, {"content-type": "application/json"})

@@ -15,7 +15,9 @@ from tests.browser import browser
 from tests.served import served
 
 SIZES = ((1440, 900), (1024, 768), (390, 844))
-SETTLED = "!document.querySelector('.pending, .mm-waiting') && [...document.images].every((picture) => picture.complete)"
+SETTLED = (
+    "!document.querySelector('.pending, .mm-waiting') && [...document.images].every((picture) => picture.complete)"
+)
 WAIT = 120_000  # milliseconds: the model may still be loading
 
 

@@ -200,7 +200,10 @@ def test_nothing_moves_for_who_wants_no_motion(chromium, address: str):
     page = chromium.new_page(reduced_motion="reduce")
     page.goto(f"{address}/?talk=1")
     at(page, 1)
-    assert page.evaluate("document.getAnimations().filter(a => a.effect.target.closest('.mm-talk, #mm-pictures')).length") == 0
+    assert (
+        page.evaluate("document.getAnimations().filter(a => a.effect.target.closest('.mm-talk, #mm-pictures')).length")
+        == 0
+    )
     page.close()
 
 
@@ -218,7 +221,9 @@ def test_a_recipe_of_another_backbone_is_drawn_with_a_note(chromium, address: st
     page = chromium.new_page()
     evil = '<img src=x onerror="window.pwned=1">'
     page.goto(f"{address}/?{Recipe('a cat', 5, edits=(Edit('night'),), backbone=evil).to_query()}")
-    expect(page.locator("#mm-notice .mm-note")).to_contain_text(f"made for the backbone '{evil}'; here it is drawn with 'whole'")
+    expect(page.locator("#mm-notice .mm-note")).to_contain_text(
+        f"made for the backbone '{evil}'; here it is drawn with 'whole'"
+    )
     expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1")
     assert page.evaluate("window.pwned") is None
     page.goto(f"{address}/?{Recipe('a cat', 6, backbone='whole').to_query()}")

@@ -60,6 +60,8 @@ def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
         if len(shown) > ROWS or not silent <= set(MODALITIES) or any(set(row) != _LABELS for row in shown):
             raise ValueError
         edits = [(bool(row["on"]), _edit(bank, row)) for row in shown]
+    except SteerError:
+        raise
     except (TypeError, ValueError, KeyError):
         raise SteerError("the rack cannot be read: load the page again") from None
     acting = [edit for on, edit in edits if on and (edit.strength or edit.mode == "set")]
