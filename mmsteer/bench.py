@@ -108,8 +108,8 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
 
 
 def _memory(pictures: int) -> dict[str, Any]:
-    """By how much the page's process has grown after so many pictures, each of another prompt or seed: MB over what it took
-    once the first was drawn."""
+    """By how much the page's process has grown after so many pictures, each pair of another seed: MB over what it took once
+    the first was drawn."""
     import psutil
 
     port = _free_port()
@@ -121,14 +121,14 @@ def _memory(pictures: int) -> dict[str, Any]:
         visitor = _arrive(f"http://127.0.0.1:{port}", page)
         row = {"id": 0, "mode": "slide", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
         idle = 0
-        for k in range(pictures + 1):
+        for k in range(1 + pictures // 2):
             visitor.draw(PROMPT, k, {"rows": [row], "silent": []})
             idle = idle or psutil.Process(page.pid).memory_info().rss
         grown = psutil.Process(page.pid).memory_info().rss - idle
     finally:
         page.terminate()
         page.wait()
-    return {f"memory of the page after {pictures:,} pairs over idle, MB": round(grown / 2**20)}
+    return {f"memory of the page after {pictures:,} pictures over idle, MB": round(grown / 2**20)}
 
 
 def _free_port() -> int:

@@ -245,7 +245,8 @@ def test_ten_features_fit_into_the_rack(page: Page):
 
 def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer):
     recipe = Recipe(
-        "a small cat at night", 77, Sampler(4, 2.0), (Edit("penguin", "set", 1.5), Edit("night", "add", -1.0), Edit("warm light", "remove", 0.5, start=0.5)),
+        "a small cat at night", 77, Sampler(4, 2.0),
+        (Edit("penguin", "set", 1.5), Edit("night", "add", -1.0), Edit("warm light", "remove", 0.5, start=0.5)),
         steerer.backbone.name,
     )  # fmt: skip
     page = chromium.new_page()
