@@ -17,11 +17,9 @@ from mmsteer.recipe import Recipe, Sampler
 if TYPE_CHECKING:
     from mmsteer.steer import Steered, Steerer
 
-_START, _STEP, _MOST = (
-    5,
-    0.05,
-    120,
-)  # seconds: moving the weights; a step of one 512x512 picture; what is ever asked for
+_START = 5  # seconds: until the weights are moved
+_STEP = 0.05  # seconds: a guided step of one 512x512 picture, on the safe side
+_MOST = 120  # seconds
 
 
 def on_zero_gpu() -> bool:

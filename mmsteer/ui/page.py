@@ -60,7 +60,7 @@ class _Page:
     def arrive(self, request: gr.Request) -> list[Any]:
         """What a link's query asks for, as a visitor comes; nothing where there is none."""
         query = str(request.query_params)
-        return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * 5
+        return self.restore(lambda: Recipe.from_query(query, self.backbone)) if "prompt=" in query else [gr.skip()] * 5
 
     def limits(self) -> Any:
         """What the rack must know of the backbone once it is loaded: whether an edit can act on a part of the run."""
