@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
         return
     figures = _start_up() | _pictures(8 if args.quick else 40, args.threads)
     figures |= _dictionaries(10_000 if args.quick else 100_000, 100 if args.quick else 1500)
+    figures |= _memory(50 if args.quick else 1000)
     figures |= _embedding(*((32, 1) if args.quick else (192, 5)))
     print(table([{"figure": name, "measured": value} for name, value in figures.items()]))
     if args.json:
@@ -103,6 +105,48 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
         "torch threads": torch.get_num_threads(),
         "repeats": repeats,
     }
+
+
+def _memory(pictures: int) -> dict[str, Any]:
+    """By how much the page's process has grown after so many pictures, each pair of another seed: MB over what it took once
+    the first was drawn."""
+    import psutil
+
+    port = _free_port()
+    page = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "app.py", "--port", str(port)], cwd=Path(__file__).resolve().parents[1],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        visitor = _arrive(f"http://127.0.0.1:{port}", page)
+        row = {"id": 0, "mode": "slide", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
+        idle = 0
+        for k in range(1 + pictures // 2):
+            visitor.draw(PROMPT, k, {"rows": [row], "silent": []})
+            idle = idle or psutil.Process(page.pid).memory_info().rss
+        grown = psutil.Process(page.pid).memory_info().rss - idle
+    finally:
+        page.terminate()
+        page.wait()
+    return {f"memory of the page after {pictures:,} pictures over idle, MB": round(grown / 2**20)}
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _arrive(address: str, page: "subprocess.Popen[bytes]") -> Any:
+    """A visitor of a page that is just starting; SteerError if it ends instead."""
+    from mmsteer.visitor import Visitor
+
+    while page.poll() is None:
+        try:
+            return Visitor(address)
+        except OSError:
+            time.sleep(0.1)
+    raise SteerError("the page has not started: `python app.py` says why")
 
 
 def _dictionaries(pairs: int, steps: int) -> dict[str, Any]:

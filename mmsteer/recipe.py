@@ -93,8 +93,9 @@ class Recipe:
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
-    def from_query(cls, query: str) -> "Recipe":
-        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others."""
+    def from_query(cls, query: str, backbone: str = "mini") -> "Recipe":
+        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others. `backbone` is that of a
+        link that names none."""
         if len(query) > _LONGEST_TEXT:
             raise SteerError(f"the link has {len(query):,} characters; {_LONGEST_TEXT:,} are allowed")
         try:
@@ -105,7 +106,7 @@ class Recipe:
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
-        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance), edits, first.get("backbone", "mini"))
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance), edits, first.get("backbone", backbone))
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""

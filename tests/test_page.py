@@ -206,7 +206,7 @@ def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
     after = source(page, "after")
     page.get_by_label("night: from, percent of the run").fill("50")
     changed(page, after)
-    assert recipe_shown(page).edits == (Edit(1, words=("cat",), start=0.5),)
+    assert recipe_shown(page).edits == (Edit("night", words=("cat",), start=0.5),)
 
 
 def test_a_feature_of_the_prompt_goes_into_the_rack_to_be_weakened(page: Page):
@@ -245,7 +245,8 @@ def test_ten_features_fit_into_the_rack(page: Page):
 
 def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer):
     recipe = Recipe(
-        "a small cat at night", 77, Sampler(4, 2.0), (Edit(0, "set", 1.5), Edit(1, "add", -1.0), Edit(2, "remove", 0.5, start=0.5)),
+        "a small cat at night", 77, Sampler(4, 2.0),
+        (Edit("penguin", "set", 1.5), Edit("night", "add", -1.0), Edit("warm light", "remove", 0.5, start=0.5)),
         steerer.backbone.name,
     )  # fmt: skip
     page = chromium.new_page()
@@ -282,7 +283,9 @@ def test_a_hostile_link_gets_a_sentence(chromium, address: str, query: str, told
 
 
 def test_a_saved_picture_dropped_back_in_restores_everything(page: Page, steerer: Steerer, tmp_path: Path):
-    recipe = Recipe("a big penguin in the snow", 5, Sampler(3, 4.0), (Edit(8, strength=1.5),), steerer.backbone.name)
+    recipe = Recipe(
+        "a big penguin in the snow", 5, Sampler(3, 4.0), (Edit("snow", strength=1.5),), steerer.backbone.name
+    )
     recipe.save_png(steerer.picture(recipe), tmp_path / "kept.png")
     (tmp_path / "kept.json").write_text(recipe.to_json())
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")

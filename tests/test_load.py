@@ -1,0 +1,226 @@
+"""Many visitors at once, and visitors who mean harm: over HTTP without a browser, and in one."""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from browser import browser
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import expect
+from served import served, whole_words
+
+from mmsteer import Edit, Recipe, Steerer
+from mmsteer.kept import Kept
+from mmsteer.visitor import Visitor
+
+VISITORS, MOVES = 20, 3
+WORDS = ("cat", "penguin", "fox", "frog", "whale")
+EVIL = '"><script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
+ROW = {"id": 1, "mode": "slide", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
+    return whole_words(tiny_folder, tiny_bank)
+
+
+@pytest.fixture(scope="module")
+def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
+    with served(steerer, tiny_bank) as found:
+        yield found
+
+
+def rack(*rows: dict) -> dict:
+    return {"rows": [ROW | row for row in rows], "silent": []}
+
+
+def pair(html: str) -> list[Image.Image]:
+    """Before and after out of the page's HTML."""
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [Image.open(BytesIO(base64.b64decode(data))) for data in found]
+
+
+def test_twenty_visitors_at_once_get_their_own_pictures_bit_by_bit(address: str, steerer: Steerer):
+    together = threading.Barrier(VISITORS)
+
+    def visit(k: int) -> list[tuple[str, int, Edit, str, str]]:
+        visitor, prompt = Visitor(address), f"a {WORDS[k % 5]} at night, visitor {k}"
+        together.wait()
+        moves = []
+        for move in range(MOVES):
+            edit = Edit(("night", "warm light", "snow")[(k + move) % 3], strength=0.25 + 0.05 * k)
+            id_ = steerer.bank.get(edit.feature).id
+            html, told = visitor.draw(prompt, 100 + k // 2, rack({"id": id_, "strength": edit.strength}))
+            moves.append((prompt, 100 + k // 2, edit, html, told))
+        return moves
+
+    with ThreadPoolExecutor(VISITORS) as pool:
+        visits = list(pool.map(visit, range(VISITORS)))
+    alone = Steerer(steerer.backbone, steerer.bank)
+    for prompt, seed, edit, html, told in (move for visit_ in visits for move in visit_):
+        before, after = pair(html)
+        twin = alone.steer(prompt, [edit], seed)
+        assert Recipe.from_json(after.text["mmsteer"]) == twin.recipe
+        assert before.tobytes() == twin.before.tobytes()
+        assert after.tobytes() == twin.after.tobytes()
+        assert "mm-problem" not in told
+
+
+def test_what_is_kept_between_visitors_is_bounded(steerer: Steerer):
+    kept: Kept[int, str] = Kept(3)
+    for k in range(10):
+        kept.keep(k, str(k))
+        kept.get(7)
+    assert [kept.get(k) for k in (7, 8, 9)] == ["7", "8", "9"]
+    assert len(kept) == 3
+    few = Steerer(steerer.backbone, steerer.bank)
+    few.befores = Kept(2)
+    for seed in range(4):
+        few.steer("a cat", [], seed)
+    assert len(few.befores) == 2
+    assert len(steerer.befores) <= 64
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seed", "value", "told"),
+    [
+        ("", 1, rack(), "the prompt is empty"),
+        ("x" * 10_000, 1, rack(), "10,000 characters; 500 are allowed"),
+        ({"path": "/etc/passwd"}, 1, rack(), "Something went wrong|prompt"),
+        ("a cat", -1, rack(), "seed"),
+        ("a cat", 1, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "the rack cannot be read"),
+        ("a cat", 1, rack({"id": 10**9}), "there is no feature"),
+        ("a cat", 1, rack({"id": "1; import os"}), "the rack cannot be read"),
+        ("a cat", 1, rack({"strength": 1e9}), "allowed is -8 to 8"),
+        ("a cat", 1, rack({"words": [EVIL]}), "is not in the prompt"),
+        ("a cat", 1, rack({"words": ["x" * 100_000]}), "is not in the prompt"),
+        ("a cat", 1, {"rows": [ROW] * 10_000, "silent": []}, "the rack cannot be read"),
+    ],
+)
+def test_what_no_page_sends_gets_a_sentence(address: str, prompt, seed, value, told: str):
+    try:
+        html, said = Visitor(address).draw(prompt, seed, value)
+    except (HTTPError, ConnectionError):
+        return  # refused before it reached the page's own code
+    assert re.search(told, said)
+    assert "<script" not in said
+    assert "<img" not in said
+    assert "root:" not in str(html) + said
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=app.py",
+        "/gradio_api/file=../../etc/passwd",
+        "/static/../app.py",
+    ],
+)
+def test_no_file_outside_is_read(address: str, path: str):
+    with pytest.raises(HTTPError):
+        urlopen(address + path)
+
+
+def test_no_file_is_read_by_its_name_through_the_upload(address: str):
+    """The upload's own handler, called with the path of a file that nobody uploaded."""
+    with urlopen(f"{address}/config") as answer:
+        config = json.loads(answer.read())
+    calls = {component["id"]: component["props"].get("elem_id") for component in config["components"]}
+    opens = next(d["id"] for d in config["dependencies"] if any(calls.get(t) == "mm-open" for t, _ in d["targets"]))
+    for path in ("/etc/passwd", str(Path(__file__).resolve())):
+        data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}], "fn_index": opens, "session_hash": "x"}
+        request = Request(
+            f"{address}{config['api_prefix']}/run/predict",
+            json.dumps(data).encode(),
+            {"content-type": "application/json"},
+        )
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request)
+        assert b"root:" not in refused.value.read()
+
+
+def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: Path):
+    """Through the prompt of a link, its words, its backbone; through the text of a PNG; and by a link of 30,000 characters."""
+    recipe = Recipe(f"a cat {EVIL}", 3, edits=(Edit("night"),), backbone=EVIL)
+    info = PngInfo()
+    info.add_itxt("mmsteer", json.dumps({**json.loads(recipe.to_json()), "prompt": EVIL, EVIL: EVIL}))
+    Image.new("RGB", (4, 4)).save(tmp_path / "keys.png", pnginfo=info)
+    recipe.save_png(Image.new("RGB", (4, 4)), tmp_path / "prompt.png")
+    with browser() as chromium:
+        if chromium is None:
+            pytest.skip("no Chromium is installed and none can be installed by this user")
+        page = chromium.new_page()
+        dialogs: list[str] = []
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        page.goto(f"{address}/?{recipe.to_query()}")
+        expect(page.locator(".mm-after")).to_have_attribute("alt", f"After: a cat {EVIL}, seed 3, night:1")
+        page.locator(".mm-thumb").first.wait_for()
+        page.get_by_label("night: words and part of the run").click()  # chips of the prompt's words
+        for name, told in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
+            page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
+            expect(page.locator("#mm-notice")).to_contain_text(told)
+        for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
+            page.goto(f"{address}/?{query}")
+            expect(page.locator(".mm-problem").first).to_be_visible()
+            expect(page.locator(".mm-compare")).to_be_visible()
+        assert page.evaluate("window.pwned") is None
+        assert dialogs == []
+
+
+def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[float] = []
+    held, draw = threading.Event(), steerer._draw
+
+    def slow(plan, recipe):  # type: ignore[no-untyped-def]
+        if recipe.edits:
+            drawn.append(recipe.edits[0].strength)
+            held.wait(30)
+        return draw(plan, recipe)
+
+    with browser() as chromium:
+        if chromium is None:
+            pytest.skip("no Chromium is installed and none can be installed by this user")
+        page = chromium.new_page()
+        page.goto(address)
+        expect(page.locator(".mm-after")).to_be_visible()
+        monkeypatch.setattr(steerer, "_draw", slow)
+        number = page.locator(".mm-row input[type=number]").first
+        for strength in ("0.5", "0.6", "0.7", "0.8"):  # while the first of them is being drawn
+            number.fill(strength)
+            page.keyboard.press("Enter")
+        expect(page.locator("#mm-pictures .progress-text")).to_contain_text("processing")
+        held.set()
+        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("night:0.8$"))
+        assert drawn == [0.5, 0.8]
+
+
+def test_who_waits_is_told_their_place(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
+    held, draw = threading.Event(), steerer._draw
+    with browser() as chromium, ThreadPoolExecutor(2) as pool:
+        if chromium is None:
+            pytest.skip("no Chromium is installed and none can be installed by this user")
+        page = chromium.new_page()
+        page.goto(address)
+        expect(page.locator(".mm-after")).to_be_visible()
+        box = page.locator(".mm-compare").bounding_box()
+        monkeypatch.setattr(steerer, "_draw", lambda *a: held.wait(30) and draw(*a))
+        try:
+            others = [pool.submit(Visitor(address).draw, "a fox", 900 + k, rack({})) for k in range(2)]
+            page.locator("#mm-dice").click()
+            expect(page.locator("#mm-pictures .progress-text")).to_contain_text(re.compile(r"queue: \d/\d"))
+            assert page.locator(".mm-compare").bounding_box() == box  # nothing jumps
+        finally:
+            held.set()
+        assert all(pair(other.result()[0]) for other in others)
+        expect(page.locator("#mm-pictures .progress-text")).to_have_count(0)
