@@ -20,11 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.clip import Clip
 from mmsteer.build.command import default_levels, set_apart
 from mmsteer.build.embed import Embedded, embed, embed_pairs, load_clip, plan, prepared, read_manifest
 from mmsteer.build.examples import look_again
 from mmsteer.build.pairs import World, open_pairs
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import tokens
@@ -208,7 +208,7 @@ def test_nothing_readable_is_an_error(clip, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mmsteer.build.clip import Clip
+from mmsteer.clip import Clip
 from mmsteer.build.embed import embed_pairs
 from mmsteer.build.pairs import World
 import torch

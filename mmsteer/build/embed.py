@@ -25,8 +25,8 @@ import torch
 from PIL import Image
 
 from mmsteer.build import ranks
-from mmsteer.build.clip import Clip
 from mmsteer.build.pairs import Item, Pairs, World, clean
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError, first_line
 
 T = TypeVar("T")
