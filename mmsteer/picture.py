@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-MOST = 5  # features of one modality that become edits: three times as many fit into a rack
+MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
+"""Features of each modality that become edits: together as many as a rack holds. A picture is made of many things said and
+seen, and of few only seen."""
 
 Parts = dict[Modality, list[tuple[Feature, float]]]
 """Features with their activation in units, by modality, strongest first."""
@@ -61,11 +63,10 @@ class PictureReader:
         return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
 
     def parts(self, picture: "Image.Image", caption: str = "") -> Parts:
-        """The strongest features of a picture by modality, at most `MOST` of each; the language part is its caption's."""
+        """The strongest features of a picture by modality, as many of each as `MOST` says; the language part is its caption's."""
         said = self.steerer.features_of(caption) if caption.strip() else []
         found = self.features_of(picture) + [(f, a) for f, a in said if f.modality == "language"]
-        modalities: tuple[Modality, ...] = ("vision", "cross", "language")
-        return {m: [(f, a) for f, a in found if f.modality == m][:MOST] for m in modalities}
+        return {modality: [(f, a) for f, a in found if f.modality == modality][:most] for modality, most in MOST.items()}
 
 
 def edits(parts: Mapping[Modality, Sequence[tuple[Feature, float]]], strengths: Mapping[Modality, float]) -> list[Edit]:
