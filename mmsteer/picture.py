@@ -66,7 +66,9 @@ class PictureReader:
         """The strongest features of a picture by modality, as many of each as `MOST` says; the language part is its caption's."""
         said = self.steerer.features_of(caption) if caption.strip() else []
         found = self.features_of(picture) + [(f, a) for f, a in said if f.modality == "language"]
-        return {modality: [(f, a) for f, a in found if f.modality == modality][:most] for modality, most in MOST.items()}
+        return {
+            modality: [(f, a) for f, a in found if f.modality == modality][:most] for modality, most in MOST.items()
+        }
 
 
 def edits(parts: Mapping[Modality, Sequence[tuple[Feature, float]]], strengths: Mapping[Modality, float]) -> list[Edit]:
