@@ -56,12 +56,18 @@ class Loading:
         return self._reader
 
 
-def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
-    """What `do` returns and an empty string; or None and what went wrong, as HTML that a visitor may see."""
+def told(do: Callable[[], T]) -> tuple[T | None, str]:
+    """What `do` returns and an empty string; or None and what went wrong, in a sentence that a visitor may see."""
     try:
         return do(), ""
     except SteerError as error:
-        return None, problem(str(error))
+        return None, str(error)
     except Exception:
         _LOG.exception("a request failed")
-        return None, problem("Something went wrong; the server's log says what. Please try again.")
+        return None, "Something went wrong; the server's log says what. Please try again."
+
+
+def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
+    """The same, the sentence as HTML."""
+    done, wrong = told(do)
+    return done, problem(wrong) if wrong else ""

@@ -15,6 +15,7 @@ from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.badge import active, legend
 from mmsteer.ui.compare import compare, skeleton, status, views
+from mmsteer.ui.explore import explore
 from mmsteer.ui.keep import LARGEST_FILE, history, read_file
 from mmsteer.ui.loading import Loading, attempt
 from mmsteer.ui.picture import from_picture
@@ -114,6 +115,9 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                 notice = gr.HTML(elem_id="mm-notice")
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
+
+        with tabs, gr.Tab("Explore"):
+            explore(bank, page.loading)
 
         restored = [prompt, seed, shelf, sampler, notice]
         with tabs, gr.Tab("From a picture", id="picture") as tab:
