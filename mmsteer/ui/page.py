@@ -13,6 +13,7 @@ import gradio as gr
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
+from mmsteer.ui.api import add_api
 from mmsteer.ui.badge import active, legend
 from mmsteer.ui.compare import compare, skeleton, status, views
 from mmsteer.ui.explore import explore
@@ -149,6 +150,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         shelf.release(**drawing)
         for k, shortcut in enumerate(shortcuts):
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
+        add_api(bank, page.loading)
     return demo
 
 
