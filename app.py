@@ -5,11 +5,11 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmsteer import backbone
+from mmsteer import backbone, hosting
 
 
 def main() -> None:
-    """Start the page; the model loads in the background while it is already served."""
+    """Start the page; the model loads in the background while it is already served (on ZeroGPU, before)."""
     parser = argparse.ArgumentParser(description="Steer pictures by features whose modality is known.")
     backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "assets" / "banks" / "mini")
@@ -29,7 +29,8 @@ def main() -> None:
 
         return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
 
-    demo = build_demo(FeatureBank.load(args.bank), load)
+    ready = hosting.lent(load) if hosting.on_zero_gpu() else load
+    demo = build_demo(FeatureBank.load(args.bank), ready, args.backbone)
     demo.queue(max_size=64).launch(
         server_name=args.host, server_port=args.port, mcp_server=args.mcp or None, **launch_settings()
     )

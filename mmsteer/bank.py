@@ -103,6 +103,11 @@ class Feature:
         return row
 
 
+def _sayable(name: str) -> bool:
+    """Whether the text form of an edit can hold a name, and gives it back."""
+    return not set(name) & set(":@[]") and not name.isdecimal()
+
+
 def _feature(record: dict[str, Any]) -> Feature:
     """A feature as JSON has it: lists where the record has tuples."""
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items()}
@@ -225,7 +230,7 @@ class FeatureBank:
         asked = f"cannot rename feature {old.id}, {old.name!r}, to {name[:80]!r}"
         if not 0 < len(name) <= _LONGEST_NAME:
             raise SteerError(f"{asked}: a name has 1 to {_LONGEST_NAME} characters, this one {len(name)}; give another")
-        if set(name) & set(":@[]") or name.isdecimal():
+        if not _sayable(name):
             raise SteerError(
                 f"{asked}: a name is not a bare number and holds none of : @ [ ], or edits could not say it"
             )
@@ -256,6 +261,11 @@ class FeatureBank:
                 + (f"the nearest are {', '.join(near)}" if near else "search the bank for one by word")
             )
         return found
+
+    def said(self, feature: Feature) -> str | int:
+        """How an edit names a feature: by its name, which outlives a bank built again; by its number where it has no name."""
+        own = feature.named_by is not None and self._by_name.get(feature.name.lower()) is feature
+        return feature.name if own and _sayable(feature.name) else feature.id
 
     def search(self, text: str = "", modality: str | None = None) -> list[Feature]:
         """Features whose name or words hold `text`, best first: names that begin with it, then sure names, then the rest."""

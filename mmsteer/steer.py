@@ -3,9 +3,7 @@
 Knows the order of things; each step lives in the file it is named after.
 """
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +13,7 @@ from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
 from mmsteer.fit import check_fit, joint_of
+from mmsteer.kept import Kept
 from mmsteer.plan import Move, Plan
 from mmsteer.prompt import Encoded, check_prompt, encode, encode_nothing
 from mmsteer.recipe import Recipe, Sampler
@@ -58,8 +57,7 @@ class Steerer:
         check_fit(backbone, bank, self.joint)
         self.empty = encode_nothing(backbone)
         self._image_norm = _image_norm(backbone) if backbone.family.image else 0.0
-        self._befores: OrderedDict[Recipe, tuple[Image.Image, bool]] = OrderedDict()
-        self._keeping = threading.Lock()
+        self.befores: Kept[Recipe, tuple[Image.Image, bool]] = Kept(_KEPT)
 
     @classmethod
     def load(
@@ -236,16 +234,11 @@ class Steerer:
 
     def _before(self, recipe: Recipe, encoded: Encoded) -> "tuple[Image.Image, bool]":
         """The picture without edits: drawn once, then kept."""
-        with self._keeping:
-            if recipe in self._befores:
-                self._befores.move_to_end(recipe)
-                return self._befores[recipe]
-        picture = self._draw(self.plan(encoded, ()), recipe)
-        with self._keeping:
-            self._befores[recipe] = picture
-            while len(self._befores) > _KEPT:
-                self._befores.popitem(last=False)
-        return picture
+        drawn = self.befores.get(recipe)
+        if drawn is None:
+            drawn = self._draw(self.plan(encoded, ()), recipe)
+            self.befores.keep(recipe, drawn)
+        return drawn
 
 
 def _image_norm(backbone: Backbone) -> float:

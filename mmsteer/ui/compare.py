@@ -90,6 +90,11 @@ def status(result: "Steered", faithfulness: str) -> str:
     )
 
 
+def stranger(made_for: str, here: str) -> str:
+    """A note that a recipe from outside was made for another backbone."""
+    return _note(f"This recipe was made for the backbone {made_for!r}; here it is drawn with {here!r}.")
+
+
 def problem(told: str) -> str:
     """One sentence about what went wrong."""
     return f'<div class="mm-problem" role="alert">{escape(told)}</div>'

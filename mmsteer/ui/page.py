@@ -15,7 +15,7 @@ from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.api import add_api
 from mmsteer.ui.badge import active, legend
-from mmsteer.ui.compare import compare, skeleton, status, views
+from mmsteer.ui.compare import compare, skeleton, status, stranger, views
 from mmsteer.ui.explore import explore
 from mmsteer.ui.keep import LARGEST_FILE, history, read_file
 from mmsteer.ui.loading import Loading, attempt
@@ -24,6 +24,7 @@ from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
 from mmsteer.ui.reading import Reading
+from mmsteer.ui.talk import drawn, talk
 
 if TYPE_CHECKING:
     from mmsteer.steer import Steerer
@@ -35,8 +36,8 @@ ACTIVE = 12  # features of a prompt that are shown
 class _Page:
     """What the handlers need: the bank and the coming steerer. Holds nothing of any visitor."""
 
-    def __init__(self, bank: FeatureBank, loading: Loading) -> None:
-        self.bank, self.loading = bank, loading
+    def __init__(self, bank: FeatureBank, loading: Loading, backbone: str) -> None:
+        self.bank, self.loading, self.backbone = bank, loading, backbone
         self.presets, self.reading = available(bank), Reading()
 
     def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
@@ -64,20 +65,27 @@ class _Page:
         query = str(request.query_params)
         return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * 5
 
+    def limits(self) -> Any:
+        """What the rack must know of the backbone once it is loaded: whether an edit can act on a part of the run."""
+        able, _ = attempt(lambda: self.loading.wait().backbone.family.phases)
+        return gr.skip() if able is None else gr.HTML(phases=able)
+
     def restore(self, give: "Callable[[], Recipe]") -> list[Any]:
         """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words."""
 
         def restored() -> list[Any]:
             recipe = give()
-            return [recipe.prompt, recipe.seed, rows(self.bank, recipe.edits), recipe.sampler, ""]
+            shown = [recipe.prompt, recipe.seed, rows(self.bank, recipe.edits), recipe.sampler]
+            return [*shown, "" if recipe.backbone == self.backbone else stranger(recipe.backbone, self.backbone)]
 
         shown, wrong = attempt(restored)
         return shown or [*[gr.skip()] * 4, wrong]
 
 
-def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
-    """The page for a bank. `load` is called once, in a thread of its own, as the page is built."""
-    page = _Page(bank, Loading(load))
+def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str = "mini") -> gr.Blocks:
+    """The page for a bank. `load` is called once, in a thread of its own, as the page is built; `backbone` is the name of what
+    it loads, for links and files to be checked against."""
+    page = _Page(bank, Loading(load), backbone)
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
     with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as demo:
         gr.HTML(
@@ -103,7 +111,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
                 )
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
-                gr.HTML('<p class="mm-try">Try one of these</p>')
+                tour = talk(bank, page.presets)
                 with gr.Row(elem_id="mm-presets"):
                     shortcuts = [
                         gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
@@ -128,10 +136,16 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             proof = gr.HTML(elem_id="mm-labels")
 
         # one picture at a time, and of what waits only the newest: nothing queues up behind a slider
-        drawing: dict[str, Any] = {
-            "fn": page.draw, "inputs": [prompt, seed, shelf, sampler], "outputs": [pictures, told, own], "concurrency_id": "draw",
-            "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private",
+        shared: dict[str, Any] = {
+            "concurrency_id": "draw", "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "minimal",
+            "show_progress_on": pictures, "api_visibility": "private",
         }  # fmt: skip
+        drawing: dict[str, Any] = {
+            "fn": page.draw,
+            "inputs": [prompt, seed, shelf, sampler],
+            "outputs": [pictures, told, own],
+            **shared,
+        }
         quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 
         def next_seed(seed: float | None, keep: bool) -> Any:
@@ -139,7 +153,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 
         tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
         opened.then(**drawing)
-        demo.load(page.arrive, None, restored, **quiet).then(**drawing)
+        demo.load(page.arrive, None, restored, **quiet).then(**drawing).then(page.limits, None, shelf, **quiet)
         seen.restore(lambda query: page.restore(lambda: Recipe.from_query(query)), seen, restored, **quiet).then(
             **drawing
         )
@@ -148,6 +162,9 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
+        tour.ask(
+            lambda step: drawn(page.loading, page.presets, step), tour, tour, **{**shared, "trigger_mode": "multiple"}
+        )
         for k, shortcut in enumerate(shortcuts):
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
         add_api(bank, page.loading)
@@ -164,6 +181,7 @@ def launch_settings() -> dict[str, Any]:
             font_mono=["ui-monospace", "monospace"],
         ),
         "run_history": False,
+        "ssr_mode": False,  # a Space asks for it, and it would keep a page waiting whose model is still loading
         "max_file_size": LARGEST_FILE,
         "show_error": False,
         "footer_links": [],

@@ -1,4 +1,4 @@
-"""What the page offers at one click: each modality at its best. Data only."""
+"""What the page offers at one click, and talk mode as a tour: each modality at its best. Data only."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,36 @@ class Preset:
 
     title: str
     told: str
-    """What to look at."""
+    """What kind of feature it shows, and what to look at: "vision-only: the light changes, the words don't"."""
     prompt: str
     seed: int
     edits: tuple[Edit, ...]
 
 
 PRESETS = (
-    Preset("Night falls", "cross-modal: a word that is also a look", "a big cat in the middle in a meadow", 19, (Edit("night"),)),
-    Preset("Warm light", "vision-only: no caption ever says it", "a big penguin in the snow in the middle", 7, (Edit("warm light"),)),
-    Preset("A white frame", "vision-only: added to any picture", "a big strawberry on the left at sunset", 3, (Edit("white frame"),)),
     Preset(
-        "Please draw", "language-only: words change, the picture does not", "a big frog in the middle in the forest", 2,
+        "Night falls", "cross-modal: said in captions and seen in pictures, so the word's feature turns day into night",
+        "a big cat in the middle in a meadow", 19, (Edit("night"),),
+    ),
+    Preset(
+        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 7,
+        (Edit("warm light"),),
+    ),
+    Preset(
+        "A white frame", "vision-only: no caption ever says it, yet a slider draws it", "a big strawberry on the left at sunset",
+        3, (Edit("white frame"),),
+    ),
+    Preset(
+        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle in the forest", 2,
         (Edit("please draw"),),
     ),
     Preset(
-        "Another animal", "cross-modal: the feature outweighs the word", "a big cat on the right on the beach", 7,
-        (Edit("panda", strength=1.2),),
+        "Another animal", "cross-modal: the prompt still says cat, and the feature outweighs it",
+        "a big cat on the right on the beach", 7, (Edit("panda", strength=1.2),),
     ),
     Preset(
-        "Three at once", "mixed: one of each", "a big fox in the middle in a meadow", 7,
-        (Edit("night"), Edit("white frame"), Edit("lovely")),
+        "Three at once", "one of each: night falls, a frame appears, and \u201clovely\u201d leaves no trace",
+        "a big fox in the middle in a meadow", 7, (Edit("night"), Edit("white frame"), Edit("lovely")),
     ),
 )  # fmt: skip
 

@@ -93,7 +93,9 @@ function details(row, feature) {
     make("label", { class: "mm-words" }, "the slider", modes),
     make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...chips),
-    make("div", { class: "mm-ends" }, make("span", {}, "part of the run"), ...ends));
+    // some backbones read the prompt once for the whole run; what a link has set all the same can be put right
+    props.phases || row.start > 0 || row.end < 1
+      ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"), ...ends) : null);
 }
 
 function line(row) {

@@ -24,7 +24,7 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
     return gr.HTML(
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
-        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
+        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS, phases=True,
     )  # fmt: skip
 
 
@@ -71,4 +71,4 @@ def _edit(bank: FeatureBank, row: dict[str, Any]) -> Edit:
     if mode == "slide":
         mode, strength = ("add", strength) if strength >= 0 else ("remove", -strength)
     words, start, end = tuple(row["words"]), float(row["start"]), float(row["end"])
-    return Edit(bank.get(int(row["id"])).id, mode, strength, words, start, end)
+    return Edit(bank.said(bank.get(int(row["id"]))), mode, strength, words, start, end)

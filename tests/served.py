@@ -1,0 +1,35 @@
+"""The page, served: in this process for tests that look inside, on a port of its own."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmsteer import FeatureBank, Steerer
+from mmsteer.backbone import BACKBONES, Spec
+from mmsteer.ui.page import build_demo, launch_settings
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def whole_words(folder: Path, bank: Path) -> Steerer:
+    """The tiny backbone under the name `whole`, of three steps, each of whose words is one token."""
+    BACKBONES["whole"] = Spec(folder, steps=3, whole_words=True)
+    loaded = Steerer.load("whole", bank)
+    del BACKBONES["whole"]
+    return loaded
+
+
+@contextmanager
+def served(steerer: Steerer, bank: Path) -> Iterator[str]:
+    """The address of a page on this steerer."""
+    port = free_port()
+    demo = build_demo(FeatureBank.load(bank), lambda: steerer, steerer.backbone.name)
+    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
+    yield f"http://127.0.0.1:{port}"
+    demo.close()
