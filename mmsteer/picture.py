@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsteer.bank import Feature, Modality
+from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.clip import Clip
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
@@ -68,7 +68,7 @@ def strongest(features: Sequence[tuple[Feature, float]]) -> Parts:
     return {modality: [(f, a) for f, a in features if f.modality == modality][:most] for modality, most in MOST.items()}
 
 
-def edits(parts: Mapping[Modality, Sequence[tuple[Feature, float]]], strengths: Mapping[Modality, float]) -> list[Edit]:
+def edits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) -> list[Edit]:
     """The parts as edits: each feature added, as strongly as the picture has it times the strength of its modality.
 
     Kept within each feature's usable range, and told in hundredths, so that a recipe says it in full.
@@ -78,7 +78,7 @@ def edits(parts: Mapping[Modality, Sequence[tuple[Feature, float]]], strengths: 
         for feature, activation in found:
             strength = round(min(strengths.get(modality, 0.0) * activation, feature.usable[1]), 2)
             if strength:
-                made.append(Edit(feature.id, "add", strength))
+                made.append(Edit(bank.said(feature), "add", strength))
     return made
 
 

@@ -79,7 +79,7 @@ class _Tab:
             steerer = self.loading.wait()
             said = steerer.features_of(caption) if caption.strip() else []
             parts = {**_checked(self.bank, value), "language": strongest(said)["language"]}
-            result = steerer.steer(prompt, edits(parts, _strengths(value)), int(seed))
+            result = steerer.steer(prompt, edits(self.bank, parts, _strengths(value)), int(seed))
             told = status(result, self.bank.faithfulness) + self.reading.told(steerer, result)
             return [{"strengths": _strengths(value), "parts": self._parts(parts)}, _pair(result), told]
 
@@ -88,7 +88,7 @@ class _Tab:
 
     def open(self, value: Any, prompt: str, seed: float | None) -> list[Any]:
         """The parts as rows of the rack, with prompt and seed, in the tab Steer."""
-        found, wrong = attempt(lambda: rows(self.bank, edits(_checked(self.bank, value), _strengths(value))))
+        found, wrong = attempt(lambda: rows(self.bank, edits(self.bank, _checked(self.bank, value), _strengths(value))))
         if found is None:
             return [gr.skip()] * 5 + [wrong]
         return [gr.Tabs(selected="steer"), prompt, seed, found, None, ""]
