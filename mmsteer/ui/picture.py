@@ -90,8 +90,8 @@ class _Tab:
         """The parts as rows of the rack, with prompt and seed, in the tab Steer."""
         found, wrong = attempt(lambda: rows(self.bank, edits(self.bank, _checked(self.bank, value), _strengths(value))))
         if found is None:
-            return [gr.skip()] * 5 + [wrong]
-        return [gr.Tabs(selected="steer"), prompt, seed, found, None, ""]
+            return [*[gr.skip()] * 6, wrong]
+        return [gr.Tabs(selected="steer"), prompt, seed, found, None, "", gr.skip()]
 
     def _picture(self, asked: Any) -> "tuple[Image.Image, str, str]":
         """The picture, its caption where there is one, and what it is."""
@@ -192,7 +192,7 @@ def from_picture(
     source.upload(own.look, [source, parts], [source, parts, caption, notice], **shared).then(**drawing)
     parts.release(**drawing)
     gr.on([into.submit, noise.submit, caption.submit], **drawing)
-    return opens.click(own.open, [parts, into, noise], [*steer, told], show_progress="hidden", api_visibility="private")
+    return opens.click(own.open, [parts, into, noise], [*steer, notice], show_progress="hidden", api_visibility="private")
 
 
 def _strengths(value: Any) -> dict[Any, float]:
