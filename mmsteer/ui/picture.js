@@ -1,19 +1,19 @@
 // The picture whose features are looked at, and where it comes from: a file, dropped or chosen, or what the Steer tab shows.
-// Its value is {picture, told} from the server; what is asked of the server is {ask, query, file}, told by `upload`.
+// Its value is {picture, told} or {wrong} from the server; what is asked of the server is {ask, query, file}, told by `upload`.
 const make = window.mmMake, LARGEST = props.largest, TYPES = props.types;
 const image = make("img", { alt: "" }), tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "the picture");
-const wrong = make("div", { class: "mm-problem", role: "alert", hidden: true });
+const notice = make("div", { class: "mm-problem", role: "alert", hidden: true });
 const input = make("input", { type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "a picture of your own", onchange: () => give(input.files[0]) });
 
 function ask(asked) {
-  wrong.hidden = true;
+  notice.hidden = true;
   props.value = asked;
   trigger("upload");
 }
 
 function fail(told) {
-  wrong.textContent = told;
-  wrong.hidden = false;
+  notice.textContent = told;
+  notice.hidden = false;
 }
 
 async function give(file) {
@@ -36,14 +36,15 @@ const source = element.querySelector(".mm-source");
 source.replaceChildren(
   make("figure", { class: "mm-tile mm-waiting" }, image, tag),
   make("div", { class: "mm-chips" }, button("Upload a picture", "PNG, JPEG or WebP, at most 5 MB; or drop one here", () => input.click()), input, use("before"), use("after"), button("Example", "a picture drawn here", () => ask({ ask: "example" }))),
-  wrong);
+  notice);
 
 source.addEventListener("dragover", (event) => { event.preventDefault(); source.classList.add("mm-dropping"); });
 source.addEventListener("dragleave", () => source.classList.remove("mm-dropping"));
 source.addEventListener("drop", (event) => { event.preventDefault(); source.classList.remove("mm-dropping"); give(event.dataTransfer.files[0]); });
 
 function render() {
-  const { picture, told } = props.value ?? {};
+  const { picture, told, wrong } = props.value ?? {};
+  if (wrong) fail(wrong);
   if (!picture) return;
   image.src = picture;
   image.alt = told;

@@ -23,7 +23,7 @@ from mmsteer.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.badge import SHAPES, score_told
 from mmsteer.ui.compare import alternative, picture_data, status
 from mmsteer.ui.keep import LARGEST_FILE, read_bytes
-from mmsteer.ui.loading import Loading, attempt
+from mmsteer.ui.loading import Loading, attempt, told
 from mmsteer.ui.rack import rows
 from mmsteer.ui.reading import Reading
 
@@ -52,23 +52,23 @@ class _Tab:
         self.bank, self.loading, self.reading = bank, loading, Reading()
 
     def look(self, asked: Any, value: Any) -> list[Any]:
-        """The picture that is asked for, its parts, caption and an empty notice; on bad input a notice alone."""
+        """The picture that is asked for, its parts and caption; on bad input a sentence that says why, and all else stays."""
 
         def looked() -> list[Any]:
-            picture, caption, told = self._picture(asked)
+            picture, caption, alt = self._picture(asked)
             parts = self._parts(strongest(self.loading.reader().features_of(picture)))
-            shown = {"picture": _small(picture), "told": told}
-            return [shown, {"strengths": _strengths(value), "parts": parts}, caption, ""]
+            shown = {"picture": _small(picture), "told": alt}
+            return [shown, {"strengths": _strengths(value), "parts": parts}, caption]
 
-        shown, wrong = attempt(looked)
-        return shown or [gr.skip(), gr.skip(), gr.skip(), wrong]
+        shown, wrong = told(looked)
+        return shown or [{"wrong": wrong}, gr.skip(), gr.skip()]
 
     def first(self, value: Any, prompt: str, seed: float | None) -> list[Any]:
         """The first look: the example, with the prompt and seed of the tab Steer. Later ones find all as it was left."""
         if value != _FIRST:
-            return [gr.skip()] * 8
-        shown, parts, caption, wrong = self.look({"ask": "example"}, value)
-        return [shown, *self.draw(parts, caption, prompt, seed), caption, wrong, prompt, seed]
+            return [gr.skip()] * 7
+        shown, parts, caption = self.look({"ask": "example"}, value)
+        return [shown, *self.draw(parts, caption, prompt, seed), caption, prompt, seed]
 
     def draw(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
         """The parts with the caption's language features, before and after, and what there is to say about them."""
@@ -80,8 +80,8 @@ class _Tab:
             said = steerer.features_of(caption) if caption.strip() else []
             parts = {**_checked(self.bank, value), "language": strongest(said)["language"]}
             result = steerer.steer(prompt, edits(self.bank, parts, _strengths(value)), int(seed))
-            told = status(result, self.bank.faithfulness) + self.reading.told(steerer, result)
-            return [{"strengths": _strengths(value), "parts": self._parts(parts)}, _pair(result), told]
+            about = status(result, self.bank.faithfulness) + self.reading.told(steerer, result)
+            return [{"strengths": _strengths(value), "parts": self._parts(parts)}, _pair(result), about]
 
         shown, wrong = attempt(drawn)
         return shown or [gr.skip(), gr.skip(), wrong]
@@ -174,8 +174,7 @@ def from_picture(
                     min_width=90,
                 )
             pair = gr.HTML(_WAITING, elem_id="mm-pair")
-            told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-pair-told")
-            notice = gr.HTML(elem_id="mm-from-notice")
+            about = gr.HTML('<div class="mm-status"></div>', elem_id="mm-pair-told")
             opens = gr.Button("Open in the rack", size="sm", elem_id="mm-into-rack")
 
     shared: dict[str, Any] = {
@@ -185,14 +184,16 @@ def from_picture(
     drawing: dict[str, Any] = {
         "fn": own.draw,
         "inputs": [parts, caption, into, noise],
-        "outputs": [parts, pair, told],
+        "outputs": [parts, pair, about],
         **shared,
     }
-    tab.select(own.first, [parts, prompt, seed], [source, parts, pair, told, caption, notice, into, noise], **shared)
-    source.upload(own.look, [source, parts], [source, parts, caption, notice], **shared).then(**drawing)
+    tab.select(own.first, [parts, prompt, seed], [source, parts, pair, about, caption, into, noise], **shared)
+    source.upload(own.look, [source, parts], [source, parts, caption], **shared).then(**drawing)
     parts.release(**drawing)
     gr.on([into.submit, noise.submit, caption.submit], **drawing)
-    return opens.click(own.open, [parts, into, noise], [*steer, notice], show_progress="hidden", api_visibility="private")
+    return opens.click(
+        own.open, [parts, into, noise], [*steer, about], show_progress="hidden", api_visibility="private"
+    )
 
 
 def _strengths(value: Any) -> dict[Any, float]:
