@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmsteer import backbone, hosting
@@ -14,7 +15,10 @@ def main() -> None:
     parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "assets" / "banks" / "mini")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--mcp", action="store_true", help="offer the page's endpoints as MCP tools, too")
     args = parser.parse_args()
+    if args.mcp and find_spec("mcp") is None:
+        parser.error("--mcp takes the package mcp, which is not installed: pip install 'gradio[mcp]==6.31.0'")
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from mmsteer.bank import FeatureBank
@@ -27,7 +31,9 @@ def main() -> None:
 
     ready = hosting.lent(load) if hosting.on_zero_gpu() else load
     demo = build_demo(FeatureBank.load(args.bank), ready, args.backbone)
-    demo.queue(max_size=64).launch(server_name=args.host, server_port=args.port, **launch_settings())
+    demo.queue(max_size=64).launch(
+        server_name=args.host, server_port=args.port, mcp_server=args.mcp or None, **launch_settings()
+    )
 
 
 if __name__ == "__main__":

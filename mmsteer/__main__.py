@@ -9,6 +9,7 @@ from mmsteer.errors import SteerError
 # command -> (module that describes and runs it, what it does)
 COMMANDS = {
     "steer": ("mmsteer.command", "draw before and after of a prompt and some edits"),
+    "sweep": ("mmsteer.sweep", "draw one feature over its range, two as a grid, or several seeds"),
     "bank": ("mmsteer.build.command", "build a bank of features, or list one"),
     "world": ("mmsteer.world.command", "the embedded world: sprites, scenes, training of its models"),
     "study": ("mmsteer.studies.command", "measure what models and features do"),

@@ -202,6 +202,14 @@ class FeatureBank:
         except Exception as error:
             raise SteerError(f"cannot read {path}: {first_line(error)}. {_CURE}") from error
 
+    @cached_property
+    def directions(self) -> "torch.Tensor":
+        """Where each feature points, `[n_features, d_joint]` of unit length: what goes with it on the side it acts on."""
+        import torch
+
+        effects = torch.stack([self.bridge[f"effect_{f.side}"][f.latent] for f in self.features]).float()
+        return effects / effects.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
     @property
     def faithfulness(self) -> str:
         """How true the map between the text encoder and the joint space is, in words."""

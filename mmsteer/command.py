@@ -3,14 +3,28 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsteer import backbone
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 
+if TYPE_CHECKING:
+    from mmsteer.recipe import Recipe
+    from mmsteer.steer import Steerer
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    add_recipe(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
+    )
+    parser.add_argument("--json", type=Path, help="write recipe and figures here")
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say what to draw, and with which models."""
     parser.add_argument("prompt", help='what to draw, for example "a cat at night"')
     parser.add_argument(
         "--edit", action="append", default=[], metavar="EDIT",
@@ -20,32 +34,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="sampling steps, 1 to 50 (default: the backbone's own)")
     parser.add_argument("--guidance", type=float, help="guidance scale, 0 to 20 (default: the backbone's own)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
-    )
     backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
-    parser.add_argument("--json", type=Path, help="write recipe and figures here")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Draw the pair and say what is worth knowing about it."""
-    edits = [Edit.parse(text) for text in args.edit]
+def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
+    """The models and the recipe that `add_recipe`'s arguments name; bad input is refused before the models load."""
+    edits = tuple(Edit.parse(text) for text in args.edit)
     if not args.out.parent.is_dir():
         raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
-
-    from PIL import Image
 
     from mmsteer.recipe import Recipe, Sampler
     from mmsteer.steer import Steerer
 
-    Recipe(args.prompt, args.seed)  # refuse bad input before the model loads
+    Recipe(args.prompt, args.seed)
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
     own = steerer.sampler
     sampler = Sampler(
         own.steps if args.steps is None else args.steps, own.guidance if args.guidance is None else args.guidance
     )
-    result = steerer.steer(args.prompt, edits, args.seed, sampler)
+    return steerer, Recipe(args.prompt, args.seed, sampler, edits, steerer.backbone.name)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the pair and say what is worth knowing about it."""
+    steerer, recipe = load(args)
+
+    from PIL import Image
+
+    result = steerer.steer(recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
     width, height = result.before.size
     pair = Image.new("RGB", (2 * width + 4, height), "white")
     pair.paste(result.before, (0, 0))

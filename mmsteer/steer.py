@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.backbone import ASSETS, Backbone
-from mmsteer.bank import Feature, FeatureBank
+from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
 from mmsteer.fit import check_fit, joint_of
 from mmsteer.kept import Kept
 from mmsteer.plan import Move, Plan
-from mmsteer.prompt import Encoded, encode, encode_nothing
+from mmsteer.prompt import Encoded, check_prompt, encode, encode_nothing
 from mmsteer.recipe import Recipe, Sampler
 
 if TYPE_CHECKING:
@@ -139,6 +139,28 @@ class Steerer:
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
         """The features a prompt itself has, with their activation in units, strongest first."""
         return self._features(encode(self.backbone, [Recipe(prompt).prompt]))
+
+    def search(self, text: str, modality: str | None = None, count: int = 12) -> list[tuple[Feature, float]]:
+        """The features nearest in meaning to some words, with their cosines, nearest first.
+
+        Compared is what the words add to the empty prompt in the joint space, for by themselves all texts lie close
+        together. SteerError for words that the model does not know, for no text, and for a modality that is none.
+        """
+        from mmsteer.atlas import nearest
+
+        if modality not in (None, *MODALITIES):
+            raise SteerError(f"`modality` is {modality!r}: allowed are {', '.join(MODALITIES)}, or none for all")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise SteerError(f"`count` is {count!r}: give a whole number from 1 on")
+        encoded = encode(self.backbone, [check_prompt(text), ""])
+        if encoded.unknown[0]:
+            raise SteerError(
+                f"the model does not know {', '.join(encoded.unknown[0])}: search by meaning for other words"
+            )
+        x, _ = self.joint.project(encoded.last)
+        found = nearest(self.bank.directions, x[0] - x[1], len(self.bank.features))
+        features = [(self.bank.features[row], cosine) for row, cosine in found]
+        return [(f, cosine) for f, cosine in features if modality in (None, f.modality)][:count]
 
     def _features(self, encoded: Encoded) -> list[tuple[Feature, float]]:
         x, _ = self.joint.project(encoded.last[0])

@@ -22,13 +22,13 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.clip import Clip
 from mmsteer.build.command import default_levels, set_apart
 from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
 from mmsteer.build.examples import look_again
 from mmsteer.build.shards import read_manifest
 from mmsteer.build.sources import World, open_pairs
 from mmsteer.build.vectors import Embedded
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import tokens
@@ -212,7 +212,7 @@ def test_nothing_readable_is_an_error(clip, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mmsteer.build.clip import Clip
+from mmsteer.clip import Clip
 from mmsteer.build.embed import embed_pairs
 from mmsteer.build.sources import World
 import torch

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from mmsteer.backbone import Backbone
-from mmsteer.build.clip import Clip
 from mmsteer.build.train import moments, parts
 from mmsteer.build.vectors import Embedded
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError
 from mmsteer.fit import LEAST_AGREEMENT, PROBES, probe
 from mmsteer.joint import JointSpace

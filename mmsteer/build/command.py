@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import torch
 
     from mmsteer.backbone import Backbone
-    from mmsteer.build.clip import Clip
     from mmsteer.build.objectives import Dictionaries
     from mmsteer.build.pairs import Pairs
     from mmsteer.build.train import Level
     from mmsteer.build.vectors import Embedded
+    from mmsteer.clip import Clip
 
 HELD = 12_000  # half to match on, half to score on
 BRIDGED = 10_000  # captions that the bridge is fitted on
@@ -128,7 +128,7 @@ def _bridge(args: argparse.Namespace) -> None:
     from mmsteer.backbone import Backbone, choose_device
     from mmsteer.bank import FeatureBank
     from mmsteer.build.bridge import fit_joint
-    from mmsteer.build.clip import Clip
+    from mmsteer.clip import Clip
 
     bank, device = FeatureBank.load(args.bank), choose_device(args.device)
     if args.captions is None:
@@ -239,11 +239,11 @@ def gather(args: argparse.Namespace) -> Material | None:
     from mmsteer.bank import make_room
     from mmsteer.build import ranks
     from mmsteer.build.bridge import load_reader
-    from mmsteer.build.clip import Clip
     from mmsteer.build.embed import embed_pairs, work_folder
     from mmsteer.build.naming import vocabulary
     from mmsteer.build.shards import read_manifest
     from mmsteer.build.sources import World, open_pairs
+    from mmsteer.clip import Clip
 
     if args.threads:
         torch.set_num_threads(args.threads)

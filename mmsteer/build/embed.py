@@ -24,12 +24,12 @@ import torch
 from PIL import Image
 
 from mmsteer.build import ranks
-from mmsteer.build.clip import Clip
 from mmsteer.build.item import Item, clean
 from mmsteer.build.pairs import Pairs
 from mmsteer.build.shards import Shard, begin, finish, numbers_of, open_shards, read_manifest, write_shard
 from mmsteer.build.sources import World
 from mmsteer.build.vectors import Embedded
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError, first_line
 
 T = TypeVar("T")

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from mmsteer import decode as pictures
 from mmsteer.errors import SteerError
 
-MOST_PIXELS = 16_000_000
-"""A picture of more is not decoded: 20 kB of PNG can hold 170 megapixels."""
 MOST_BYTES = 64 * 2**20
 """Of one encoded picture or caption."""
-_LONGEST = 32  # times as long as wide: resized by its short side, one of 1x16,000,000 pixels would fill any memory
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
@@ -36,15 +34,12 @@ class Item(NamedTuple):
 
 
 def decode(data: bytes) -> Image.Image:
-    """An encoded picture in RGB, turned as its EXIF says, the first frame of several. Its header is looked at first."""
+    """An encoded picture in RGB, turned as its EXIF says, the first frame of several."""
     check_bytes(len(data))
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-        width, height = picture.size
-        if width * height > MOST_PIXELS:
-            raise ValueError(f"{width}x{height} pixels are more than {MOST_PIXELS // 10**6} megapixels")
-        if max(width, height) > _LONGEST * min(width, height):
-            raise ValueError(f"{width}x{height} pixels are more than {_LONGEST} times as long as wide")
-        return ImageOps.exif_transpose(picture).convert("RGB")
+    try:
+        return pictures.decode(io.BytesIO(data), _FORMATS)
+    except SteerError as error:  # which would end the whole reading
+        raise ValueError(str(error)) from None
 
 
 def clean(caption: str) -> str:

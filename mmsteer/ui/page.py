@@ -13,10 +13,13 @@ import gradio as gr
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
+from mmsteer.ui.api import add_api
 from mmsteer.ui.badge import active, legend
 from mmsteer.ui.compare import compare, skeleton, status, stranger, views
-from mmsteer.ui.keep import history, read_file
+from mmsteer.ui.explore import explore
+from mmsteer.ui.keep import LARGEST_FILE, history, read_file
 from mmsteer.ui.loading import Loading, attempt
+from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
@@ -84,13 +87,13 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
     it loads, for links and files to be checked against."""
     page = _Page(bank, Loading(load), backbone)
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
-    with gr.Blocks(title="mmsteer", delete_cache=(3600, 3600), analytics_enabled=False) as demo:
+    with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as demo:
         gr.HTML(
             "<div><h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p></div>"
             + legend(),
             elem_id="mm-head",
         )
-        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer"), gr.Row(elem_id="mm-columns"):
+        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer", id="steer"), gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 own = gr.HTML(elem_id="mm-active")
@@ -122,6 +125,13 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
 
+        with tabs, gr.Tab("Explore"):
+            explore(bank, page.loading)
+
+        restored = [prompt, seed, shelf, sampler, notice]
+        with tabs, gr.Tab("From a picture", id="picture") as tab:
+            opened = from_picture(bank, page.loading, tab, prompt, seed, [tabs, *restored])
+
         with tabs, gr.Tab("Are the labels right?") as tab:
             proof = gr.HTML(elem_id="mm-labels")
 
@@ -142,7 +152,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
             return gr.skip() if keep and seed is not None else random.randint(0, LARGEST_SEED)
 
         tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
-        restored = [prompt, seed, shelf, sampler, notice]
+        opened.then(**drawing)
         demo.load(page.arrive, None, restored, **quiet).then(**drawing).then(page.limits, None, shelf, **quiet)
         seen.restore(lambda query: page.restore(lambda: Recipe.from_query(query)), seen, restored, **quiet).then(
             **drawing
@@ -157,6 +167,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
         )
         for k, shortcut in enumerate(shortcuts):
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
+        add_api(bank, page.loading)
     return demo
 
 
@@ -171,7 +182,7 @@ def launch_settings() -> dict[str, Any]:
         ),
         "run_history": False,
         "ssr_mode": False,  # a Space asks for it, and it would keep a page waiting whose model is still loading
-        "max_file_size": "1mb",
+        "max_file_size": LARGEST_FILE,
         "show_error": False,
         "footer_links": [],
     }  # fmt: skip

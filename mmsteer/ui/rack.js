@@ -2,7 +2,7 @@
 // Its value is {rows: [{id, mode, strength, on, locked, words, start, end}], silent: [modality]}; the server checks every bit.
 const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
 const SHAPES = props.shapes, MOST = props.most, CHIPS = props.chips;
-const STEP = 0.05;
+const STEP = 0.05, make = window.mmMake;
 const MODES = {
   slide: "adds; left of zero takes out what the prompt has",
   add: "adds; left of zero pushes the other way",
@@ -10,18 +10,6 @@ const MODES = {
 };
 const fresh = (id, strength) => ({ id, mode: "slide", strength, on: true, locked: false, words: [], start: 0, end: 1 });
 let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0;
-
-// DOM without markup: whatever a name says, it stays text
-function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value === true) made.setAttribute(key, "");
-    else if (value !== false && value != null) made.setAttribute(key, value);
-  }
-  made.append(...children.filter((child) => child != null));
-  return made;
-}
 
 function badge(feature) {
   const shape = make("span", { "aria-hidden": "true" }, SHAPES[feature.modality]);

@@ -14,7 +14,7 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.ui.badge import SHAPES, score_told
 from mmsteer.ui.compare import alternative, picture_data
-from mmsteer.ui.loading import Loading, plainly
+from mmsteer.ui.loading import Loading, told
 from mmsteer.ui.presets import Preset
 
 
@@ -55,5 +55,5 @@ def drawn(loading: Loading, presets: Sequence[Preset], value: Any) -> dict[str, 
             for which, recipe in recipes.items()
         }
 
-    shown, wrong = plainly(pair)
+    shown, wrong = told(pair)
     return {"step": step, **(shown or {"wrong": wrong})}

@@ -1,0 +1,191 @@
+"""What other programs may ask of the page: by gradio_client or HTTP, and as MCP tools. Types and docstrings are its documentation.
+
+Everything that comes in is checked by what it is handed to; what goes wrong is told as one sentence.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+from gradio_client.utils import is_file_obj_with_meta
+
+from mmsteer import sweep as sweeps
+from mmsteer.bank import MODALITIES, Feature, FeatureBank
+from mmsteer.decode import decode
+from mmsteer.edit import Edit
+from mmsteer.errors import SteerError
+from mmsteer.recipe import Recipe, Sampler
+from mmsteer.ui.keep import read_bytes
+from mmsteer.ui.loading import Loading, told
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+T = TypeVar("T")
+
+
+class _Api:
+    """The endpoints. Holds nothing of any caller."""
+
+    def __init__(self, bank: FeatureBank, loading: Loading) -> None:
+        self.bank, self.loading = bank, loading
+
+    def steer(
+        self,
+        prompt: str,
+        edits: list[str] | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
+        """Draw a prompt twice from the same noise: before, as it is, and after, with features added, set or removed.
+
+        Args:
+            prompt: what to draw, for example "a cat in a meadow"; at most 500 characters
+            edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets
+            seed: the noise, a whole number from 0 on
+            steps: sampling steps, 1 to 50; by default what the model suggests
+            guidance: classifier-free guidance, 0 to 20; by default what the model suggests
+
+        Returns:
+            before and after as PNG files, which carry their recipe, and what is known of them: the recipe as a query, the gauge (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit
+        """  # noqa: E501  a description is one line
+
+        def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
+            steerer = self.loading.wait()
+            own = steerer.sampler
+            sampler = Sampler(own.steps if steps is None else steps, own.guidance if guidance is None else guidance)
+            result = steerer.steer(prompt, _edits(edits), seed, sampler)
+            about = {
+                "recipe": result.recipe.to_query(), "gauge": round(result.gauge, 3), "seconds": round(result.seconds, 3),
+                "unknown": list(result.unknown), "cut": list(result.cut),
+            }  # fmt: skip
+            before, after = _png(result.before, result.recipe.plain), _png(result.after, result.recipe)
+            return _file(before, "before.png"), _file(after, "after.png"), about
+
+        return _answer(drawn)
+
+    def sweep(
+        self, prompt: str, feature: str, seed: int = 0, frames: int = sweeps.FRAMES
+    ) -> tuple[gr.FileData, list[float]]:
+        """Draw a prompt with one feature at strengths over its whole usable range.
+
+        Args:
+            prompt: what to draw, for example "a cat in a meadow"
+            feature: its name or number, or an edit that says more, for example "big@cat"
+            seed: the noise, a whole number from 0 on
+            frames: how many strengths, 3 to 25
+
+        Returns:
+            all pictures side by side as one PNG file, and their strengths
+        """
+
+        def drawn() -> tuple[gr.FileData, list[float]]:
+            steerer = self.loading.wait()
+            recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.backbone.name)
+            (edit,) = _edits([feature])
+            strip = sweeps.over(self.bank, recipe, edit, frames)
+            pictures = dict(strip.draw(steerer.picture))
+            sheet = BytesIO()
+            sweeps.save_sheet(strip, [pictures[number] for number in range(len(strip.cells))], sheet)
+            return _file(sheet.getvalue(), "sweep.png"), [cell.strengths[0] for cell in strip.cells]
+
+        return _answer(drawn)
+
+    def search(self, text: str, modality: str = "any", meaning: bool = False) -> list[dict[str, Any]]:
+        """Find features by what they are called, or by what they mean.
+
+        Args:
+            text: some words, for example "light"; nothing for all features
+            modality: any, vision (seen in pictures, never said in captions), language (said, never seen) or cross (both)
+            meaning: look for the nearest in meaning instead of for the words themselves
+
+        Returns:
+            features, best first, each with name, id, modality and mds (Modality Dominance Score, 0 = only said, 1 = only seen); by meaning, with their similarity
+        """  # noqa: E501
+
+        def found() -> list[dict[str, Any]]:
+            if modality not in ("any", *MODALITIES):
+                raise SteerError(f"`modality` is {modality!r}: allowed are any, {', '.join(MODALITIES)}")
+            wanted = None if modality == "any" else modality
+            if meaning:
+                near = self.loading.wait().search(text, wanted)
+                return [_told(feature, similarity=cosine) for feature, cosine in near]
+            return [_told(feature) for feature in self.bank.search(text, wanted)]
+
+        return _answer(found)
+
+    def features_of_prompt(self, prompt: str) -> list[dict[str, Any]]:
+        """The features that a prompt has by itself, strongest first.
+
+        Args:
+            prompt: for example "a cat in a meadow"
+
+        Returns:
+            features, each with name, id, modality, mds and activation, in units: 1 is as strong as it normally gets
+        """
+        return _answer(lambda: [_told(f, activation=a) for f, a in self.loading.wait().features_of(prompt)])
+
+    def features_of_picture(self, picture: gr.FileData) -> list[dict[str, Any]]:
+        """The vision-only and cross-modal features that a picture has, strongest first. No picture has language-only ones.
+
+        Args:
+            picture: a PNG, JPEG or WebP file, at most 5 MB and 16 megapixels
+
+        Returns:
+            features, each with name, id, modality, mds and activation, in units: 1 is as strong as it normally gets
+        """
+
+        def found() -> list[dict[str, Any]]:
+            if not is_file_obj_with_meta(picture):  # those that are, gradio has seen arrive as an upload
+                raise SteerError(
+                    "the picture is no file: give one by `handle_file` of gradio_client, or upload it first"
+                )
+            features = self.loading.reader().features_of(decode(BytesIO(read_bytes(picture["path"]))))
+            return [_told(feature, activation=activation) for feature, activation in features]
+
+        return _answer(found)
+
+
+def add_api(bank: FeatureBank, loading: Loading) -> None:
+    """Add the endpoints to the page that is being built; what draws waits its turn with the page's own drawing."""
+    api = _Api(bank, loading)
+    for drawing in (api.steer, api.sweep):
+        gr.api(drawing, concurrency_id="draw", concurrency_limit=1)
+    for asking in (api.search, api.features_of_prompt, api.features_of_picture):
+        gr.api(asking)
+
+
+def _answer(do: Callable[[], T]) -> T:
+    """What `do` returns; where something goes wrong, an error that tells the caller one sentence."""
+    done, wrong = told(do)
+    if done is None:
+        raise gr.Error(wrong, print_exception=False)
+    return done
+
+
+def _edits(texts: Any) -> list[Edit]:
+    if not isinstance(texts, list | None) or not all(isinstance(text, str) for text in texts or ()):
+        raise SteerError(f'the edits are {texts!r:.80}: give a list of texts, for example ["warm light:1.0"]')
+    return [Edit.parse(text) for text in texts or ()]
+
+
+def _told(feature: Feature, **more: float) -> dict[str, Any]:
+    """A feature as JSON says it."""
+    known = {"name": feature.name, "id": feature.id, "modality": feature.modality, "mds": feature.mds}
+    return known | {name: round(value, 3) for name, value in more.items()}
+
+
+def _png(picture: "Image.Image", recipe: Recipe) -> bytes:
+    buffer = BytesIO()
+    recipe.save_png(picture, buffer)
+    return buffer.getvalue()
+
+
+def _file(data: bytes, name: str) -> gr.FileData:
+    """A file that the caller can fetch; the page's cache forgets it after a while."""
+    path = save_bytes_to_cache(data, name, get_upload_folder())
+    return gr.FileData(path=path, orig_name=name, mime_type="image/png", size=len(data))

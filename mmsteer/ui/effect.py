@@ -1,0 +1,75 @@
+"""What a feature does to a prompt that has nothing to do with it: drawn when first asked for, then kept for everybody."""
+
+import base64
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+from mmsteer.edit import Edit
+from mmsteer.recipe import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mmsteer.bank import Feature
+    from mmsteer.steer import Steerer
+
+PROMPT = (
+    "a big tree in the middle in a meadow"  # says thing, size and places, so that what changes is the feature's doing
+)
+STRENGTHS = (0.0, -1.0, 1.0, 2.0)  # 0 is *before*
+SEEDS = (1, 2, 3)
+_SIDE = 128  # pixels of a kept picture: they are looked at small
+_KEPT = 256  # features whose pictures are kept: about 50 kB each
+
+
+class Column(NamedTuple):
+    """The pictures of one strength."""
+
+    strength: float
+    pictures: list[str]
+    """Data addresses, one a seed."""
+
+
+class Effects:
+    """Effects drawn so far, the last 256. Safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, list[Column]] = OrderedDict()
+        self._keeping = threading.Lock()
+
+    def kept(self, feature: "Feature") -> list[Column]:
+        """All columns of a feature; none if it has not been drawn yet."""
+        with self._keeping:
+            if feature.id not in self._kept:
+                return []
+            self._kept.move_to_end(feature.id)
+            return self._kept[feature.id]
+
+    def draw(self, steerer: "Steerer", feature: "Feature") -> Iterator[list[Column]]:
+        """The columns there are, after each one that is new; drawn by one call at a time, a second finds them kept."""
+        columns = self.kept(feature)
+        if columns:
+            yield columns
+            return
+        for strength in STRENGTHS:
+            edits = (Edit(feature.id, strength=strength),) if strength else ()
+            recipes = (Recipe(PROMPT, seed, steerer.sampler, edits, steerer.backbone.name) for seed in SEEDS)
+            columns = [*columns, Column(strength, [_small(steerer.picture(recipe)) for recipe in recipes])]
+            yield columns
+        with self._keeping:
+            self._kept[feature.id] = columns
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+
+def _small(picture: "Image.Image") -> str:
+    """A picture as a data address of a few kB."""
+    from PIL import Image
+
+    small = picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS) if max(picture.size) > _SIDE else picture
+    buffer = BytesIO()
+    small.save(buffer, format="WEBP", quality=88)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
