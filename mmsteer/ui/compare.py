@@ -31,7 +31,7 @@ def skeleton(told: str) -> str:
 def compare(result: "Steered") -> str:
     """The pair, with alternative texts that say what each picture is."""
     recipe, edits = result.recipe, ", ".join(str(edit) for edit in result.recipe.edits) or "no edits"
-    before, after = _data(result.before, recipe.plain), _data(result.after, recipe)
+    before, after = picture_data(result.before, recipe.plain), picture_data(result.after, recipe)
     prompt = escape(recipe.prompt, quote=True)
     return f"""<figure class="mm-compare" style="--cut:50%" data-query="{escape(recipe.to_query(), quote=True)}">
 <img class="mm-before" src="{before}" alt="Before: {prompt}, seed {recipe.seed}">
@@ -99,7 +99,7 @@ def _note(told: str) -> str:
     return f'<div class="mm-note" role="status">{escape(told)}</div>'
 
 
-def _data(picture: "Image.Image", recipe: Recipe) -> str:
+def picture_data(picture: "Image.Image", recipe: Recipe) -> str:
     """The picture as a PNG data address, its recipe inside: saved from the page, it can be made again."""
     buffer = BytesIO()
     recipe.save_png(picture, buffer)

@@ -47,10 +47,16 @@ class Loading:
 
 def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
     """What `do` returns and an empty string; or None and what went wrong, as HTML that a visitor may see."""
+    result, wrong = plainly(do)
+    return result, problem(wrong) if wrong else ""
+
+
+def plainly(do: Callable[[], T]) -> tuple[T | None, str]:
+    """As `attempt`, but what went wrong as a plain sentence."""
     try:
         return do(), ""
     except SteerError as error:
-        return None, problem(str(error))
+        return None, str(error)
     except Exception:
         _LOG.exception("a request failed")
-        return None, problem("Something went wrong; the server's log says what. Please try again.")
+        return None, "Something went wrong; the server's log says what. Please try again."

@@ -21,6 +21,7 @@ from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
 from mmsteer.ui.reading import Reading
+from mmsteer.ui.sweep import Sweeps, listen, panel
 
 if TYPE_CHECKING:
     from mmsteer.steer import Steerer
@@ -34,7 +35,7 @@ class _Page:
 
     def __init__(self, bank: FeatureBank, loading: Loading) -> None:
         self.bank, self.loading = bank, loading
-        self.presets, self.reading = available(bank), Reading()
+        self.presets, self.reading, self.sweeps = available(bank), Reading(), Sweeps(bank, loading)
 
     def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
         """Before and after for the rack as it stands, and the prompt's own features; on bad input the pictures stay and a
@@ -82,7 +83,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             + legend(),
             elem_id="mm-head",
         )
-        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer"), gr.Row(elem_id="mm-columns"):
+        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer") as steering, gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 own = gr.HTML(elem_id="mm-active")
@@ -114,6 +115,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
 
+        with steering:
+            strip = panel()
         with tabs, gr.Tab("Are the labels right?") as tab:
             proof = gr.HTML(elem_id="mm-labels")
 
@@ -138,6 +141,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
+        listen(strip, page.sweeps, [prompt, seed, shelf, sampler])
+        strip.pick(page.sweeps.pick, strip, seed, **quiet).then(**drawing)
         for k, shortcut in enumerate(shortcuts):
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
     return demo

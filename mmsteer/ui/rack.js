@@ -9,7 +9,7 @@ const MODES = {
   set: "holds it at this value, whatever the prompt has",
 };
 const fresh = (id, strength) => ({ id, mode: "slide", strength, on: true, locked: false, words: [], start: 0, end: 1 });
-let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0;
+let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0, last = null;
 
 // DOM without markup: whatever a name says, it stays text
 function make(tag, attributes = {}, ...children) {
@@ -29,8 +29,16 @@ function badge(feature) {
   return make("span", { class: `mm-badge mm-${feature.modality}`, title: feature.told }, shape, ` ${feature.modality} `, score);
 }
 
+// Whoever else needs the rows, as the sweep panel does, reads mmRack and hears of every change.
+function publish(changed) {
+  window.mmRack = { rows: state.rows.map(({ id }) => ({ id, name: FEATURES.get(id).name })), last };
+  window.dispatchEvent(new CustomEvent("mm-rack", { detail: { changed } }));
+}
+
 // The server hears of a change at once when a control is let go, and after a short rest of arrow keys or typing.
-function changed(now = true) {
+function changed(now = true, row = null) {
+  last = row?.id ?? last;
+  publish(true);
   clearTimeout(resting);
   const tell = () => {
     props.value = structuredClone(state);
@@ -52,7 +60,7 @@ function slider(row, feature) {
     if (!Number.isFinite(value)) return;
     row.strength = Math.min(high, Math.max(low, Math.round(value / STEP) * STEP));
     range.value = number.value = +row.strength.toFixed(2);
-    changed(now);
+    changed(now, row);
   };
   const keys = ["Arrow", "Page", "Home", "End"];
   const range = make("input", {
@@ -137,6 +145,17 @@ function add(id, strength = 1) {
   if (!FEATURES.has(id) || state.rows.some((row) => row.id === id) || state.rows.length >= MOST) return;
   state.rows = [...state.rows, fresh(id, strength)];
   render();
+  changed(true, state.rows.at(-1));
+}
+
+// strengths from elsewhere on the page, as a list of {id, strength}: the rows are there, on, and nothing else of them changes
+function put(strengths) {
+  for (const { id, strength } of strengths) {
+    const row = state.rows.find((other) => other.id === id);
+    if (row) Object.assign(row, { strength, on: true });
+    else add(id, strength);
+  }
+  render();
   changed();
 }
 
@@ -199,6 +218,7 @@ function render() {
     type: "button", class: "mm-chip", "aria-pressed": String(filter === name), onclick: () => { filter = name; render(); },
   }, name)));
   found();
+  publish(false);
   if (focused) [...element.querySelectorAll("[aria-label]")].find((other) => other.getAttribute("aria-label") === focused)?.focus();
 }
 
@@ -210,4 +230,5 @@ element.querySelector(".mm-rack").replaceChildren(
   make("div", { class: "mm-find" }, search, filters), chips);
 watch("value", () => { state = structuredClone(props.value); render(); });
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
+window.addEventListener("mm-set", (event) => put(event.detail));
 render();
