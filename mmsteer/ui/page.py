@@ -22,6 +22,7 @@ from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
 from mmsteer.ui.reading import Reading
 from mmsteer.ui.sweep import Sweeps, listen, panel
+from mmsteer.ui.words import by_words, words
 
 if TYPE_CHECKING:
     from mmsteer.steer import Steerer
@@ -97,9 +98,12 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
                 shelf = rack(bank, first.edits)
             with gr.Column(scale=6, min_width=320, elem_id="mm-right"):
-                pictures = gr.HTML(
-                    skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
-                )
+                with gr.Row(elem_id="mm-trio"):
+                    pictures = gr.HTML(
+                        skeleton("The model is loading; the first picture comes in a few seconds."),
+                        elem_id="mm-pictures",
+                    )
+                    third = words()
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
                 gr.HTML('<p class="mm-try">Try one of these</p>')
                 with gr.Row(elem_id="mm-presets"):
@@ -141,6 +145,10 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
+        third.ask(
+            lambda asked: by_words(bank, page.loading, page.reading, asked), third, third,
+            **{k: v for k, v in drawing.items() if k not in ("fn", "inputs", "outputs")},
+        )  # fmt: skip
         listen(strip, page.sweeps, [prompt, seed, shelf, sampler])
         strip.pick(page.sweeps.pick, strip, seed, **quiet).then(**drawing)
         for k, shortcut in enumerate(shortcuts):
