@@ -133,9 +133,9 @@ def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
     import torch
 
     from mmsteer.backbone import ASSETS, choose_device
-    from mmsteer.build.clip import Clip
     from mmsteer.build.embed import embed_pairs, prepared
-    from mmsteer.build.pairs import open_pairs
+    from mmsteer.build.sources import open_pairs
+    from mmsteer.clip import Clip
     from mmsteer.world.pairs import WorldPairs
 
     batch = 16

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
+from mmsteer.decode import header
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 from mmsteer.prompt import check_prompt
@@ -118,13 +119,15 @@ class Recipe:
     @classmethod
     def from_png(cls, source: Any) -> "Recipe":
         """Read the recipe out of a PNG that `save_png` wrote."""
-        from PIL import Image
-
         try:
-            with Image.open(source, formats=["PNG"]) as picture:
-                text = getattr(picture, "text", {}).get(PNG_KEY)
-        except Exception as error:  # Pillow raises many kinds for a damaged file
-            raise SteerError(f"the picture cannot be read ({error}): give a PNG that mmsteer wrote") from None
+            with header(source, ["PNG"]) as picture:
+                text = getattr(picture, "text", {}).get(
+                    PNG_KEY
+                )  # decodes the whole picture: texts may stand at its end
+        except SteerError:
+            raise
+        except Exception:  # Pillow raises many kinds for a damaged file
+            raise SteerError("the picture cannot be read to its end: give a PNG that mmsteer wrote") from None
         if text is None:
             raise SteerError("the picture carries no recipe: give a PNG that mmsteer wrote")
         return cls.from_json(str(text))

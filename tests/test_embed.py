@@ -20,11 +20,13 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.clip import Clip
 from mmsteer.build.command import default_levels, set_apart
-from mmsteer.build.embed import Embedded, embed, embed_pairs, load_clip, plan, prepared, read_manifest
+from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared
 from mmsteer.build.examples import look_again
-from mmsteer.build.pairs import World, open_pairs
+from mmsteer.build.shards import read_manifest
+from mmsteer.build.sources import World, open_pairs
+from mmsteer.build.vectors import Embedded
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import tokens
@@ -208,9 +210,9 @@ def test_nothing_readable_is_an_error(clip, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mmsteer.build.clip import Clip
+from mmsteer.clip import Clip
 from mmsteer.build.embed import embed_pairs
-from mmsteer.build.pairs import World
+from mmsteer.build.sources import World
 import torch
 torch.set_num_threads(1)
 embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)

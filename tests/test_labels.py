@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.build.embed import Embedded
 from mmsteer.build.label import f1
 from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import append, read_across
 from mmsteer.build.score import Codes, codes, pair_up, quality, read_singles, without_doubles
 from mmsteer.build.train import Descent, Level, even_out, fvu, new_dictionary
+from mmsteer.build.vectors import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score, separation, swap_null
 from mmsteer.sae import SAEConfig, SparseAutoencoder

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsteer.build.pairs import World, clean, decode, open_pairs
+from mmsteer.build.item import clean, decode
+from mmsteer.build.sources import World, open_pairs
 from mmsteer.errors import SteerError
 
 COUNT = 12
@@ -125,7 +126,7 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
 
 def test_a_data_set_streams(tmp_path):
     datasets, pyarrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
-    from mmsteer.build.pairs import _examples
+    from mmsteer.build.tables import _examples
 
     cells = [{"bytes": encoded(picture(k)), "path": None} for k in range(COUNT)]
     table = pyarrow.table({"image": cells, "caption": [[caption, "another"] for caption in CAPTIONS]})
@@ -216,7 +217,7 @@ def test_a_bomb_is_not_decoded():
     chunks = b"".join((len(p) - 4).to_bytes(4) + p + zlib.crc32(p).to_bytes(4) for p in parts)
     with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ValueError, match="more than 16 megapixels"):
         decode(b"\x89PNG\r\n\x1a\n" + chunks)
-    with pytest.raises(ValueError, match="32 times as long as wide"):
+    with pytest.raises(ValueError, match="32 times as long"):
         decode(encoded(picture(0, (1, 33))))
     assert decode(encoded(picture(1, (1, 32)))).size == (1, 32)
 
@@ -230,7 +231,7 @@ def test_pictures_come_upright_and_in_rgb():
     assert decode(data.getvalue()).size == (30, 40)
     assert decode(encoded(picture(3).convert("P"))).mode == "RGB"
     assert decode(encoded(picture(3).convert("L"), "WEBP")).mode == "RGB"
-    with pytest.raises(Exception, match="cannot identify"):
+    with pytest.raises(Exception, match="damaged, or no JPEG"):
         decode(b"%!PS-Adobe-3.0 EPSF-3.0\n")
 
 

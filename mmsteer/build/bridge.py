@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from mmsteer.backbone import Backbone
-from mmsteer.build.embed import Embedded
 from mmsteer.build.train import moments, parts
+from mmsteer.build.vectors import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.fit import probe
 from mmsteer.joint import JointSpace

@@ -13,11 +13,11 @@ from mmsteer.errors import SteerError
 if TYPE_CHECKING:
     import torch
 
-    from mmsteer.build.clip import Clip
-    from mmsteer.build.embed import Embedded
     from mmsteer.build.objectives import Dictionaries
     from mmsteer.build.pairs import Pairs
     from mmsteer.build.train import Level
+    from mmsteer.build.vectors import Embedded
+    from mmsteer.clip import Clip
 
 HELD = 12_000  # half to match on, half to score on
 BRIDGED = 10_000  # captions that the bridge is fitted on
@@ -127,7 +127,7 @@ def _bridge(args: argparse.Namespace) -> None:
     from mmsteer.backbone import Backbone, choose_device
     from mmsteer.bank import FeatureBank
     from mmsteer.build.bridge import fit_joint
-    from mmsteer.build.clip import Clip
+    from mmsteer.clip import Clip
 
     bank, device = FeatureBank.load(args.bank), choose_device(args.device)
     if args.captions is None:
@@ -227,10 +227,11 @@ def gather(args: argparse.Namespace) -> Material | None:
 
     from mmsteer.backbone import choose_device
     from mmsteer.build import ranks
-    from mmsteer.build.clip import Clip
-    from mmsteer.build.embed import embed_pairs, read_manifest, work_folder
+    from mmsteer.build.embed import embed_pairs, work_folder
     from mmsteer.build.naming import vocabulary
-    from mmsteer.build.pairs import World, open_pairs
+    from mmsteer.build.shards import read_manifest
+    from mmsteer.build.sources import World, open_pairs
+    from mmsteer.clip import Clip
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -274,7 +275,7 @@ def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Emb
     """
     import numpy as np
 
-    from mmsteer.build.embed import spread
+    from mmsteer.build.vectors import spread
 
     held = np.flatnonzero(np.floor((pairs.items + 1) * share) > np.floor(pairs.items * share))
     held = held[spread(len(held), HELD)]

@@ -1,4 +1,4 @@
-"""Pairs into joint vectors of both sides, kept in a folder: shards that are whole or not there, and a manifest.
+"""Pairs into joint vectors of both sides, kept in a folder of shards (`mmsteer.build.shards`).
 
 Shard i holds what became of the source's items i * SHARD to (i + 1) * SHARD, so after a kill nothing is lost or doubled,
 and several processes share the shards out. Pictures are decoded in threads while the model runs. Knows nothing of
@@ -6,27 +6,30 @@ dictionaries.
 """
 
 import hashlib
-import json
 import os
 import queue
 import resource
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
 from mmsteer.build import ranks
-from mmsteer.build.clip import Clip
-from mmsteer.build.pairs import Item, Pairs, World, clean
+from mmsteer.build.item import Item, clean
+from mmsteer.build.pairs import Pairs
+from mmsteer.build.shards import Shard, begin, finish, numbers_of, open_shards, read_manifest, write_shard
+from mmsteer.build.sources import World
+from mmsteer.build.vectors import Embedded
+from mmsteer.clip import Clip
 from mmsteer.errors import SteerError, first_line
 
 T = TypeVar("T")
@@ -35,111 +38,6 @@ SHARD = 4096
 _PIECE = 16  # pictures that one thread prepares at a time
 _AHEAD = 4  # batches prepared while one is embedded
 _EVERY = 10.0  # seconds from one line of progress to the next
-
-
-class Rows:
-    """Rows of all shards, mapped into memory, in the order of `where`. Reads as a tensor does: `len(x)`, `x.shape`, `x[a:b]`,
-    `x[numbers]`, each `float32`."""
-
-    def __init__(self, shards: Sequence[np.ndarray], where: torch.Tensor) -> None:
-        self._shards, self.where = shards, where
-        self._ends = np.cumsum([len(shard) for shard in shards])
-        self.shape = torch.Size((len(where), shards[0].shape[1]))
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def __getitem__(self, which: slice | torch.Tensor) -> torch.Tensor:
-        rows = self.where[which].numpy()
-        order = rows.argsort(kind="stable")  # each shard is read once, from front to back
-        rows = rows[order]
-        bounds = np.searchsorted(rows, self._ends)
-        parts = [np.empty((0, self.shape[1]), np.float32)]
-        for k in np.flatnonzero(np.diff(bounds, prepend=0)).tolist():
-            first, start = (self._ends[k - 1], bounds[k - 1]) if k else (0, 0)
-            parts.append(self._shards[k][rows[start : bounds[k]] - first])
-        found = np.empty((len(rows), self.shape[1]), np.float32)
-        found[order] = np.concatenate(parts)
-        return torch.from_numpy(found)
-
-    def only(self, which: torch.Tensor) -> "Rows":
-        """Some of the rows, not read yet."""
-        return Rows(self._shards, self.where[which])
-
-
-class Captions(Sequence[str]):
-    """Captions of all shards, mapped into memory, in the order of `where`."""
-
-    def __init__(self, shards: Sequence[tuple[torch.Tensor, torch.Tensor]], where: torch.Tensor) -> None:
-        self._shards, self.where = shards, where
-        self._ends = np.cumsum([len(ends) for _, ends in shards])
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def __getitem__(self, which: Any) -> Any:
-        if isinstance(which, slice):
-            return [self[k] for k in range(*which.indices(len(self)))]
-        row = int(self.where[which])
-        k = int(np.searchsorted(self._ends, row, side="right"))
-        letters, ends = self._shards[k]
-        row -= int(self._ends[k - 1]) if k else 0
-        return bytes(letters[int(ends[row - 1]) if row else 0 : int(ends[row])].numpy()).decode()
-
-    def only(self, which: torch.Tensor) -> "Captions":
-        """Some of the captions, not read yet."""
-        return Captions(self._shards, self.where[which])
-
-
-class Embedded(NamedTuple):
-    """Matched pairs in the joint space: in memory, or on disk as `Rows` and `Captions`, which read alike."""
-
-    image: torch.Tensor
-    """[N, d_joint], unit length"""
-    text: torch.Tensor
-    """[N, d_joint], unit length"""
-    captions: Sequence[str]
-    factors: np.ndarray
-    """int64 [N, n_factors]; n_factors is 0 where they are not known"""
-    mentioned: np.ndarray
-    """bool [N, n_factors]"""
-    items: np.ndarray = np.zeros(0, np.int64)
-    """int64 [N]: their numbers in the source"""
-
-    @property
-    def known(self) -> bool:
-        """Whether it is known what the pairs show and say."""
-        return self.factors.shape[1] > 0
-
-    def part(self, start: int, stop: int) -> "Embedded":
-        """Pairs start to stop, in memory."""
-        some = slice(start, stop)
-        return Embedded(
-            self.image[some],
-            self.text[some],
-            self.captions[some],
-            self.factors[some],
-            self.mentioned[some],
-            self.items[some],
-        )
-
-    def only(self, which: np.ndarray) -> "Embedded":
-        """Pairs by number, where they are."""
-        rows = torch.from_numpy(which)
-        image, text = (x.only(rows) if isinstance(x, Rows) else x[rows] for x in (self.image, self.text))
-        own = self.captions
-        captions = own.only(rows) if isinstance(own, Captions) else [own[k] for k in which]
-        items = self.items[which] if len(self.items) else self.items
-        return Embedded(image, text, captions, self.factors[which], self.mentioned[which], items)
-
-    def sample(self, count: int) -> "Embedded":
-        """At most `count` pairs, evenly spread, in memory."""
-        return self.only(spread(len(self.captions), count)).part(0, count)
-
-
-def spread(total: int, count: int) -> np.ndarray:
-    """`count` of `total` numbers, evenly spread and ascending; all where there are no more."""
-    return np.arange(total) if total <= count else np.arange(count) * total // count
 
 
 def load_clip(folder: Path) -> tuple[Any, Any]:
@@ -172,155 +70,20 @@ def embed_pairs(clip: Clip, source: Pairs, folder: Path, shard: int = SHARD, bat
     """
     manifest = {"model": clip.identity, "source": source.survey._asdict(), "shard": shard}
     if ranks.rank() == 0:
-        _begin(folder, manifest)
+        begin(folder, manifest)
     ranks.wait()
     if not read_manifest(folder)["complete"]:
         _embed_shards(clip, source, folder, shard, batch or batch_size(clip))
         ranks.wait()
     if ranks.rank() == 0:
-        _finish(folder, complete=True)
+        finish(folder, complete=True)
     ranks.wait()
-    return _open(folder)
+    return open_shards(folder)
 
 
 def batch_size(clip: Clip) -> int:
     """Pairs that are embedded at once unless said otherwise."""
     return 128 if clip.device == "cpu" else 256
-
-
-# -- the folder --
-
-
-def _name(number: int) -> str:
-    return f"{number:05d}.safetensors"
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What a folder of embeddings says of itself: model, source, totals and shards."""
-    path = folder / "manifest.json"
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found["model"], found["source"], found["shards"], found["complete"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise SteerError(f"{path} is damaged ({first_line(error)}): delete {folder} and embed again") from None
-    return found
-
-
-def _begin(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest of an empty folder, or compare it with the one that is there; shards that are gone leave it."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        _write(path, _json(manifest | {"complete": False, "shards": []}))
-        return
-    found = read_manifest(folder)
-    for key, meant in manifest.items():
-        if found.get(key) != meant:
-            was, now = (_short(value) for value in (found.get(key), meant))
-            raise SteerError(
-                f"{folder} holds embeddings of another {key}: {was}; this one is {now}. Give another --work, or delete that "
-                "folder to embed anew"
-            )
-    there = [record for record in found["shards"] if (folder / record["file"]).is_file()]
-    if there != found["shards"]:
-        _write(path, _json(found | {"complete": False, "shards": there}))
-
-
-def _short(value: Any) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    told = {key: value.get(key) for key in ("id", "revision", "digest", "dtype", "kind", "name", "items")}
-    return ", ".join(f"{key} {str(part)[:40]}" for key, part in told.items() if part is not None)
-
-
-def _finish(folder: Path, complete: bool) -> None:
-    """Enter into the manifest the shards that are not there yet; when `complete`, check all and list what was skipped."""
-    kept = read_manifest(folder)
-    records = {record["file"]: record for record in kept["shards"]}
-    for path in sorted(folder.glob("*.safetensors")):
-        if complete or path.name not in records:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            known = records.get(path.name)
-            if known and known["sha256"] != digest:
-                raise SteerError(
-                    f"{path} is damaged (its SHA-256 is not the manifest's): delete it and run again, only its pairs are embedded "
-                    "anew"
-                )
-            if not known:
-                about = _about(path)
-                counts = {"pairs": about["pairs"], "skipped": len(about["skipped"])}
-                records[path.name] = {"file": path.name, **counts, "sha256": digest}
-    shards = [records[name] for name in sorted(records)]
-    totals = {key: sum(record[key] for record in shards) for key in ("pairs", "skipped")}
-    if complete and not kept["complete"]:
-        lines = [
-            json.dumps(skip, ensure_ascii=False)
-            for record in shards
-            for skip in _about(folder / record["file"])["skipped"]
-        ]
-        if not totals["pairs"]:
-            why = f", such as {lines[0]}" if lines else ""
-            raise SteerError(f"none of the {totals['skipped']} pairs of {kept['source']['name']} could be read{why}")
-        _write(folder / "skipped.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    new = kept | totals | {"complete": complete, "shards": shards}
-    if new != kept:
-        _write(folder / "manifest.json", _json(new))
-
-
-def _about(path: Path) -> dict[str, Any]:
-    """What a shard says of itself: pairs, and what was skipped; SteerError where it cannot be read."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            found: dict[str, Any] = json.loads(file.metadata()["mmsteer"])
-            return found
-    except Exception as error:  # whatever the library raises for a broken file
-        raise SteerError(
-            f"{path} is damaged ({first_line(error)}): delete it and run again, only its pairs are embedded anew"
-        ) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """A file whole or not at all; SteerError where the disk is full or will not be written to."""
-    partial_path = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial_path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial_path.replace(path)
-    except OSError as error:
-        partial_path.unlink(missing_ok=True)
-        raise SteerError(
-            f"cannot write {path} ({error.strerror}): free {len(data) / 1e6:.0f} MB or more, or give another --work; what is "
-            "embedded already stays, run the same command again"
-        ) from error
-
-
-def _json(data: dict[str, Any]) -> bytes:
-    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _open(folder: Path) -> Embedded:
-    """Map all shards of a complete folder."""
-    from safetensors import safe_open
-
-    fields: dict[str, list[torch.Tensor]] = {}
-    for record in read_manifest(folder)["shards"]:
-        if record["pairs"]:
-            with safe_open(folder / record["file"], "pt") as file:
-                for name in file.keys():  # noqa: SIM118  it is no dict
-                    fields.setdefault(name, []).append(file.get_tensor(name))
-    items = torch.cat(fields["items"])
-    where = torch.arange(len(items))
-    captions = Captions(list(zip(fields["captions"], fields["ends"], strict=True)), where)
-    truth = [torch.cat(fields[name]).numpy() for name in ("factors", "mentioned")]
-    image, text = (cast(torch.Tensor, Rows([part.numpy() for part in fields[s]], where)) for s in ("image", "text"))
-    return Embedded(image, text, captions, truth[0], truth[1], items.numpy())
-
-
-# -- the work --
 
 
 class Prepared(NamedTuple):
@@ -356,7 +119,7 @@ class Progress:
 def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: int) -> None:
     """Embed this process's share of the shards that are missing."""
     processes, total = ranks.count(), source.survey.items
-    there = {int(path.stem) for path in folder.glob("*.safetensors")}
+    there = numbers_of(folder)
     ranks.wait()  # all have looked at the folder before any writes
     missing = None if total is None else [k for k in range(-(-total // shard)) if k not in there]
 
@@ -367,16 +130,16 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
     done = sum(record["pairs"] + record["skipped"] for record in read_manifest(folder)["shards"])
     progress = Progress(done, total)
     for number, parts in groupby(prepared(clip, source, batch, shard, own), key=lambda made: made[0]):
-        vectors, pairs = [], []
+        vectors, read = [], []
         for _, made in parts:
-            pairs.append(made._replace(pictures=[]))
+            read.append(made._replace(pictures=[]))
             if made.numbers:
                 vectors.append(embed_batch(clip, made))
             if ranks.rank() == 0:
                 progress.add((len(made.numbers) + len(made.skipped)) * processes)
-        _write(folder / _name(number), _shard(vectors, pairs, clip))
+        write_shard(folder, number, _shard(vectors, read, clip.dtype))
         if ranks.rank() == 0:
-            _finish(folder, complete=False)
+            finish(folder, complete=False)
 
 
 def embed_batch(clip: Clip, made: Prepared) -> tuple[torch.Tensor, torch.Tensor]:
@@ -391,28 +154,15 @@ def embed_batch(clip: Clip, made: Prepared) -> tuple[torch.Tensor, torch.Tensor]
     return image, text
 
 
-def _shard(vectors: list[tuple[torch.Tensor, torch.Tensor]], parts: list[Prepared], clip: Clip) -> bytes:
-    """A shard as safetensors: vectors, captions as bytes and where each ends, item numbers and, if known, the truth."""
-    from safetensors.torch import save
+def _shard(vectors: list[tuple[torch.Tensor, torch.Tensor]], read: list[Prepared], dtype: torch.dtype) -> Shard:
+    sides = [torch.cat(side).to("cpu", dtype) for side in zip(*vectors, strict=True)] or [torch.zeros(0, 1)] * 2
+    whole = _joined(read)
+    truth = [known for known in whole.truth if known is not None]
+    return Shard(sides[0], sides[1], whole.captions, whole.numbers, truth, whole.skipped)
 
-    captions = [caption.encode() for part in parts for caption in part.captions]
-    truth = [known for part in parts for known in part.truth if known is not None]
-    factors = np.stack([known[0] for known in truth]) if truth else np.zeros((len(captions), 0), np.int64)
-    mentioned = np.stack([known[1] for known in truth]) if truth else np.zeros((len(captions), 0), np.bool_)
-    tensors = {
-        name: torch.cat([pair[side] for pair in vectors]).to("cpu", clip.dtype) if vectors else torch.zeros(0, 1)
-        for side, name in enumerate(("image", "text"))
-    }
-    tensors |= {
-        "captions": torch.from_numpy(np.frombuffer(b"".join(captions), np.uint8).copy()),
-        "ends": torch.tensor([len(caption) for caption in captions], dtype=torch.int64).cumsum(0),
-        "items": torch.tensor([number for part in parts for number in part.numbers], dtype=torch.int64),
-        "factors": torch.from_numpy(factors),
-        "mentioned": torch.from_numpy(mentioned),
-    }
-    about = {"pairs": len(captions), "skipped": [skip for part in parts for skip in part.skipped]}
-    # one entry, for several have no fixed order, and the same pairs are to make the same file
-    return save(tensors, metadata={"mmsteer": json.dumps(about, ensure_ascii=False)})
+
+def _joined(parts: Iterable[Prepared]) -> Prepared:
+    return Prepared(*(sum(part, []) for part in zip(*parts, strict=True)))
 
 
 def prepared(
@@ -435,7 +185,7 @@ def prepared(
 
     with ThreadPoolExecutor(threads) as pool:
         for number, pieces in _ahead(batches(), _AHEAD):
-            yield number, Prepared(*(sum(part, []) for part in zip(*(piece.result() for piece in pieces), strict=True)))
+            yield number, _joined(piece.result() for piece in pieces)
 
 
 def _groups(stream: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature, NamedBy
-from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, Name, distinct, name_by_truth, top_words
 from mmsteer.build.match import LEAST, correlation, match
 from mmsteer.build.naming import automatic_names
 from mmsteer.build.objectives import Dictionaries
 from mmsteer.build.read import append, read_across
 from mmsteer.build.train import fvu
+from mmsteer.build.vectors import Embedded
 from mmsteer.mds import Score, absolute_rule, paper_rule, score
 from mmsteer.sae import SparseAutoencoder
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, Modality
-from mmsteer.build.embed import Embedded
 from mmsteer.build.label import SURE, f1
 from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
 from mmsteer.build.score import codes, pair_up, read_up
 from mmsteer.build.train import Descent, Level, fvu
+from mmsteer.build.vectors import Embedded
 from mmsteer.mds import absolute_rule
 from mmsteer.studies.labels import DEFAULT, over_seeds
 from mmsteer.studies.report import COLOURS, table

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import MODALITIES, Modality
-from mmsteer.build.embed import Embedded, embed, load_clip
+from mmsteer.build.embed import embed, load_clip
 from mmsteer.build.label import SURE, concepts, f1
 from mmsteer.build.match import match
 from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
@@ -32,6 +32,7 @@ from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
 from mmsteer.build.read import fit_readers
 from mmsteer.build.score import Codes, Latents, codes, pair_up, quality, read_up, true_names
 from mmsteer.build.train import Descent
+from mmsteer.build.vectors import Embedded
 from mmsteer.mds import Score, absolute_rule, separation, swap_null
 from mmsteer.studies.report import COLOURS, Share, share, table
 from mmsteer.world.assemble import MINI

@@ -1,0 +1,112 @@
+"""Vectors of matched pairs, in memory or mapped from a folder of shards: they read alike."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+
+class Rows:
+    """Rows of all shards, mapped into memory, in the order of `where`. Reads as a tensor does: `len(x)`, `x.shape`, `x[a:b]`,
+    `x[numbers]`, each `float32`."""
+
+    def __init__(self, shards: Sequence[np.ndarray], where: torch.Tensor) -> None:
+        self._shards, self.where = shards, where
+        self._ends = np.cumsum([len(shard) for shard in shards])
+        self.shape = torch.Size((len(where), shards[0].shape[1]))
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitem__(self, which: slice | torch.Tensor) -> torch.Tensor:
+        rows = self.where[which].numpy()
+        order = rows.argsort(kind="stable")  # each shard is read once, from front to back
+        rows = rows[order]
+        bounds = np.searchsorted(rows, self._ends)
+        parts = [np.empty((0, self.shape[1]), np.float32)]
+        for k in np.flatnonzero(np.diff(bounds, prepend=0)).tolist():
+            first, start = (self._ends[k - 1], bounds[k - 1]) if k else (0, 0)
+            parts.append(self._shards[k][rows[start : bounds[k]] - first])
+        found = np.empty((len(rows), self.shape[1]), np.float32)
+        found[order] = np.concatenate(parts)
+        return torch.from_numpy(found)
+
+    def only(self, which: torch.Tensor) -> "Rows":
+        """Some of the rows, not read yet."""
+        return Rows(self._shards, self.where[which])
+
+
+class Captions(Sequence[str]):
+    """Captions of all shards, mapped into memory, in the order of `where`."""
+
+    def __init__(self, shards: Sequence[tuple[torch.Tensor, torch.Tensor]], where: torch.Tensor) -> None:
+        self._shards, self.where = shards, where
+        self._ends = np.cumsum([len(ends) for _, ends in shards])
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitem__(self, which: Any) -> Any:
+        if isinstance(which, slice):
+            return [self[k] for k in range(*which.indices(len(self)))]
+        row = int(self.where[which])
+        k = int(np.searchsorted(self._ends, row, side="right"))
+        letters, ends = self._shards[k]
+        row -= int(self._ends[k - 1]) if k else 0
+        return bytes(letters[int(ends[row - 1]) if row else 0 : int(ends[row])].numpy()).decode()
+
+    def only(self, which: torch.Tensor) -> "Captions":
+        """Some of the captions, not read yet."""
+        return Captions(self._shards, self.where[which])
+
+
+class Embedded(NamedTuple):
+    """Matched pairs in the joint space: in memory, or on disk as `Rows` and `Captions`, which read alike."""
+
+    image: torch.Tensor
+    """[N, d_joint], unit length"""
+    text: torch.Tensor
+    """[N, d_joint], unit length"""
+    captions: Sequence[str]
+    factors: np.ndarray
+    """int64 [N, n_factors]; n_factors is 0 where they are not known"""
+    mentioned: np.ndarray
+    """bool [N, n_factors]"""
+    items: np.ndarray = np.zeros(0, np.int64)
+    """int64 [N]: their numbers in the source"""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known what the pairs show and say."""
+        return self.factors.shape[1] > 0
+
+    def part(self, start: int, stop: int) -> "Embedded":
+        """Pairs start to stop, in memory."""
+        some = slice(start, stop)
+        return Embedded(
+            self.image[some],
+            self.text[some],
+            self.captions[some],
+            self.factors[some],
+            self.mentioned[some],
+            self.items[some],
+        )
+
+    def only(self, which: np.ndarray) -> "Embedded":
+        """Pairs by number, where they are."""
+        rows = torch.from_numpy(which)
+        image, text = (x.only(rows) if isinstance(x, Rows) else x[rows] for x in (self.image, self.text))
+        own = self.captions
+        captions = own.only(rows) if isinstance(own, Captions) else [own[k] for k in which]
+        items = self.items[which] if len(self.items) else self.items
+        return Embedded(image, text, captions, self.factors[which], self.mentioned[which], items)
+
+    def sample(self, count: int) -> "Embedded":
+        """At most `count` pairs, evenly spread, in memory."""
+        return self.only(spread(len(self.captions), count)).part(0, count)
+
+
+def spread(total: int, count: int) -> np.ndarray:
+    """`count` of `total` numbers, evenly spread and ascending; all where there are no more."""
+    return np.arange(total) if total <= count else np.arange(count) * total // count
