@@ -1,6 +1,5 @@
 """Encoded pictures of strangers: their header is looked at before a pixel is decoded. Knows nothing of what they are for."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmsteer.errors import SteerError, first_line
@@ -15,7 +14,7 @@ _TOO_MANY = f"more than {MOST_PIXELS // 10**6} megapixels"
 _LONGEST = 32  # times as long as wide: resized by its short side, one of 1x16,000,000 pixels would fill any memory
 
 
-def header(source: Any, formats: Sequence[str] = FORMATS) -> "Image.Image":
+def header(source: Any, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
     """A picture of which nothing but the header is read, from a path or an open file; close it.
 
     SteerError for one of another format, and for one that is too large to be decoded.
@@ -42,7 +41,7 @@ def header(source: Any, formats: Sequence[str] = FORMATS) -> "Image.Image":
     return picture
 
 
-def decode(source: Any, formats: Sequence[str] = FORMATS) -> "Image.Image":
+def decode(source: Any, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
     """A picture in RGB, turned as its EXIF says, the first frame of several, from a path or an open file.
 
     SteerError as of `header`, and for one that breaks off.

@@ -62,13 +62,10 @@ class PictureReader:
                 found.append((feature, float(moved[feature.image_latent] / unit)))
         return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
 
-    def parts(self, picture: "Image.Image", caption: str = "") -> Parts:
-        """The strongest features of a picture by modality, as many of each as `MOST` says; the language part is its caption's."""
-        said = self.steerer.features_of(caption) if caption.strip() else []
-        found = self.features_of(picture) + [(f, a) for f, a in said if f.modality == "language"]
-        return {
-            modality: [(f, a) for f, a in found if f.modality == modality][:most] for modality, most in MOST.items()
-        }
+
+def strongest(features: Sequence[tuple[Feature, float]]) -> Parts:
+    """Of features, strongest first, those that make up the part of each modality, as many as `MOST` says."""
+    return {modality: [(f, a) for f, a in features if f.modality == modality][:most] for modality, most in MOST.items()}
 
 
 def edits(parts: Mapping[Modality, Sequence[tuple[Feature, float]]], strengths: Mapping[Modality, float]) -> list[Edit]:

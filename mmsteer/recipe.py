@@ -120,7 +120,7 @@ class Recipe:
     def from_png(cls, source: Any) -> "Recipe":
         """Read the recipe out of a PNG that `save_png` wrote."""
         try:
-            with header(source, ["PNG"]) as picture:
+            with header(source, ("PNG",)) as picture:
                 text = getattr(picture, "text", {}).get(
                     PNG_KEY
                 )  # decodes the whole picture: texts may stand at its end

@@ -30,12 +30,12 @@ def skeleton(told: str) -> str:
 
 def compare(result: "Steered") -> str:
     """The pair, with alternative texts that say what each picture is."""
-    recipe, edits = result.recipe, ", ".join(str(edit) for edit in result.recipe.edits) or "no edits"
+    recipe = result.recipe
     before, after = picture_data(result.before, recipe.plain), picture_data(result.after, recipe)
-    prompt = escape(recipe.prompt, quote=True)
+    alt = {which: escape(alternative(which, recipe), quote=True) for which in ("before", "after")}
     return f"""<figure class="mm-compare" style="--cut:50%" data-query="{escape(recipe.to_query(), quote=True)}">
-<img class="mm-before" src="{before}" alt="Before: {prompt}, seed {recipe.seed}">
-<img class="mm-after" src="{after}" alt="After: {prompt}, seed {recipe.seed}, {escape(edits, quote=True)}" onload="{_KEEP}">
+<img class="mm-before" src="{before}" alt="{alt["before"]}">
+<img class="mm-after" src="{after}" alt="{alt["after"]}" onload="{_KEEP}">
 <span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
 <span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
 <span class="mm-border" aria-hidden="true"></span>
@@ -103,6 +103,12 @@ def problem(told: str) -> str:
 
 def _note(told: str) -> str:
     return f'<div class="mm-note" role="status">{escape(told)}</div>'
+
+
+def alternative(which: str, recipe: Recipe) -> str:
+    """What one of the two pictures, `before` or `after`, is: for who does not see it."""
+    edits = ", ".join(str(edit) for edit in recipe.edits) or "no edits"
+    return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")
 
 
 def picture_data(picture: "Image.Image", recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ A link holds the recipe itself, so nothing is stored on the server.
 """
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import gradio as gr
@@ -21,19 +22,23 @@ def home() -> str:
     return _ON_THE_HUB + space if space else ""
 
 
-def read_file(path: str) -> Recipe:
-    """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
+def read_bytes(path: str) -> bytes:
+    """A visitor's file; SteerError for a larger one than is allowed."""
     file = Path(path)
     if file.stat().st_size > LARGEST_FILE:
         raise SteerError(
             f"the file has {file.stat().st_size:,} bytes; {LARGEST_FILE:,} are allowed: give a smaller one"
         )
-    with file.open("rb") as opened:
-        is_png = opened.read(8) == b"\x89PNG\r\n\x1a\n"
-    if is_png:
-        return Recipe.from_png(file)
+    return file.read_bytes()
+
+
+def read_file(path: str) -> Recipe:
+    """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
+    data = read_bytes(path)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Recipe.from_png(BytesIO(data))
     try:
-        return Recipe.from_json(file.read_text(encoding="utf-8"))
+        return Recipe.from_json(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
 

@@ -9,6 +9,7 @@ from mmsteer.errors import SteerError
 from mmsteer.ui.compare import problem
 
 if TYPE_CHECKING:
+    from mmsteer.picture import PictureReader
     from mmsteer.steer import Steerer
 
 T = TypeVar("T")
@@ -21,13 +22,17 @@ class Loading:
     def __init__(self, load: "Callable[[], Steerer]") -> None:
         self._load = load
         self._result: Steerer | None = None
+        self._reader: PictureReader | None = None
         self._error: SteerError | None = None
         self._done = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         try:
+            from mmsteer.picture import PictureReader
+
             self._result = self._load()
+            self._reader = PictureReader(self._result)
         except SteerError as error:
             self._error = error
         except Exception:
@@ -43,6 +48,12 @@ class Loading:
             assert self._error is not None
             raise self._error
         return self._result
+
+    def reader(self) -> "PictureReader":
+        """What reads pictures for it, one for all who ask."""
+        self.wait()
+        assert self._reader is not None
+        return self._reader
 
 
 def attempt(do: Callable[[], T]) -> tuple[T | None, str]:

@@ -15,8 +15,9 @@ from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.badge import active, legend
 from mmsteer.ui.compare import compare, skeleton, status, views
-from mmsteer.ui.keep import history, read_file
+from mmsteer.ui.keep import LARGEST_FILE, history, read_file
 from mmsteer.ui.loading import Loading, attempt
+from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
@@ -78,13 +79,13 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
     """The page for a bank. `load` is called once, in a thread of its own, as the page is built."""
     page = _Page(bank, Loading(load))
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
-    with gr.Blocks(title="mmsteer", delete_cache=(3600, 3600), analytics_enabled=False) as demo:
+    with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as demo:
         gr.HTML(
             "<div><h1>mmsteer</h1><p>Steer pictures by features whose modality is known: seen, said, or both.</p></div>"
             + legend(),
             elem_id="mm-head",
         )
-        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer") as steering, gr.Row(elem_id="mm-columns"):
+        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer", id="steer") as steering, gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 own = gr.HTML(elem_id="mm-active")
@@ -121,6 +122,11 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 
         with steering:
             strip = panel()
+
+        restored = [prompt, seed, shelf, sampler, notice]
+        with tabs, gr.Tab("From a picture", id="picture") as tab:
+            opened = from_picture(bank, page.loading, tab, prompt, seed, [tabs, *restored])
+
         with tabs, gr.Tab("Are the labels right?") as tab:
             proof = gr.HTML(elem_id="mm-labels")
 
@@ -135,7 +141,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             return gr.skip() if keep and seed is not None else random.randint(0, LARGEST_SEED)
 
         tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
-        restored = [prompt, seed, shelf, sampler, notice]
+        opened.then(**drawing)
         demo.load(page.arrive, None, restored, **quiet).then(**drawing)
         seen.restore(lambda query: page.restore(lambda: Recipe.from_query(query)), seen, restored, **quiet).then(
             **drawing
@@ -166,7 +172,7 @@ def launch_settings() -> dict[str, Any]:
             font_mono=["ui-monospace", "monospace"],
         ),
         "run_history": False,
-        "max_file_size": "1mb",
+        "max_file_size": LARGEST_FILE,
         "show_error": False,
         "footer_links": [],
     }  # fmt: skip
