@@ -4,7 +4,7 @@ Handlers are short calls to `Steerer`; what goes wrong is told by `attempt`, nev
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,12 @@ from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
-from mmsteer.ui.reading import Reading
+from mmsteer.ui.reading import Reading, coming
 from mmsteer.ui.sweep import Sweeps, listen, panel
 from mmsteer.ui.words import by_words, words
 
 if TYPE_CHECKING:
-    from mmsteer.steer import Steerer
+    from mmsteer.steer import Steered, Steerer
 
 HERE = Path(__file__).parent
 ACTIVE = 12  # features of a prompt that are shown
@@ -39,21 +39,30 @@ class _Page:
         self.bank, self.loading = bank, loading
         self.presets, self.reading, self.sweeps = available(bank), Reading(), Sweeps(bank, loading)
 
-    def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
-        """Before and after for the rack as it stands, and the prompt's own features; on bad input the pictures stay and a
-        sentence says why."""
+    def draw(
+        self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Before and after for the rack as it stands, and the prompt's own features; then the same with what CLIP finds. On bad
+        input the pictures stay and a sentence says why."""
 
-        def steered() -> tuple[Any, str, Any]:
+        def steered() -> "tuple[Steered, str]":
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             edits, steerer = edits_of(self.bank, value), self.loading.wait()
             result = steerer.steer(prompt, edits, int(seed), sampler)
-            read = self.reading.told(steerer, result) if result.recipe.edits else ""
-            own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
-            return compare(result), status(result, self.bank.faithfulness) + read, active(own)
+            return result, self.reading.told(steerer, result) if result.recipe.edits else ""
 
-        shown, wrong = attempt(steered)
-        return shown or (gr.skip(), wrong, gr.skip())
+        drawn, wrong = attempt(steered)
+        if drawn is None:
+            yield gr.skip(), wrong, gr.skip()
+            return
+        result, read = drawn
+        told, finding = status(result, self.bank.faithfulness) + read, bool(result.recipe.edits) and self.reading.likely
+        own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
+        yield compare(result), told + (coming() if finding else ""), active(own)
+        if finding:
+            found, _ = attempt(lambda: self.reading.likeness(self.loading.reader(), result))
+            yield gr.skip(), told + (found or ""), gr.skip()
 
     def preset(self, preset: Preset) -> list[Any]:
         """Prompt, seed and rack of a preset."""
@@ -131,10 +140,16 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
             proof = gr.HTML(elem_id="mm-labels")
 
         # one picture at a time, and of what waits only the newest: nothing queues up behind a slider
-        drawing: dict[str, Any] = {
-            "fn": page.draw, "inputs": [prompt, seed, shelf, sampler], "outputs": [pictures, told, own], "concurrency_id": "draw",
-            "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden", "api_visibility": "private",
+        shared: dict[str, Any] = {
+            "concurrency_id": "draw", "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden",
+            "api_visibility": "private",
         }  # fmt: skip
+        drawing: dict[str, Any] = {
+            "fn": page.draw,
+            "inputs": [prompt, seed, shelf, sampler],
+            "outputs": [pictures, told, own],
+            **shared,
+        }
         quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 
         def next_seed(seed: float | None, keep: bool) -> Any:
@@ -151,10 +166,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
-        third.ask(
-            lambda asked: by_words(bank, page.loading, page.reading, asked), third, third,
-            **{k: v for k, v in drawing.items() if k not in ("fn", "inputs", "outputs")},
-        )  # fmt: skip
+        third.ask(lambda asked: by_words(bank, page.loading, page.reading, asked), third, third, **shared)
         listen(strip, page.sweeps, [prompt, seed, shelf, sampler])
         strip.pick(page.sweeps.pick, strip, seed, **quiet).then(**drawing)
         for k, shortcut in enumerate(shortcuts):

@@ -1,19 +1,7 @@
 // The sweep panel: asks for one picture after the other, keeps them, and scrubs through them without the server.
 // Its value is what it asks, then what is answered: {laid}, {drawn}, {file} or {wrong}, with the number of the run.
-const section = element.querySelector(".mm-sweep");
+const make = window.mmMake, section = element.querySelector(".mm-sweep");
 let run = null, runs = 0, mine = false;
-
-// DOM without markup: whatever a name says, it stays text
-function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value === true) made.setAttribute(key, "");
-    else if (value !== false && value != null) made.setAttribute(key, value);
-  }
-  made.append(...children.filter((child) => child != null));
-  return made;
-}
 
 function ask(event, message) {
   props.value = { ...message, run: run.number };
