@@ -166,7 +166,12 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
-        third.ask(lambda asked: by_words(bank, page.loading, page.reading, asked), third, third, **shared)
+        third.ask(
+            lambda asked: by_words(bank, page.loading, page.reading, asked),
+            third,
+            third,
+            **{**shared, "trigger_mode": "multiple"},
+        )
         listen(strip, page.sweeps, [prompt, seed, shelf, sampler])
         strip.pick(page.sweeps.pick, strip, seed, **quiet).then(**drawing)
         for k, shortcut in enumerate(shortcuts):

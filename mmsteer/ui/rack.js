@@ -58,7 +58,7 @@ function slider(row, feature) {
   const [low, high] = feature.usable, place = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const set = (value, now) => {
     if (!Number.isFinite(value)) return;
-    row.strength = Math.min(high, Math.max(low, Math.round(value / STEP) * STEP));
+    row.strength = +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2); // 0.35, as a link says it
     range.value = number.value = +row.strength.toFixed(2);
     changed(now, row);
   };

@@ -29,8 +29,8 @@ function toggle() {
 }
 
 watch("value", () => {
-  const { picture, prompt, notes, read, wrong } = props.value ?? {};
-  if (!open || !(picture || wrong)) return;
+  const { query, picture, prompt, notes, read, wrong } = props.value ?? {};
+  if (!open || query !== shown || !(picture || wrong)) return; // of a pair that is gone
   if (wrong) return fill(make("div", { class: "mm-third-picture" }), make("p", { class: "mm-problem" }, wrong));
   fill(make("img", { class: "mm-third-picture", src: picture, alt: `By prompt: ${prompt}` }),
     make("p", { class: "mm-reading" }, `By prompt, “${prompt}”${read ? `, the judge reads: ${read}` : ""}`),

@@ -29,9 +29,9 @@ def words() -> gr.HTML:
 
 def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, asked: Any) -> dict[str, Any]:
     """The third picture of a pair, the prompt it was drawn from, and what there is to say of it; or what is wrong."""
+    query = str(asked["query"]) if isinstance(asked, dict) and "query" in asked else ""
 
     def drawn() -> dict[str, Any]:
-        query = str(asked["query"]) if isinstance(asked, dict) and "query" in asked else ""
         recipe = Recipe.from_query(query)
         wording = in_words(bank, recipe.prompt, recipe.edits)
         if not wording.prompt:
@@ -50,4 +50,4 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, asked: Any
         }  # fmt: skip
 
     answer, wrong = plainly(drawn)
-    return answer or {"wrong": wrong}
+    return {"query": query, **(answer or {"wrong": wrong})}
