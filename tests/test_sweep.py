@@ -9,6 +9,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from browser import browser
@@ -320,12 +321,19 @@ def test_a_rack_that_cannot_be_read_is_refused(answers: Sweeps, shelf):
     assert "the rack cannot be read" in answer["wrong"] or "add it first" in answer["wrong"]
 
 
+def say(kind: str, edits: tuple[Edit, ...]) -> dict[str, str]:
+    return {"kind": kind, "recipe": RECIPE.to_json(), "swept": replace(RECIPE, edits=edits).to_json()}
+
+
+NIGHT = say("over", (Edit("night"),))
+
+
 @pytest.mark.parametrize(
     "again",
     [
-        None, {}, {"kind": "over", "recipe": "prompt=cat", "edits": []}, {"kind": "over", "recipe": "prompt=cat", "edits": ["a["]},
-        {"kind": "over", "recipe": "prompt=cat", "edits": ["unicorn"]}, {"kind": "over", "recipe": "", "edits": ["night"]},
-        {"kind": "over", "recipe": "prompt=cat&seed=-1", "edits": ["night"]}, {"kind": "seeds", "recipe": "prompt=cat", "edits": 3},
+        None, {}, [], NIGHT | {"kind": "evil"}, NIGHT | {"kind": {}}, NIGHT | {"recipe": 3}, NIGHT | {"swept": "{"},
+        NIGHT | {"recipe": '{"prompt": "cat", "seed": -1}'}, say("over", ()), say("against", (Edit("night"),)),
+        say("over", (Edit("unicorn"),)), say("over", (Edit("night"), Edit("snow"))), say("against", (Edit("night"), Edit("night"))),
     ],
 )  # fmt: skip
 def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
@@ -334,12 +342,14 @@ def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
         assert "log" not in answer["wrong"]
 
 
-def test_a_cell_or_a_file_that_is_not_there_is_refused(answers: Sweeps):
-    again = {"kind": "over", "recipe": "prompt=cat", "edits": ["night"]}
+def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):
     for cell in (-1, 9, "0", None, 1.5):
-        assert "wrong" in answers.draw({"again": again, "cell": cell})
-    for kind in ("exe", None, "../x"):
-        assert "wrong" in answers.file({"again": again, "file": kind})
+        assert "wrong" in answers.draw({"again": NIGHT, "cell": cell})
+    for kind in ("exe", None, "../x", {}):
+        assert "wrong" in answers.file({"again": NIGHT, "file": kind})
+    for seed in (-1, "3", None, 2**32, {}):
+        assert answers.pick({"seed": seed}) == gr.skip()
+    assert answers.pick({"seed": 3}) == 3
 
 
 def test_what_is_laid_out_is_what_the_rack_gives_with_that_strength(answers: Sweeps, tiny: Steerer):

@@ -47,7 +47,7 @@ window.addEventListener("mm-rack", ({ detail }) => {
 // -- a run: laid out first, then drawn picture by picture
 
 function begin(kind) {
-  run = { number: ++runs, kind, pictures: new Map(), stopped: false };
+  run = { number: ++runs, kind, pictures: new Map(), stopped: false, waiting: false };
   body.replaceChildren();
   say("");
   const features = { over: [+feature.value], against: [+feature.value, +other.value], seeds: [] }[kind];
@@ -59,6 +59,7 @@ function next() {
   if (cell === undefined) say("");
   else {
     say(`${run.pictures.size} of ${cells.length}`);
+    run.waiting = true;
     ask("draw", { again, cell });
   }
 }
@@ -78,12 +79,13 @@ function stop(why) {
 
 function goOn() {
   run.stopped = false;
-  next();
+  if (!run.waiting) next();
 }
 
 watch("value", () => {
   const message = props.value;
   if (!message || message.run !== run?.number) return; // of a run that is over
+  if (message.wrong || message.drawn) run.waiting = false;
   if (message.wrong) {
     run.stopped = true;
     say(message.wrong);
@@ -116,7 +118,7 @@ function show() {
   stage = make("img", { class: "mm-stage-picture", alt: "" });
   caption = make("figcaption", {});
   buttons = cells.map((cell, number) => make("button", {
-    type: "button", class: "mm-cell", tabindex: -1, "aria-label": `${cell.told}: put it into the rack`, title: cell.told,
+    type: "button", class: "mm-cell", tabindex: -1, "aria-label": `${cell.told}: ${cell.puts.length ? "put it into the rack" : "take this seed"}`, title: cell.told,
     onclick: () => put(number), onfocus: () => move(number), onpointerenter: (event) => event.pointerType === "mouse" && move(number),
   }));
   const lines = rows.map((row, r) => [rows.length > 1 ? make("span", { class: "mm-sweep-label" }, row) : null,

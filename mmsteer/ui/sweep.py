@@ -6,6 +6,7 @@ is checked like any link; nothing is kept for a visitor.
 """
 
 import base64
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -50,10 +51,10 @@ class Sweeps:
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             steerer = self.loading.wait()
-            edits = [self._template(shelf, feature) for feature in swept]
             used = sampler or steerer.sampler
             recipe = Recipe(prompt, int(seed), used, tuple(self._acting(shelf, swept)), steerer.backbone.name)
-            again = {"kind": kind, "recipe": recipe.to_query(), "edits": [str(edit) for edit in edits]}
+            only = replace(recipe, edits=tuple(self._template(shelf, feature) for feature in swept))
+            again = {"kind": kind, "recipe": recipe.to_json(), "swept": only.to_json()}
             sweep = self._sweep(again)
             cells = [
                 {
@@ -85,7 +86,7 @@ class Sweeps:
         """All pictures in one file, to be saved by the browser: `asked` is {again, file: gif or png}."""
 
         def filed() -> dict[str, Any]:
-            kind = _field(asked, "file")
+            kind = str(_field(asked, "file"))
             if kind not in _FILES:
                 raise SteerError(_UNREADABLE)
             sweep, (save, mime) = self._sweep(_field(asked, "again")), _FILES[kind]
@@ -99,16 +100,18 @@ class Sweeps:
         return _answer("file", filed, asked)
 
     def pick(self, asked: Any) -> Any:
-        """The seed that a visitor picked, for the seed's own box, which checks it: `asked` is {seed}."""
-        return _field(asked, "seed")
+        """The seed that a visitor picked, for the seed's own box: `asked` is {seed}."""
+        seed, _ = plainly(lambda: Recipe("any", _field(asked, "seed")).seed)
+        return gr.skip() if seed is None else seed
 
     def _sweep(self, again: Any) -> Sweep:
-        """The sweep that the browser says again; SteerError where no panel can have said it."""
-        try:
-            kind, query, edits = again["kind"], str(again["recipe"]), [Edit.parse(str(e)) for e in again["edits"][:2]]
-        except (TypeError, KeyError):
-            raise SteerError(_UNREADABLE) from None
-        recipe = Recipe.from_query(query)
+        """The sweep that the browser says again: its kind, the recipe it goes out from, and one of the swept edits alone.
+
+        SteerError where no panel can have said it.
+        """
+        kind = _field(again, "kind")
+        recipe, only = (Recipe.from_json(str(_field(again, name))) for name in ("recipe", "swept"))
+        edits = only.edits
         if kind == "seeds":
             return seeds(recipe)
         if kind == "over" and len(edits) == 1:

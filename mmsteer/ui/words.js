@@ -17,7 +17,7 @@ function follow() {
 
 function fill(picture, ...lines) {
   const tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "by prompt");
-  place.replaceChildren(make("figure", { class: "mm-third" }, make("div", { class: "mm-third-frame" }, picture, tag), make("figcaption", { role: "status" }, ...lines)));
+  place.replaceChildren(make("figure", { class: "mm-third" }, make("div", { class: "mm-third-frame" }, picture, tag), make("figcaption", {}, make("div", { role: "status" }, ...lines))));
 }
 
 function toggle() {
