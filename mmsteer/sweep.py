@@ -44,7 +44,8 @@ class Sweep:
     """Recipes in rows and columns, of which one may be the only row."""
 
     title: str
-    """What changes from column to column, and from row to row."""
+    axes: tuple[str, ...]
+    """What changes from column to column, and from row to row if there are several."""
     recipe: Recipe
     """What it was laid out from."""
     rows: tuple[str, ...]
@@ -71,7 +72,9 @@ def over(bank: FeatureBank, recipe: Recipe, edit: Edit, frames: int = FRAMES) ->
     values = strengths(feature, _count("frames", frames, 3, MOST_FRAMES))
     cells = tuple(Cell(_at(bank, recipe, edit, value), f"{feature.name} {value:g}", (value,)) for value in values)
     order = _coarse_to_fine(len(values), values.index(0))
-    return Sweep(feature.name, recipe, ("",), tuple(f"{value:g}" for value in values), cells, tuple(order))
+    return Sweep(
+        feature.name, (feature.name,), recipe, ("",), tuple(f"{value:g}" for value in values), cells, tuple(order)
+    )
 
 
 def against(bank: FeatureBank, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE) -> Sweep:
@@ -88,9 +91,10 @@ def against(bank: FeatureBank, recipe: Recipe, edit: Edit, other: Edit, side: in
     )  # fmt: skip
     columns, rows = (_coarse_to_fine(len(values), values.index(0)) for values in (across, down))
     when = {y * len(across) + x: max(columns.index(x), rows.index(y)) for x in columns for y in rows}
-    title = f"{first.name} across, {second.name} up"
-    rising = [tuple(f"{value:g}" for value in values) for values in (down, across)]
-    return Sweep(title, recipe, rising[0], rising[1], cells, tuple(sorted(when, key=lambda number: when[number])))
+    told = [tuple(f"{value:g}" for value in values) for values in (down, across)]
+    order = tuple(sorted(when, key=lambda number: when[number]))
+    axes = (first.name, second.name)
+    return Sweep(" against ".join(axes), axes, recipe, told[0], told[1], cells, order)
 
 
 def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:
@@ -102,7 +106,8 @@ def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:
         for when, part in (("before", recipe.plain), ("after", recipe)) for seed in found
     )  # fmt: skip
     order = tuple(row * count + column for column in range(count) for row in (0, 1))
-    return Sweep("several seeds", recipe, ("before", "after"), tuple(f"seed {s}" for s in found), cells, order)
+    axes, columns = ("seed", "before or after"), tuple(f"seed {seed}" for seed in found)
+    return Sweep("several seeds", axes, recipe, ("before", "after"), columns, cells, order)
 
 
 def strengths(feature: Feature, count: int) -> list[float]:

@@ -61,7 +61,13 @@ def views() -> str:
         f'title="{told}" onclick="{choose}">{view}</button>'
         for view, told in VIEWS.items()
     )
-    return f'<div class="mm-chips" role="group" aria-label="how to compare">{"".join(buttons)}</div>'
+    third = (
+        '<button type="button" class="mm-chip" id="mm-by-words" aria-pressed="false" title="beside them, the picture for the '
+        "prompt with the features' words added, from the same noise\" onclick=\"window.dispatchEvent(new CustomEvent('mm-words'))\">"
+        "same thing by prompt</button>"
+    )
+    group = f'<div class="mm-chips" role="group" aria-label="how to compare">{"".join(buttons)}</div>'
+    return f'<div class="mm-chips">{group}{third}</div>'
 
 
 def status(result: "Steered", faithfulness: str) -> str:

@@ -4,7 +4,7 @@ Handlers are short calls to `Steerer`; what goes wrong is told by `attempt`, nev
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,13 @@ from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
 from mmsteer.ui.rack import edits_of, rack, rows
-from mmsteer.ui.reading import Reading
+from mmsteer.ui.reading import Reading, coming
+from mmsteer.ui.sweep import Sweeps, listen, panel
 from mmsteer.ui.talk import drawn, talk
+from mmsteer.ui.words import by_words, words
 
 if TYPE_CHECKING:
-    from mmsteer.steer import Steerer
+    from mmsteer.steer import Steered, Steerer
 
 HERE = Path(__file__).parent
 ACTIVE = 12  # features of a prompt that are shown
@@ -38,23 +40,32 @@ class _Page:
 
     def __init__(self, bank: FeatureBank, loading: Loading, backbone: str) -> None:
         self.bank, self.loading, self.backbone = bank, loading, backbone
-        self.presets, self.reading = available(bank), Reading()
+        self.presets, self.reading, self.sweeps = available(bank), Reading(), Sweeps(bank, loading)
 
-    def draw(self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None) -> tuple[Any, str, Any]:
-        """Before and after for the rack as it stands, and the prompt's own features; on bad input the pictures stay and a
-        sentence says why."""
+    def draw(
+        self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Before and after for the rack as it stands, and the prompt's own features; then the same with what CLIP finds. On bad
+        input the pictures stay and a sentence says why."""
 
-        def steered() -> tuple[Any, str, Any]:
+        def steered() -> "tuple[Steered, str]":
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             edits, steerer = edits_of(self.bank, value), self.loading.wait()
             result = steerer.steer(prompt, edits, int(seed), sampler)
-            read = self.reading.told(steerer, result) if result.recipe.edits else ""
-            own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
-            return compare(result), status(result, self.bank.faithfulness) + read, active(own)
+            return result, self.reading.told(steerer, result) if result.recipe.edits else ""
 
-        shown, wrong = attempt(steered)
-        return shown or (gr.skip(), wrong, gr.skip())
+        drawn, wrong = attempt(steered)
+        if drawn is None:
+            yield gr.skip(), wrong, gr.skip()
+            return
+        result, read = drawn
+        told, finding = status(result, self.bank.faithfulness) + read, bool(result.recipe.edits) and self.reading.likely
+        own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
+        yield compare(result), told + (coming() if finding else ""), active(own)
+        if finding:
+            found, _ = attempt(lambda: self.reading.likeness(self.loading.reader(), result))
+            yield gr.skip(), told + (found or ""), gr.skip()
 
     def preset(self, preset: Preset) -> list[Any]:
         """Prompt, seed and rack of a preset."""
@@ -93,7 +104,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
             + legend(),
             elem_id="mm-head",
         )
-        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer", id="steer"), gr.Row(elem_id="mm-columns"):
+        with gr.Tabs(elem_id="mm-tabs") as tabs, gr.Tab("Steer", id="steer") as steering, gr.Row(elem_id="mm-columns"):
             with gr.Column(scale=5, min_width=320, elem_id="mm-left"):
                 prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
                 own = gr.HTML(elem_id="mm-active")
@@ -107,9 +118,12 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
                     go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
                 shelf = rack(bank, first.edits)
             with gr.Column(scale=6, min_width=320, elem_id="mm-right"):
-                pictures = gr.HTML(
-                    skeleton("The model is loading; the first picture comes in a few seconds."), elem_id="mm-pictures"
-                )
+                with gr.Row(elem_id="mm-trio"):
+                    pictures = gr.HTML(
+                        skeleton("The model is loading; the first picture comes in a few seconds."),
+                        elem_id="mm-pictures",
+                    )
+                    third = words()
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
                 tour = talk(bank, page.presets)
                 with gr.Row(elem_id="mm-presets"):
@@ -124,6 +138,9 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
                 notice = gr.HTML(elem_id="mm-notice")
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
+
+        with steering:
+            strip = panel()
 
         with tabs, gr.Tab("Explore"):
             explore(bank, page.loading)
@@ -165,6 +182,14 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
         tour.ask(
             lambda step: drawn(page.loading, page.presets, step), tour, tour, **{**shared, "trigger_mode": "multiple"}
         )
+        third.ask(
+            lambda asked: by_words(bank, page.loading, page.reading, asked),
+            third,
+            third,
+            **{**shared, "trigger_mode": "multiple"},
+        )
+        listen(strip, page.sweeps, [prompt, seed, shelf, sampler])
+        strip.pick(page.sweeps.pick, strip, seed, **quiet).then(**drawing)
         for k, shortcut in enumerate(shortcuts):
             shortcut.click(lambda k=k: page.preset(page.presets[k]), None, restored, **quiet).then(**drawing)
         add_api(bank, page.loading)

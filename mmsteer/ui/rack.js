@@ -9,7 +9,7 @@ const MODES = {
   set: "holds it at this value, whatever the prompt has",
 };
 const fresh = (id, strength) => ({ id, mode: "slide", strength, on: true, locked: false, words: [], start: 0, end: 1 });
-let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0;
+let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0, last = null;
 
 function badge(feature) {
   const shape = make("span", { "aria-hidden": "true" }, SHAPES[feature.modality]);
@@ -17,8 +17,16 @@ function badge(feature) {
   return make("span", { class: `mm-badge mm-${feature.modality}`, title: feature.told }, shape, ` ${feature.modality} `, score);
 }
 
+// Whoever else needs the rows, as the sweep panel does, reads mmRack and hears of every change.
+function publish(changed) {
+  window.mmRack = { rows: state.rows.map(({ id }) => ({ id, name: FEATURES.get(id).name })), last };
+  window.dispatchEvent(new CustomEvent("mm-rack", { detail: { changed } }));
+}
+
 // The server hears of a change at once when a control is let go, and after a short rest of arrow keys or typing.
-function changed(now = true) {
+function changed(now = true, row = null) {
+  last = row?.id ?? last;
+  publish(true);
   clearTimeout(resting);
   const tell = () => {
     props.value = structuredClone(state);
@@ -38,9 +46,9 @@ function slider(row, feature) {
   const [low, high] = feature.usable, place = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const set = (value, now) => {
     if (!Number.isFinite(value)) return;
-    row.strength = Math.min(high, Math.max(low, Math.round(value / STEP) * STEP));
+    row.strength = +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2); // 0.35, as a link says it
     range.value = number.value = +row.strength.toFixed(2);
-    changed(now);
+    changed(now, row);
   };
   const keys = ["Arrow", "Page", "Home", "End"];
   const range = make("input", {
@@ -127,6 +135,17 @@ function add(id, strength = 1) {
   if (!FEATURES.has(id) || state.rows.some((row) => row.id === id) || state.rows.length >= MOST) return;
   state.rows = [...state.rows, fresh(id, strength)];
   render();
+  changed(true, state.rows.at(-1));
+}
+
+// strengths from elsewhere on the page, as a list of {id, strength}: the rows are there, on, and nothing else of them changes
+function put(strengths) {
+  for (const { id, strength } of strengths) {
+    const row = state.rows.find((other) => other.id === id);
+    if (row) Object.assign(row, { strength, on: true });
+    else add(id, strength);
+  }
+  render();
   changed();
 }
 
@@ -189,6 +208,7 @@ function render() {
     type: "button", class: "mm-chip", "aria-pressed": String(filter === name), onclick: () => { filter = name; render(); },
   }, name)));
   found();
+  publish(false);
   if (focused) [...element.querySelectorAll("[aria-label]")].find((other) => other.getAttribute("aria-label") === focused)?.focus();
 }
 
@@ -200,4 +220,5 @@ element.querySelector(".mm-rack").replaceChildren(
   make("div", { class: "mm-find" }, search, filters), chips);
 watch("value", () => { state = structuredClone(props.value); render(); });
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
+window.addEventListener("mm-set", (event) => put(event.detail));
 render();
