@@ -148,6 +148,8 @@ class Steerer:
         Compared is what the words add to the empty prompt in the joint space, for by themselves all texts lie close
         together. SteerError for words that the model does not know, for no text, and for a modality that is none.
         """
+        from mmsteer.atlas import nearest
+
         if modality not in (None, *MODALITIES):
             raise SteerError(f"`modality` is {modality!r}: allowed are {', '.join(MODALITIES)}, or none for all")
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
