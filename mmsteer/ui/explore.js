@@ -7,7 +7,7 @@ const OFTEN = [["any rate", () => true], ["rare: below 2 %", (f) => f.rate < 0.0
 const DOTS = { vision: "M5.5 0A5.5 5.5 0 1 1-5.5 0A5.5 5.5 0 1 1 5.5 0Z", language: "M-4.8-4.8H4.8V4.8H-4.8Z", cross: "M0-6.4L6.4 0L0 6.4L-6.4 0Z" };
 const QUIET = matchMedia("(prefers-reduced-motion: reduce)");
 
-let features = [], byId = new Map(), places = new Map(), near = new Map(), chosen = null, more = 1, asking = 0;
+let features = [], byId = new Map(), places = new Map(), near = null, chosen = null, more = 1, asking = 0;
 let how = "word", modality = "all", certain = 1, often = 0, bar = null;
 const sheets = new Map(), cards = new Map(), effects = new Map();
 
@@ -19,6 +19,7 @@ function svg(tag, attributes = {}, ...children) {
 }
 
 const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+const signed = (strength) => `${strength < 0 ? "−" : "+"}${Math.abs(strength)}`;
 const barOf = (f) => Math.min(BARS - 1, Math.floor(f.mds * BARS));
 const shape = (f) => make("span", { class: `mm-shape mm-ink-${f.modality}`, "aria-hidden": "true" }, SHAPES[f.modality]);
 const inRack = (id) => Boolean(document.querySelector(`#mm-rack .mm-row[data-id="${id}"]`));
@@ -59,14 +60,14 @@ function fits(f, exceptBar = false) {
 }
 
 function says(f) {
-  if (how === "meaning") return !near.size || near.has(f.id);
+  if (how === "meaning") return !near || near.has(f.id);
   const wanted = search.value.trim().toLowerCase();
   return f.name.toLowerCase().includes(wanted) || f.words.some((word) => word.includes(wanted));
 }
 
 function ranked() {
   const found = features.filter((f) => fits(f));
-  if (how === "meaning" && near.size) return found.sort((a, b) => near.get(b.id) - near.get(a.id));
+  if (near) return found.sort((a, b) => near.get(b.id) - near.get(a.id));
   const wanted = search.value.trim().toLowerCase();
   const rank = (f) => (f.name.toLowerCase().startsWith(wanted) ? 0 : f.name.toLowerCase().includes(wanted) ? 1 : 2);
   found.sort((a, b) => rank(a) - rank(b) || a.id - b.id);
@@ -78,10 +79,10 @@ function ranked() {
 // ---- the list ------------------------------------------------------------------------------------------------------
 
 function item(f) {
-  const score = how === "meaning" && near.size ? near.get(f.id).toFixed(2) : null;
+  const score = near?.get(f.id)?.toFixed(2);
   return make("li", {},
     make("button", { type: "button", class: "mm-item", "data-id": f.id, "aria-pressed": String(f.id === chosen), onclick: () => choose(f.id, true) },
-      tiles(f.id, 3), make("span", { class: "mm-item-name" }, shape(f), ` ${f.name}`), score && make("small", { title: "cosine with what you asked for" }, score)),
+      tiles(f.id, 2), make("span", { class: "mm-item-name" }, shape(f), ` ${f.name}`), score && make("small", { title: "cosine with what you asked for" }, score)),
     offer(f, "mm-mini", inRack(f.id) ? "✓" : "+"));
 }
 
@@ -241,22 +242,22 @@ function facts(f) {
   const rows = [
     ["score (MDS)", `${f.mds.toFixed(2)}, 95 % from ${f.low.toFixed(2)} to ${f.high.toFixed(2)}`, `over ${f.pairs.toLocaleString("en")} pairs on which it fires`],
     ["where both sides fire", f.both == null ? "they never do" : f.both.toFixed(2), "the score over the pairs where it fires in the picture and in the caption: what the absolute rule reads"],
-    ["modality", `${f.modality} by the absolute rule, ${f.paper} by the paper's`, ""],
+    ["modality", `${f.modality} (absolute rule), ${f.paper} (the paper's)`, ""],
     ["fires on", `${percent(f.rateImage)} of pictures, ${percent(f.rateText)} of captions`, ""],
     ["fires on both together", `${f.cofiring.toFixed(1)} times as often as by chance`, "co-firing: P(both) over what chance would give"],
     ["P(both | any)", f.pBoth.toFixed(2), "of the pairs on which it fires on either side, the share where it fires on both"],
-    ["usable range", `${f.usable[0]} to ${f.usable[1]} units`, "between these strengths pictures hold together"],
+    ["usable range", `${signed(f.usable[0])} to ${signed(f.usable[1])} units`, "between these strengths pictures hold together"],
   ];
   return make("dl", { class: "mm-facts" }, ...rows.flatMap(([name, value, told]) => [make("dt", { title: told }, name), make("dd", { title: told }, value)]));
 }
 
 function effect(f) {
   const { columns = [], wrong, waiting } = effects.get(f.id) ?? {}, { prompt, seeds, strengths } = props.effect;
-  const title = (strength) => (strength === 0 ? "before" : `${strength > 0 ? "+" : "−"}${Math.abs(strength)}`);
+  const title = (strength) => (strength ? signed(strength) : "before");
   const grid = make("div", { class: "mm-effect", "aria-busy": String(Boolean(waiting)) }, ...strengths.map((strength, k) => make("div", {}, make("span", {}, title(strength)),
     ...seeds.map((seed, i) => (columns[k] ? make("img", { src: columns[k].pictures[i], alt: `${prompt}, seed ${seed}, ${strength === 0 ? "without" : title(strength)} ${f.name}` }) : make("span", { class: `mm-blank${waiting ? " mm-waiting" : ""}` }))))));
   const draw = make("button", { type: "button", class: "mm-big", id: "mm-draw-effect", onclick: () => drawEffect(f.id) }, "Draw what it does");
-  return make("div", { class: "mm-card-part" }, make("h4", {}, `What it does to “${prompt}”`),
+  return make("div", { class: "mm-card-part" }, make("h4", {}, `Effect on “${prompt}”`),
     make("div", { class: "mm-effect-box" }, grid, columns.length || waiting ? null : draw),
     wrong ? make("p", { class: "mm-problem", role: "alert" }, wrong) : null);
 }
@@ -271,7 +272,7 @@ function drawEffect(id) {
 function show() {
   const f = byId.get(chosen), known = cards.get(chosen);
   if (!f) return;
-  const sure = f.sure == null ? (f.named ? "named by hand" : "no sure name") : `name sure to ${f.sure.toFixed(2)}`;
+  const sure = f.sure == null ? (f.named ? "named by a person" : "no sure name") : `name sure to ${f.sure.toFixed(2)}`;
   const added = inRack(f.id);
   keep(card, () => card.replaceChildren(
     make("div", { class: "mm-card-head" },
@@ -280,8 +281,8 @@ function show() {
         make("button", { type: "button", class: "mm-big", "data-key": "add", "data-mm-add": f.id, "data-mm-strength": 1 }, added ? "✓ In the rack" : "Add to rack"),
         added ? make("button", { type: "button", class: "mm-link-to", "data-key": "go", onclick: goToRack }, "Steer with it") : null)),
     make("div", { class: "mm-evidence" },
-      make("div", {}, make("h4", {}, "Pictures it fires on most"), tiles(f.id, 9, `the nine pictures on which ${f.name} fires most`), make("p", { class: "mm-soft mm-no-sheet" }, "This bank has no example pictures.")),
-      make("div", {}, make("h4", {}, "The captions of the first"), known ? make("ol", {}, ...known.captions.map((caption) => make("li", {}, caption))) : null)),
+      make("div", {}, make("h4", {}, "Top pictures"), tiles(f.id, 9, `the nine pictures on which ${f.name} fires most`), make("p", { class: "mm-soft mm-no-sheet" }, "This bank has no example pictures.")),
+      make("div", {}, make("h4", {}, "Top captions"), known ? make("ol", {}, ...known.captions.map((caption) => make("li", {}, caption))) : null)),
     effect(f),
     make("div", { class: "mm-card-part" }, make("div", { class: "mm-ends-told" }, make("span", {}, "only captions"), make("span", {}, "only pictures")), scale(f), facts(f)),
     known ? chips("Nearest features", known.neighbours.map(([id, cosine]) => [id, `cosine ${cosine.toFixed(2)}`]), "none") : null,
@@ -324,7 +325,9 @@ function refresh() {
   for (const button of [...ways.children, ...kinds.children]) button.setAttribute("aria-pressed", String([how, modality].includes(button.dataset.is)));
   list();
   histogram();
-  map();
+  const first = ranked()[0];
+  if (first && !(byId.has(chosen) && fits(byId.get(chosen)))) choose(first.id); // what is on the card fits what was asked for
+  else map();
 }
 
 let resting;
@@ -338,14 +341,15 @@ function typed() {
 async function askMeaning() {
   clearTimeout(resting);
   const mine = ++asking, text = search.value.trim();
-  near = new Map();
   problem.replaceChildren();
-  if (text) {
+  if (!text) near = null;
+  else {
     count.textContent = "asking the text encoder …";
     const got = (await server.meaning(text)) ?? { wrong: "The server does not answer: please try again." };
     if (mine !== asking) return; // newer words are asked for
     if (got.wrong) problem.replaceChildren(make("p", { class: "mm-note" }, got.wrong));
-    else near = new Map(got);
+    near = new Map(got.wrong ? [] : got);
+    if (near.size) chosen = null; // the best answer goes onto the card
   }
   refresh();
 }
@@ -353,11 +357,11 @@ async function askMeaning() {
 function setHow(way) {
   how = way;
   search.placeholder = PLACEHOLDERS[how];
-  near = new Map();
+  near = null;
   asking++;
   problem.replaceChildren();
-  if (how === "meaning" && search.value.trim()) askMeaning();
   refresh();
+  if (how === "meaning" && search.value.trim()) askMeaning();
 }
 
 const PLACEHOLDERS = { word: "a word: penguin, night, light …", meaning: "a phrase: a cat at night" };
@@ -378,13 +382,13 @@ const card = make("article", { class: "mm-card", "aria-label": "the chosen featu
 const cuts = props.rules, both = (pair) => pair.map((at) => at.toFixed(2)).join(" and ");
 
 element.querySelector(".mm-explore").replaceChildren(
-  make("p", { class: "mm-intro" }, "Each dot is a feature: something that can be put into a picture, or taken out. Dots that are close are alike. Pick one to see what it is."),
+  make("p", { class: "mm-intro" }, "Each dot is a feature: something to put into a picture, or take out. Close dots are alike. Pick one to see what it is."),
   make("div", { class: "mm-tools" }, search, ways, kinds, choice("certainty of the name", CERTAIN, certain, (k) => (certain = k)), choice("how often it fires", OFTEN, often, (k) => (often = k))),
   problem,
   make("div", { class: "mm-three" },
     make("section", { class: "mm-found", "aria-label": "list" }, count, none, results),
     make("section", { class: "mm-sight", "aria-label": "map and histogram" }, board,
-      make("ul", { class: "mm-key", "aria-label": "shapes of the dots" }, ...Object.keys(SHAPES).map((name) => make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: `mm-ink-${name}`, "aria-hidden": "true" }, svg("path", { d: DOTS[name] })), make("span", {}, name))), make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: "mm-nameless", "aria-hidden": "true" }, svg("path", { d: DOTS.vision })), make("span", {}, "hollow: no sure name")), make("li", {}, "pale: filtered out")),
+      make("ul", { class: "mm-key", "aria-label": "shapes of the dots" }, ...Object.keys(SHAPES).map((name) => make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: `mm-ink-${name}`, "aria-hidden": "true" }, svg("path", { d: DOTS[name] })), make("span", {}, name))), make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: "mm-nameless", "aria-hidden": "true" }, svg("path", { d: DOTS.vision })), make("span", {}, "no sure name"))),
       chart,
       make("div", { class: "mm-ends-told" }, make("span", {}, "0: only captions"), make("span", {}, "Modality Dominance Score"), make("span", {}, "1: only pictures")),
       make("p", { class: "mm-soft" }, make("i", { class: "mm-sample mm-cut-absolute" }), `absolute rule, ${both(cuts.absolute)}, read where both sides fire `, make("i", { class: "mm-sample mm-cut-paper" }), `the paper's, mean ± sd, ${both(cuts.paper)}`)),
@@ -397,8 +401,6 @@ async function begin() {
     type: "button", class: `mm-chip mm-of-${name}`, "data-is": name, "aria-pressed": String(modality === name), onclick: () => { modality = name; refresh(); },
   }, ...(name === "all" ? ["all"] : [make("span", { "aria-hidden": "true" }, SHAPES[name]), ` ${name} ${features.filter((f) => f.modality === name).length}`]))));
   refresh();
-  const first = ranked()[0];
-  if (first) choose(first.id);
   const got = await server.map();
   if (Array.isArray(got)) places = new Map(got.map((at, k) => [features[k].id, at]));
   map();

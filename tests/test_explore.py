@@ -1,0 +1,499 @@
+"""Exploring features: near in meaning, near one another, on a map; and the tab in a real browser, on the tiny pipeline."""
+
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from browser import browser
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
+from mmsteer.atlas import MOST, nearest, places
+from mmsteer.prompt import encode
+from mmsteer.ui import effect
+from mmsteer.ui.effect import PROMPT, SEEDS, STRENGTHS, Effects
+from mmsteer.ui.explore import SHOWN, questions, rules
+from mmsteer.ui.loading import Loading
+from mmsteer.ui.page import build_demo, launch_settings
+
+WAIT = 30_000  # milliseconds: a slow machine is not a failure
+expect.set_options(timeout=WAIT)
+EVIL = "<img src=x onerror=window.pwned=1>"
+
+
+# ---- how features lie to one another -------------------------------------------------------------------------------
+
+
+def test_the_nearest_by_hand():
+    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0]])
+    found = nearest(rows, torch.tensor([3.0, 0.0]), 3)  # its length does not count
+    assert [row for row, _ in found] == [0, 2, 1]
+    assert [cosine for _, cosine in found] == pytest.approx([1.0, 0.6, 0.0])
+    assert len(nearest(rows, torch.tensor([3.0, 0.0]), 9)) == 4
+    assert [cosine for _, cosine in nearest(rows, torch.zeros(2), 2)] == [0.0, 0.0]
+
+
+def test_places_keep_what_is_alike_together_and_are_the_same_again():
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.eye(8)[:3].repeat_interleave(10, 0) + 0.05 * torch.randn(30, 8, generator=generator)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    put = places(rows)
+    assert torch.equal(put, places(rows))
+    assert put.min() == 0
+    assert put.max() == 1
+    apart, group = torch.cdist(put, put), torch.arange(30) // 10
+    same = group[:, None] == group[None]
+    assert apart[same].max() < apart[~same].min()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_a_few_features_have_places_too(count: int):
+    put = places(torch.eye(6)[:count])
+    assert put.shape == (count, 2)
+    assert torch.isfinite(put).all()
+    assert len({tuple(at) for at in put.tolist()}) == count
+
+
+def test_features_that_are_all_alike_have_places_and_only_so_many_do(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mmsteer.atlas._ROUNDS", 2)
+    put = places(torch.ones(MOST + 5, 4) / 2)
+    assert put.shape == (MOST, 2)
+    assert torch.isfinite(put).all()
+
+
+def test_directions_are_those_a_feature_acts_along(tiny_bank: Path):
+    bank = FeatureBank.load(tiny_bank)
+    directions = bank.directions
+    assert torch.allclose(directions.norm(dim=1), torch.ones(len(bank.features)))
+    for name, side in (("night", "text"), ("warm light", "image"), ("lovely", "text")):
+        feature = bank.get(name)
+        expected = bank.bridge[f"effect_{side}"][feature.latent]
+        assert torch.allclose(directions[feature.id], expected / expected.norm())
+
+
+# ---- search by meaning ---------------------------------------------------------------------------------------------
+
+
+def test_search_ranks_by_cosine_with_what_the_words_add(tiny: Steerer):
+    found = tiny.search("a cat at night", count=100)
+    assert len(found) == len(tiny.bank.features)
+    x, nothing = (tiny.joint.project(encode(tiny.backbone, [text]).last[0])[0] for text in ("a cat at night", ""))
+    for feature, cosine in found:
+        row = tiny.bank.bridge[f"effect_{feature.side}"][feature.latent]
+        assert cosine == pytest.approx(float(torch.cosine_similarity(x - nothing, row, dim=0)), abs=1e-5)
+    assert [c for _, c in found] == sorted((c for _, c in found), reverse=True)
+    vision = tiny.search("a cat at night", "vision", count=2)
+    assert vision == [pair for pair in found if pair[0].modality == "vision"][:2]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"text": " "}, "empty"),
+        ({"text": "x" * 501}, "500 are allowed"),
+        ({"text": "cat", "modality": "smell"}, "`modality` is 'smell'"),
+        ({"text": "cat", "count": 0}, "`count` is 0"),
+        ({"text": "cat", "count": True}, "`count` is True"),
+    ],
+)
+def test_search_says_what_is_wrong(tiny: Steerer, given: dict, told: str):
+    with pytest.raises(SteerError, match=told):
+        tiny.search(**given)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Steerer:
+    return Steerer.load("mini")
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("a kitten", "cat"), ("ship", "sailboat"), ("in the dunes", "desert"), ("little", "small")],
+)
+def test_words_in_no_feature_name_find_the_feature(mini: Steerer, text: str, first: str):
+    named = [f.name.rstrip(" 0123456789") for f, _ in mini.search(text) if f.named_by]
+    assert first in named[:2]
+
+
+def test_most_names_find_their_own_feature_first(mini: Steerer):
+    said = [f for f in mini.bank.features if f.named_by == "truth" and not f.unsaid and not f.name[-1].isdigit()]
+    hits = [f.id == mini.search(f.name, count=1)[0][0].id for f in said]
+    assert sum(hits) / len(hits) > 0.8
+
+
+def test_words_the_model_does_not_know_are_told(mini: Steerer):
+    with pytest.raises(SteerError, match="does not know moonshine, zebra: "):
+        mini.search("a moonshine zebra")
+
+
+# ---- what the browser may ask --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bank(tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureBank:
+    """The hand-made bank with example pictures of two features, and a name that is markup."""
+    folder = tmp_path_factory.mktemp("explore") / "bank"
+    shutil.copytree(tiny_bank, folder)
+    (folder / "examples").mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (56 * 9, 56), (10, 20, 200)).save(folder / "examples" / f"{number}.webp")
+    loaded = FeatureBank.load(folder)
+    loaded.rename("vignette", EVIL)
+    return loaded
+
+
+@pytest.fixture
+def ask(bank: FeatureBank, tiny: Steerer) -> dict:
+    return {question.__name__: question for question in questions(bank, Loading(lambda: tiny), Effects())}
+
+
+@pytest.mark.parametrize("bad", [None, "1", 1.0, True, [], {}, 10**9, -1, "../bank"])
+def test_a_number_that_is_no_feature_gets_a_sentence(ask: dict, bad):
+    assert set(ask["card"](bad)) == {"wrong"}
+    assert set(ask["sheets"]([bad])) == {"wrong"}
+
+
+@pytest.mark.parametrize("bad", [None, 3, {}, [], "", "x" * 10_000])
+def test_meaning_of_what_is_no_text_gets_a_sentence(ask: dict, bad):
+    assert set(ask["meaning"](bad)) == {"wrong"}
+
+
+def test_sheets_are_given_for_so_many_and_null_where_there_are_none(ask: dict, tiny_bank: Path, tiny: Steerer):
+    sheets = ask["sheets"]([0, 1])
+    assert sheets["0"] is None
+    assert sheets["1"].startswith("data:image/webp;base64,")
+    assert set(ask["sheets"]([1] * (SHOWN + 1))) == {"wrong"}
+    assert set(ask["sheets"]("12")) == {"wrong"}
+    without = {q.__name__: q for q in questions(FeatureBank.load(tiny_bank), Loading(lambda: tiny), Effects())}
+    assert without["sheets"]([0, 1]) == {"0": None, "1": None}
+
+
+def test_both_rules_by_hand(bank: FeatureBank):
+    scores = [f.mds for f in bank.features]
+    mean = sum(scores) / len(scores)
+    spread = (sum((s - mean) ** 2 for s in scores) / len(scores)) ** 0.5
+    assert rules(bank)["absolute"] == [0.2, 0.8]
+    assert rules(bank)["paper"] == pytest.approx([mean - spread, mean + spread])
+
+
+def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[Recipe] = []
+    picture = tiny.picture
+    monkeypatch.setattr(tiny, "picture", lambda recipe: drawn.append(recipe) or picture(recipe))
+    monkeypatch.setattr(effect, "_KEPT", 1)
+    effects, (night, cat) = Effects(), (tiny.bank.get("night"), tiny.bank.get("cat"))
+    steps = list(effects.draw(tiny, night))
+    assert [len(columns) for columns in steps] == [1, 2, 3, 4]
+    assert [column.strength for column in steps[-1]] == list(STRENGTHS)
+    assert [(r.seed, r.edits) for r in drawn[:4]] == [(1, ()), (2, ()), (3, ()), (1, (Edit(night.id, strength=-1.0),))]
+    assert list(effects.draw(tiny, night)) == [steps[-1]]
+    assert len(drawn) == len(STRENGTHS) * len(SEEDS)
+    list(effects.draw(tiny, cat))
+    assert effects.kept(night) == []
+    assert len(effects.kept(cat)) == 4
+
+
+# ---- the tab -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
+    from mmsteer.backbone import BACKBONES, Spec
+
+    BACKBONES["whole"] = Spec(tiny_folder, steps=2, whole_words=True)
+    loaded = Steerer.load("whole", bank.folder)
+    del BACKBONES["whole"]
+    return loaded
+
+
+def serve(bank: FeatureBank, load) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    demo = build_demo(bank, load)
+    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
+    yield f"http://127.0.0.1:{port}"
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def address(steerer: Steerer, bank: FeatureBank) -> Iterator[str]:
+    yield from serve(bank, lambda: steerer)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator:
+    with browser() as found:
+        if found is None:
+            pytest.skip("no Chromium is installed and none can be installed by this user")
+        yield found
+
+
+def opened(chromium, address: str) -> Page:
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    page.get_by_role("tab", name="Explore").click()
+    expect(page.locator(".mm-dot").first).to_be_visible()
+    expect(page.locator(".mm-card li").first).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def page(chromium, address: str) -> Iterator[Page]:
+    page = opened(chromium, address)
+    outside: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url))
+    yield page
+    assert page.evaluate("window.pwned") is None
+    page.close()
+    assert outside == []
+
+
+def names(page: Page):
+    return page.locator(".mm-item-name")
+
+
+def title(page: Page):
+    return page.locator(".mm-card h3")
+
+
+def search(page: Page):
+    return page.get_by_label("search features")
+
+
+def dots(page: Page):
+    return page.locator(".mm-dot[role=button]")
+
+
+def test_the_first_look_needs_no_typing(page: Page):
+    expect(page.locator(".mm-count")).to_have_text("12 of 12 features")
+    expect(names(page)).to_have_count(12)
+    shown = [names(page).nth(k).inner_text() for k in range(3)]
+    assert [text[0] for text in shown] == ["◉", "❝", "⇄"]  # some of each
+    expect(title(page)).to_have_text("warm light")
+    expect(dots(page)).to_have_count(12)
+    shapes = {
+        m: page.locator(f".mm-dot.mm-ink-{m} path").first.get_attribute("d") for m in ("vision", "language", "cross")
+    }
+    colours = {
+        m: page.evaluate(f"getComputedStyle(document.querySelector('.mm-dot.mm-ink-{m}')).color") for m in shapes
+    }
+    assert len(set(shapes.values())) == len(set(colours.values())) == 3
+
+
+def test_the_card_tells_all_there_is(page: Page):
+    search(page).fill("night")
+    expect(title(page)).to_have_text("night")
+    card = page.locator(".mm-card")
+    for told in (
+        "cross 0.60", "name sure to 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
+        "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 units", "a night",
+    ):  # fmt: skip
+        expect(card).to_contain_text(told)
+    pictures = card.get_by_role("img", name="the nine pictures on which night fires most")
+    expect(pictures.locator("span")).to_have_count(9)
+    expect(pictures.locator("span").last).to_have_css("background-image", re.compile("data:image/webp"))
+    search(page).fill("snow")
+    expect(title(page)).to_have_text("snow")
+    expect(card).to_contain_text("This bank has no example pictures.")
+
+
+def test_words_filter_list_map_and_histogram_alike(page: Page):
+    search(page).fill("ca")
+    expect(names(page)).to_have_count(1)
+    expect(names(page)).to_contain_text("cat")
+    expect(dots(page)).to_have_count(1)
+    assert page.locator(".mm-part").count() == 1
+    expect(title(page)).to_have_text("cat")
+    search(page).fill("zzz")
+    expect(page.locator(".mm-count")).to_have_text("No feature fits “zzz”.")
+    expect(names(page)).to_have_count(0)
+
+
+def test_search_by_meaning_ranks_as_the_text_encoder_does(page: Page, steerer: Steerer):
+    search(page).fill("a cat at night")
+    page.get_by_role("button", name="Search by meaning instead").click()
+    expect(names(page)).to_have_count(12)
+    expected = steerer.search("a cat at night")
+    items = page.locator(".mm-item")
+    expect(items.first).to_contain_text(expected[0][0].name)
+    for k, (feature, cosine) in enumerate(expected):
+        expect(items.nth(k)).to_contain_text(feature.name)
+        assert float(items.nth(k).locator("small").inner_text()) == pytest.approx(cosine, abs=0.006)
+    expect(title(page)).to_have_text(expected[0][0].name)
+    search(page).fill("a zebra")
+    expect(page.locator(".mm-explore .mm-note")).to_contain_text("the model does not know zebra")
+    expect(names(page)).to_have_count(0)
+    page.get_by_role("button", name="by word").click()
+    expect(page.locator(".mm-explore .mm-note")).to_have_count(0)
+
+
+def test_filters_by_modality_certainty_and_frequency(page: Page):
+    kinds = page.get_by_role("group", name="modality", exact=True)
+    kinds.get_by_text("language").click()
+    expect(names(page)).to_have_count(3)
+    expect(dots(page)).to_have_count(3)
+    expect(title(page)).to_have_text("please draw")
+    kinds.get_by_text("all").click()
+    expect(names(page)).to_have_count(12)
+    page.get_by_label("certainty of the name").select_option("name surer than 0.8")
+    expect(names(page)).to_have_count(11)  # the one a person renamed has no score
+    page.get_by_label("certainty of the name").select_option("name surer than 0.95")
+    expect(names(page)).to_have_count(0)
+    page.get_by_label("certainty of the name").select_option("any name")
+    page.get_by_label("how often it fires").select_option("rare: below 2 %")
+    expect(names(page)).to_have_count(0)
+    page.get_by_label("how often it fires").select_option("2 to 20 %")
+    expect(names(page)).to_have_count(12)
+
+
+def test_a_bar_of_the_histogram_filters_by_mouse_and_keyboard(page: Page):
+    expect(page.locator(".mm-bar-of")).to_have_count(20)
+    expect(page.locator(".mm-cut-absolute.mm-cut").first).to_be_attached()
+    left = "k => [...document.querySelectorAll('.mm-chart .mm-cut-absolute')][k].style.left"
+    assert [page.evaluate(left, k) for k in (0, 1)] == ["20%", "80%"]
+    assert page.locator(".mm-chart .mm-cut-paper").count() == 2
+    bar = page.get_by_role("button", name="score 0.95 to 1.00: 3 vision")
+    bar.click()
+    expect(names(page)).to_have_count(3)
+    expect(bar).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Home")
+    expect(page.locator("[data-bar='0']")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(names(page)).to_have_count(3)
+    expect(title(page)).to_have_text("please draw")
+    expect(page.locator("[data-bar='0']")).to_be_focused()  # drawn anew, and the keyboard is where it was
+    page.keyboard.press("Enter")
+    expect(names(page)).to_have_count(12)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-bar='1']")).to_be_focused()
+
+
+def test_a_dot_is_chosen_by_mouse_and_keyboard(page: Page):
+    dot = page.locator(".mm-dot[aria-label='snow, cross']")
+    box = dot.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(title(page)).to_have_text("snow")
+    dot.focus()
+    old = page.evaluate("document.activeElement.dataset.dot")
+    for key in ("ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+        if page.evaluate("document.activeElement.dataset.dot") != old:
+            break
+    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert label != "snow, cross"
+    expect(page.locator(".mm-tip")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(title(page)).to_have_text(label.rsplit(", ", 1)[0])
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == label
+    assert page.locator(".mm-dot[tabindex='0']").count() == 1
+
+
+def test_neighbours_lead_from_card_to_card(page: Page, bank: FeatureBank):
+    search(page).fill("night")
+    expect(title(page)).to_have_text("night")
+    near = page.locator(".mm-card-part", has_text="Nearest features").locator(".mm-chip")
+    expect(near).to_have_count(6)
+    row = bank.directions[1]
+    expected = max((f for f in bank.features if f.id != 1), key=lambda f: float(bank.directions[f.id] @ row))
+    assert near.first.inner_text()[2:] == expected.name
+    near.first.click()
+    expect(title(page)).to_have_text(expected.name)
+
+
+def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, chromium, address: str):
+    search(page).fill("cat")
+    expect(title(page)).to_have_text("cat")
+    page.get_by_role("button", name="Draw what it does").click()
+    pictures = page.locator(".mm-effect img")
+    expect(pictures).to_have_count(12)
+    assert pictures.first.get_attribute("alt") == f"{PROMPT}, seed 1, without cat"
+    assert pictures.last.get_attribute("alt") == f"{PROMPT}, seed 3, +2 cat"
+    assert page.evaluate("document.querySelectorAll('.mm-effect img')[11].naturalWidth") > 0
+    other = opened(chromium, address)
+    search(other).fill("cat")
+    expect(other.locator(".mm-effect img")).to_have_count(12)
+    expect(other.get_by_role("button", name="Draw what it does")).to_have_count(0)
+    other.close()
+
+
+def test_features_go_into_the_rack_from_card_and_list(page: Page):
+    search(page).fill("snow")
+    expect(title(page)).to_have_text("snow")
+    page.get_by_role("button", name="Add to rack").click()
+    expect(page.get_by_role("button", name="✓ In the rack")).to_be_visible()
+    search(page).fill("cat")
+    page.get_by_label("add cat to the rack").click()
+    expect(page.get_by_label("add cat to the rack")).to_have_text("✓")
+    page.get_by_role("button", name="Steer with it").click()
+    expect(page.locator(".mm-row")).to_have_count(3)
+    expect(page.locator(".mm-row").nth(1)).to_contain_text("snow")
+    expect(page.locator(".mm-row").nth(2)).to_contain_text("cat")
+    expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("8:1, 9:1"))
+    page.get_by_role("tab", name="Explore").click()
+    expect(title(page)).to_have_text("cat")
+
+
+def test_markup_in_a_name_is_text(page: Page):
+    search(page).fill("<img")
+    expect(title(page)).to_have_text(EVIL)
+    expect(names(page)).to_contain_text(EVIL)
+    assert page.evaluate("window.pwned") is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
+    page.set_viewport_size({"width": width, "height": height})
+    expect(search(page)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    board = page.locator(".mm-board").bounding_box()
+    assert board
+    page.wait_for_function("w => document.querySelector('.mm-board svg').clientWidth <= w", arg=board["width"])
+    for k in range(dots(page).count()):
+        box = dots(page).nth(k).bounding_box()
+        assert box
+        assert board["x"] <= box["x"]
+        assert box["x"] + box["width"] <= board["x"] + board["width"]
+
+
+def test_words_are_found_before_the_model_is_there_and_meanings_wait_for_it(
+    chromium, bank: FeatureBank, steerer: Steerer
+):
+    come = threading.Event()
+
+    def load() -> Steerer:
+        come.wait()
+        return steerer
+
+    server = serve(bank, load)
+    page = opened(chromium, next(server))
+    search(page).fill("night")
+    expect(names(page)).to_have_count(1)
+    page.get_by_role("button", name="by meaning").click()
+    expect(page.locator(".mm-count")).to_have_text("asking the text encoder …")
+    come.set()
+    expect(names(page)).to_have_count(12)
+    page.close()
+    next(server, None)
+
+
+def test_a_model_that_cannot_load_gives_a_sentence(chromium, bank: FeatureBank):
+    def broken() -> Steerer:
+        raise SteerError("unet is damaged: restore it")
+
+    server = serve(bank, broken)
+    page = opened(chromium, next(server))
+    page.get_by_role("button", name="Draw what it does").click()
+    expect(page.locator(".mm-card .mm-problem")).to_have_text("unet is damaged: restore it")
+    page.get_by_role("button", name="by meaning").click()
+    search(page).fill("night")
+    expect(page.locator(".mm-explore .mm-note")).to_have_text("unet is damaged: restore it")
+    page.close()
+    next(server, None)
