@@ -68,6 +68,8 @@ class _Tab:
         if value != _FIRST:
             return [gr.skip()] * 7
         shown, parts, caption = self.look({"ask": "example"}, value)
+        if "wrong" in shown:
+            return [shown, *[gr.skip()] * 6]
         return [shown, *self.draw(parts, caption, prompt, seed), caption, prompt, seed]
 
     def draw(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
