@@ -205,7 +205,8 @@ def _build(args: argparse.Namespace) -> None:
     if material is None:
         return
     began = time.monotonic()
-    image, text = chosen_levels(args, *reversed(material.train.image.shape), material.scoring.known)
+    pairs, width = material.train.image.shape
+    image, text = chosen_levels(args, width, pairs, material.scoring.known)
     descent = Descent(args.steps, seed=args.seed, told=True, device=material.clip.device)
     size = Size(_levels(image), _levels(text))
     found = train_pair(args.objective, material.train.image, material.train.text, size, descent)
@@ -419,10 +420,8 @@ def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     print(f"memory       {found.memory / 1e9:.1f} GB while embedding, in each process; it does not grow with the pairs")
     took = f"{rate:,.0f} pairs/s in {ranks.count()} process{'es' if ranks.count() > 1 else ''}"
     print(f"embedding    {took}" + ("" if items is None else f": {_duration(items / rate)}"))
-    if hasattr(args, "steps"):
-        pairs = (
-            8 * 8 * found.width if items is None else round(items * (1 - args.held_out))
-        )  # as many as change nothing
+    if hasattr(args, "steps") and ranks.count() == 1:  # one process's step says nothing of several
+        pairs = 64 * found.width if items is None else round(items * (1 - args.held_out))  # more would change nothing
         image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
         size = Size(_levels(image), _levels(text))
         seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)
