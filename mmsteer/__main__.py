@@ -1,7 +1,9 @@
 """`python -m mmsteer …`: every command, as one readable list."""
 
 import argparse
+import os
 import sys
+import warnings
 from importlib import import_module
 
 from mmsteer.errors import SteerError
@@ -30,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         if given[:1] == [name]:  # only the command that runs is imported
             import_module(module).add_arguments(one)
     args = parser.parse_args(given)
+    for library in ("TRANSFORMERS", "DIFFUSERS"):  # their advice is for those who call them
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     try:
         import_module(COMMANDS[args.command][0]).run(args)
     except SteerError as error:

@@ -40,6 +40,11 @@ class Clip:
             self.id, _, revision = str(name).partition("@")
             self.folder = _fetch(self.id, revision or None)
             self.revision = self.folder.name
+        if (self.folder / "model_index.json").is_file():
+            raise SteerError(
+                f"{name} is a diffusers pipeline, whose text encoder is only a part of its CLIP: give --clip the whole CLIP that it "
+                "was cut from (the README names it for each family), and the pipeline as --backbone"
+            )
         if not self._weights:
             raise SteerError(
                 f"{name} holds no safetensors weights (model.safetensors), and mmsteer reads no others: {_CURE}, or a revision "

@@ -103,13 +103,12 @@ def _backbone(name: str, spec: Spec) -> dict[str, str]:
         row |= {"family": family_of(name, Spec(folder)).title, "weights": "here"}
         needed = memory_needed(folder, spec.size)
     except SteerError as error:
-        cure = "damaged: git checkout assets/mini" if spec.source == BACKBONES["mini"].source else str(error)
-        return row | {"weights": cure}
-    half = needed.weights * 2 + needed.drawing * 2
-    whole = needed.weights * 4 + needed.drawing * 4
+        print(f"{name}: {error}")
+        return row | {"weights": "not usable, see above"}
+    half, whole = (size * (needed.weights + needed.drawing) for size in (2, 4))
     return row | {
         "size": f"{needed.size} px",
-        "GPU memory": f"{half / 1e9:.1f} GB (by its files)",
+        "GPU memory": f"{_gigabytes(half)} (by its files)",
         "runs": _runs(half, whole),
     }
 

@@ -327,7 +327,8 @@ def test_the_doctor_names_what_is_here_and_what_is_missing(folders, capsys):
     assert "Stable Diffusion XL" in lines[str(folders["sdxl"])]
     assert "on the CPU" in lines[str(folders["sdxl"])]
     assert "not pinned: say ID@COMMIT" in lines["someone/unpinned"]
-    assert "does not exist" in lines["nowhere/at/all"]
+    assert "not usable, see above" in lines["nowhere/at/all"]
+    assert "nowhere/at/all: there is no backbone" in told
     assert "exact map to the joint space" in told
 
 

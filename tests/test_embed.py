@@ -316,6 +316,8 @@ def test_a_model_without_two_towers_or_safetensors_is_refused(clip, tiny_folder,
     (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(SteerError, match="no safetensors weights"):
         Clip(tmp_path / "pickled")
+    with pytest.raises(SteerError, match="is a diffusers pipeline, .* give --clip the whole CLIP"):
+        Clip(tiny_folder)
     with pytest.raises(SteerError, match="cannot get nowhere"):
         Clip("nowhere")
     with pytest.raises(SteerError, match="cannot get nobody/nothing"):
@@ -537,6 +539,7 @@ def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "dozen: 12" in told
     assert "pairs/s" in told
+    assert "training     1,500 steps of dictionaries at 4:2,12:2 and 4:2,12:2: 0 min" in told
     assert list(tmp_path.iterdir()) == []
 
 

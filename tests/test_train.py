@@ -139,6 +139,13 @@ def test_rows_may_lie_on_disk(name):
         assert all(torch.equal(value, b.state_dict()[key]) for key, value in a.state_dict().items())
 
 
+def test_training_tells_how_far_it_is_if_asked_to(capsys):
+    image, text = (rows(40, seed=seed).float() for seed in (1, 2))
+    for told in (False, True):
+        train_pair("levels", image, text, Size((Level(8, 2),), (Level(8, 2),)), Descent(3, batch=16, told=told))
+        assert capsys.readouterr().out.count("trained 3/3") == 2 * told  # once a side
+
+
 def test_rows_are_looked_through_once_before_training(monkeypatch):
     looked_at = []
     monkeypatch.setattr("mmsteer.build.objectives.check_rows", lambda x, n, side: looked_at.append((side, len(x), n)))

@@ -59,7 +59,7 @@ def _check_count(captions: int, backbone: Backbone) -> None:
     if captions < _LEAST_CAPTIONS:
         raise SteerError(
             f"{captions} captions are too few to fit the map between {backbone.name} and the joint space: give "
-            f"{_LEAST_CAPTIONS:,} or more"
+            f"{_LEAST_CAPTIONS:,} or more, all different (more pairs, or `bank bridge --captions FILE`)"
         )
 
 

@@ -96,7 +96,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, help="pairs embedded at once (default 128 on a CPU, 256 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
-    parser.add_argument("--plan", action="store_true", help="say what embedding will take, and do nothing")
+    parser.add_argument("--plan", action="store_true", help="say what all this will take, and do nothing")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -205,9 +205,9 @@ def _build(args: argparse.Namespace) -> None:
     if material is None:
         return
     began = time.monotonic()
-    default = default_levels(*reversed(material.train.image.shape)) if not material.scoring.known else WORLD_LEVELS
-    image, text = args.image or default[0], args.text or default[1]
-    descent = Descent(args.steps, seed=args.seed, device=material.clip.device)
+    pairs, width = material.train.image.shape
+    image, text = chosen_levels(args, width, pairs, material.scoring.known)
+    descent = Descent(args.steps, seed=args.seed, told=True, device=material.clip.device)
     size = Size(_levels(image), _levels(text))
     found = train_pair(args.objective, material.train.image, material.train.text, size, descent)
     if ranks.rank():
@@ -220,6 +220,12 @@ def _build(args: argparse.Namespace) -> None:
         "seed": args.seed,
     }
     make_bank(found, material, about, args.backbone, args.out, objective.read)
+
+
+def chosen_levels(args: argparse.Namespace, width: int, pairs: int, known: bool) -> tuple[str, str]:
+    """Levels of both dictionaries: as asked for, else those of the world where factors are `known`, else by width and pairs."""
+    image, text = WORLD_LEVELS if known else default_levels(width, pairs)
+    return args.image or image, args.text or text
 
 
 def default_levels(width: int, pairs: int) -> tuple[str, str]:
@@ -262,8 +268,7 @@ def gather(args: argparse.Namespace) -> Material | None:
         share = 1.0 if fresh else 1 - args.held_out
         reader = load_reader(args.backbone, clip, None if items is None else round(items * share))
     if args.plan:
-        if ranks.rank() == 0:
-            _plan(clip, source, args)
+        _plan(clip, source, args)
         return None
     if ranks.rank() == 0:
         make_room(args.out.resolve()).rmdir()
@@ -402,7 +407,10 @@ def _join(device: str) -> str:
 def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     from mmsteer.build import ranks
     from mmsteer.build.embed import plan
+    from mmsteer.build.objectives import Size, step_seconds
 
+    if ranks.rank():
+        return
     found = plan(clip, source, args.batch)
     rate = found.pairs_per_second * ranks.count()
     items = found.items
@@ -411,7 +419,13 @@ def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     print(f"disk         {_size(found.bytes_per_pair, items)} in {args.work}")
     print(f"memory       {found.memory / 1e9:.1f} GB while embedding, in each process; it does not grow with the pairs")
     took = f"{rate:,.0f} pairs/s in {ranks.count()} process{'es' if ranks.count() > 1 else ''}"
-    print(f"time         {took}" + ("" if items is None else f": {_duration(items / rate)}"))
+    print(f"embedding    {took}" + ("" if items is None else f": {_duration(items / rate)}"))
+    if hasattr(args, "steps") and ranks.count() == 1:  # one process's step says nothing of several
+        pairs = 64 * found.width if items is None else round(items * (1 - args.held_out))  # more would change nothing
+        image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
+        size = Size(_levels(image), _levels(text))
+        seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)
+        print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
 
 
 def _size(bytes_per_pair: float, items: int | None) -> str:

@@ -26,6 +26,7 @@ from PIL import Image
 from mmsteer.build import ranks
 from mmsteer.build.item import Item, clean
 from mmsteer.build.pairs import Pairs
+from mmsteer.build.progress import Progress
 from mmsteer.build.shards import Shard, begin, finish, numbers_of, open_shards, read_manifest, write_shard
 from mmsteer.build.sources import World
 from mmsteer.build.vectors import Embedded
@@ -37,7 +38,6 @@ SHARD = 4096
 """Items in one file: what a kill can cost, and what is shared out among processes."""
 _PIECE = 16  # pictures that one thread prepares at a time
 _AHEAD = 4  # batches prepared while one is embedded
-_EVERY = 10.0  # seconds from one line of progress to the next
 
 
 def load_clip(folder: Path) -> tuple[Any, Any]:
@@ -99,26 +99,6 @@ class Prepared(NamedTuple):
     skipped: list[dict[str, Any]]
 
 
-class Progress:
-    """Lines that tell how far things are, at most one in ten seconds."""
-
-    def __init__(self, done: int, total: int | None) -> None:
-        self._done, self._first, self._total = done, done, total
-        self._began = self._told = time.monotonic()
-
-    def add(self, count: int) -> None:
-        """That many items more, in all processes together."""
-        self._done += count
-        if time.monotonic() - self._told > _EVERY or self._done == self._total:
-            self._told = time.monotonic()
-            rate = (self._done - self._first) / (self._told - self._began)
-            left = "" if self._total is None else f"  {max(0, self._total - self._done) / rate:.0f} s left"
-            print(
-                f"embedded {self._done:,}/{'?' if self._total is None else f'{self._total:,}'}  {rate:.0f} pairs/s{left}",
-                flush=True,
-            )
-
-
 def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: int) -> None:
     """Embed this process's share of the shards that are missing."""
     processes, total = ranks.count(), source.survey.items
@@ -131,7 +111,7 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
 
     share = None if missing is None else set(missing[ranks.rank() :: processes])
     done = sum(record["pairs"] + record["skipped"] for record in read_manifest(folder)["shards"])
-    progress = Progress(done, total)
+    progress = Progress("embedded", "pairs", done, total)
     for number, parts in groupby(prepared(clip, source, batch, shard, own), key=lambda made: made[0]):
         vectors, read = [], []
         for _, made in parts:

@@ -6,6 +6,7 @@ later by how they fire (`mmsteer.build.match`). Weights of penalties are those o
 the sources states them for a joint space this small.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -92,6 +93,16 @@ def train_pair(name: str, image: torch.Tensor, text: torch.Tensor, size: Size, d
     for side, x in (("image", image), ("text", text)):
         check_rows(x, size.shared, side)
     return objective.fit(image, text, size, descent)
+
+
+def step_seconds(name: str, width: int, size: Size, device: str) -> float:
+    """What a step of training takes here, tried on noise, in this process alone."""
+    rows, took = torch.randn(max(1024, size.shared), width), []
+    for steps in (1, 1, 4):  # the first warms up
+        began = time.perf_counter()
+        train_pair(name, rows, rows, size, Descent(steps, device=device))
+        took.append(time.perf_counter() - began)
+    return max(0.0, took[2] - took[1]) / 3
 
 
 # -- one dictionary a side, matched afterwards --

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 
 from mmsteer.build import ranks
+from mmsteer.build.progress import Progress
 from mmsteer.build.sparse import Places, batch_topk_places, fire, topk_places
 from mmsteer.errors import SteerError
 from mmsteer.sae import SAEConfig, SparseAutoencoder
@@ -41,6 +42,8 @@ class Descent:
     """Weight of the auxiliary loss, whose scale is the reconstruction's own."""
     decoder: bool = True
     """Whether decoders are trained; a frozen random one is a control."""
+    told: bool = False
+    """Whether lines say how far it is."""
     device: str = "cpu"
     """Where batches and dictionaries are while they train; rows stay where they are."""
 
@@ -112,6 +115,7 @@ def descend(
     for dictionary in dictionaries:
         dictionary.W_dec.requires_grad_(descent.decoder)
         trained += [p for key, p in dictionary.named_parameters() if key != "threshold" and p.requires_grad]
+    progress = Progress("trained", "steps", 0, descent.steps) if descent.told and ranks.rank() == 0 else None
     optimizer = torch.optim.Adam(trained, lr=descent.rate, betas=(0.9, 0.99), fused=True)
     for step in range(descent.steps):
         for group in optimizer.param_groups:
@@ -128,6 +132,8 @@ def descend(
         with torch.no_grad():  # after the step, or the step would undo it
             for dictionary in dictionaries:
                 dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
+        if progress:
+            progress.add(1)
     with torch.no_grad():
         for p in trained:
             ranks.agree(p)
