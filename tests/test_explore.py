@@ -260,7 +260,7 @@ def names(page: Page):
 
 
 def title(page: Page):
-    return page.locator(".mm-card h3")
+    return page.locator(".mm-card h2")
 
 
 def search(page: Page):
@@ -404,8 +404,10 @@ def test_neighbours_lead_from_card_to_card(page: Page, bank: FeatureBank):
     row = bank.directions[1]
     expected = max((f for f in bank.features if f.id != 1), key=lambda f: float(bank.directions[f.id] @ row))
     assert near.first.inner_text()[2:] == expected.name
-    near.first.click()
+    near.first.focus()
+    page.keyboard.press("Enter")
     expect(title(page)).to_have_text(expected.name)
+    expect(title(page)).to_be_focused()
 
 
 def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, chromium, address: str):
@@ -424,14 +426,28 @@ def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, 
     other.close()
 
 
+def test_of_two_effects_asked_for_at_once_both_come(page: Page):
+    page.get_by_label("certainty of the name").select_option("any name")
+    for name in ("small", "left"):
+        search(page).fill(name)
+        expect(title(page)).to_have_text(name)
+        page.get_by_role("button", name="Draw what it does").click()
+    expect(page.locator(".mm-effect img")).to_have_count(12)
+    search(page).fill("small")
+    expect(page.locator(".mm-effect img")).to_have_count(12)
+    expect(page.locator(".mm-effect img").last).to_have_attribute("alt", re.compile("small$"))
+
+
 def test_features_go_into_the_rack_from_card_and_list(page: Page):
     search(page).fill("snow")
     expect(title(page)).to_have_text("snow")
     page.get_by_role("button", name="Add to rack").click()
     expect(page.get_by_role("button", name="✓ In the rack")).to_be_visible()
     search(page).fill("cat")
-    page.get_by_label("add cat to the rack").click()
+    page.get_by_label("add cat to the rack").focus()
+    page.keyboard.press("Enter")
     expect(page.get_by_label("add cat to the rack")).to_have_text("✓")
+    expect(page.get_by_label("add cat to the rack")).to_be_focused()
     page.get_by_role("button", name="Steer with it").click()
     expect(page.locator(".mm-row")).to_have_count(3)
     expect(page.locator(".mm-row").nth(1)).to_contain_text("snow")
@@ -452,7 +468,7 @@ def test_markup_in_a_name_is_text(page: Page):
 def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
     page.set_viewport_size({"width": width, "height": height})
     expect(search(page)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width, timeout=WAIT)
     board = page.locator(".mm-board").bounding_box()
     assert board
     page.wait_for_function("w => document.querySelector('.mm-board svg').clientWidth <= w", arg=board["width"])

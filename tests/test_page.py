@@ -410,8 +410,8 @@ def test_markup_in_a_prompt_is_text(page: Page):
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
-    page.set_viewport_size({"width": width, "height": height})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": width, "height": height})  # gradio then fits the bar of tabs, a moment later
+    page.wait_for_function("w => document.documentElement.scrollWidth <= w", arg=width, timeout=WAIT)
     assert page.locator("#mm-draw").is_visible()
 
 

@@ -81,21 +81,17 @@ function ranked() {
 function item(f) {
   const score = near?.get(f.id)?.toFixed(2);
   return make("li", {},
-    make("button", { type: "button", class: "mm-item", "data-id": f.id, "aria-pressed": String(f.id === chosen), onclick: () => choose(f.id, true) },
+    make("button", { type: "button", class: "mm-item", "data-key": `item ${f.id}`, "data-id": f.id, "aria-pressed": String(f.id === chosen), onclick: () => choose(f.id, true) },
       tiles(f.id, 2), make("span", { class: "mm-item-name" }, shape(f), ` ${f.name}`), score && make("small", { title: "cosine with what you asked for" }, score)),
-    offer(f, "mm-mini", inRack(f.id) ? "✓" : "+"));
-}
-
-function offer(f, kind, text) {
-  return make("button", { type: "button", class: kind, "data-mm-add": f.id, "data-mm-strength": 1, "aria-label": `add ${f.name} to the rack`, title: "add to the rack" }, text);
+    make("button", { type: "button", class: "mm-mini", "data-key": `add ${f.id}`, "data-mm-add": f.id, "data-mm-strength": 1, "aria-label": `add ${f.name} to the rack`, title: "add to the rack" }, inRack(f.id) ? "✓" : "+"));
 }
 
 function list() {
-  const found = ranked(), shown = found.slice(0, MOST * more);
-  results.replaceChildren(...shown.map(item));
+  const found = ranked(), shown = found.slice(0, MOST * more), asked = search.value.trim();
+  keep(results, () => results.replaceChildren(...shown.map(item)));
   if (found.length > shown.length) results.append(make("li", {}, make("button", { type: "button", class: "mm-chip", onclick: () => { more++; list(); } }, `${found.length - shown.length} more`)));
-  count.textContent = found.length ? `${found.length} of ${features.length} features` : `No feature fits${search.value.trim() ? ` “${search.value.trim()}”` : ""}.`;
-  none.replaceChildren(...(found.length || how === "meaning" || !search.value.trim() ? [] : [make("button", { type: "button", class: "mm-chip", onclick: () => { setHow("meaning"); } }, "Search by meaning instead")]));
+  count.textContent = found.length ? `${found.length} of ${features.length} features` : `No feature fits${asked ? ` “${asked}”` : ""}.`;
+  instead.hidden = Boolean(found.length || how === "meaning" || !asked);
   for (let k = 0; k < shown.length; k += MOST) fetchSheets(shown.slice(k, k + MOST).map((f) => f.id));
 }
 
@@ -109,13 +105,13 @@ function histogram() {
     const parts = Object.entries(group).filter(([, n]) => n), told = parts.map(([name, n]) => `${n} ${name}`).join(", ") || "none";
     const label = `score ${(k / BARS).toFixed(2)} to ${((k + 1) / BARS).toFixed(2)}: ${told}`;
     return make("button", {
-      type: "button", class: "mm-bar-of", "data-bar": k, tabindex: k === (bar ?? 0) ? 0 : -1, "aria-pressed": String(bar === k), "aria-label": label, title: `${label}; click to see only these`,
+      type: "button", class: "mm-bar-of", "data-key": `bar ${k}`, "data-bar": k, tabindex: k === (bar ?? 0) ? 0 : -1, "aria-pressed": String(bar === k), "aria-label": label, title: `${label}; click to see only these`,
       onclick: () => { bar = bar === k ? null : k; refresh(); },
     }, ...parts.map(([name, n]) => make("span", { class: `mm-part mm-fill-${name}`, style: `height:${(100 * n) / highest}%` })));
   });
   const lines = [["absolute", props.rules.absolute], ["paper", props.rules.paper]].flatMap(([rule, cuts]) => cuts.map((cut) =>
     make("i", { class: `mm-cut mm-cut-${rule}`, style: `left:${100 * cut}%`, "aria-hidden": "true" })));
-  keep(chart, () => chart.replaceChildren(...bars, ...lines), "bar");
+  keep(chart, () => chart.replaceChildren(...bars, ...lines));
 }
 
 function barKeys(event) {
@@ -143,7 +139,7 @@ function map() {
   const dots = features.filter((f) => places.has(f.id)).sort((a, b) => inside.has(a.id) - inside.has(b.id)).map((f) => {
     const [x, y] = spot(f.id), is = inside.has(f.id);
     return svg("g", {
-      class: `mm-dot mm-ink-${f.modality}${is ? "" : " mm-far"}${f.named ? "" : " mm-nameless"}${f.id === chosen ? " mm-chosen" : ""}`, transform: `translate(${x} ${y})`, "data-dot": f.id,
+      class: `mm-dot mm-ink-${f.modality}${is ? "" : " mm-far"}${f.named ? "" : " mm-nameless"}${f.id === chosen ? " mm-chosen" : ""}`, transform: `translate(${x} ${y})`, "data-key": `dot ${f.id}`, "data-dot": f.id,
       ...(is ? { role: "button", tabindex: f.id === tabbed ? 0 : -1, "aria-label": `${f.name}, ${f.modality}`, "aria-pressed": String(f.id === chosen) } : { "aria-hidden": "true" }),
     }, ...(f.id === chosen ? [svg("circle", { r: 11, class: "mm-ring" })] : []), svg("path", { d: DOTS[f.modality] }));
   });
@@ -153,7 +149,7 @@ function map() {
   }) : [];
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "map of features: close means alike; arrow keys move, Enter chooses" },
     svg("g", { class: "mm-lines", "aria-hidden": "true" }, ...lines), svg("g", {}, ...dots), svg("g", { class: "mm-labels", "aria-hidden": "true" }, ...labels(fitting, width, height)));
-  keep(board, () => board.replaceChildren(picture, tip), "dot");
+  keep(board, () => board.replaceChildren(picture, tip));
 }
 
 // names where they do not run over one another: the chosen one first, then what was searched for, then the surest
@@ -225,10 +221,10 @@ function dotKeys(event) {
 // ---- the card ------------------------------------------------------------------------------------------------------
 
 function chips(title, entries, empty) {
-  return make("div", { class: "mm-card-part" }, make("h4", {}, title),
+  return make("div", { class: "mm-card-part" }, make("h3", {}, title),
     make("div", { class: "mm-chips" }, ...(entries.length ? entries.map(([id, told]) => {
       const f = byId.get(id);
-      return make("button", { type: "button", class: "mm-chip", title: told, onclick: () => choose(id, true) }, shape(f), ` ${f.name}`);
+      return make("button", { type: "button", class: "mm-chip", title: told, onclick: () => { choose(id, true); card.querySelector("h2").focus({ preventScroll: true }); } }, shape(f), ` ${f.name}`);
     }) : [make("span", { class: "mm-soft" }, empty)])));
 }
 
@@ -257,14 +253,16 @@ function effect(f) {
   const grid = make("div", { class: "mm-effect", "aria-busy": String(Boolean(waiting)) }, ...strengths.map((strength, k) => make("div", {}, make("span", {}, title(strength)),
     ...seeds.map((seed, i) => (columns[k] ? make("img", { src: columns[k].pictures[i], alt: `${prompt}, seed ${seed}, ${strength === 0 ? "without" : title(strength)} ${f.name}` }) : make("span", { class: `mm-blank${waiting ? " mm-waiting" : ""}` }))))));
   const draw = make("button", { type: "button", class: "mm-big", id: "mm-draw-effect", onclick: () => drawEffect(f.id) }, "Draw what it does");
-  return make("div", { class: "mm-card-part" }, make("h4", {}, `Effect on “${prompt}”`),
+  return make("div", { class: "mm-card-part" }, make("h3", { tabindex: -1, "data-key": "effect" }, `Effect on “${prompt}”`),
     make("div", { class: "mm-effect-box" }, grid, columns.length || waiting ? null : draw),
     wrong ? make("p", { class: "mm-problem", role: "alert" }, wrong) : null);
 }
 
 function drawEffect(id) {
+  for (const [other, { waiting }] of effects) if (waiting) effects.delete(other); // newest wins; one already being drawn still comes
   effects.set(id, { waiting: true });
   show();
+  card.querySelector("[data-key=effect]").focus({ preventScroll: true });
   props.value = { draw: id };
   trigger("draw");
 }
@@ -276,17 +274,17 @@ function show() {
   const added = inRack(f.id);
   keep(card, () => card.replaceChildren(
     make("div", { class: "mm-card-head" },
-      make("div", {}, make("h3", {}, f.name), make("p", {}, badge(f), ` ${MEANINGS[f.modality]} · `, make("span", { title: f.sureTold ?? "" }, sure))),
+      make("div", {}, make("h2", { tabindex: -1, "data-key": "name" }, f.name), make("p", {}, badge(f), ` ${MEANINGS[f.modality]} · `, make("span", { title: f.sureTold ?? "" }, sure))),
       make("div", { class: "mm-card-add" },
         make("button", { type: "button", class: "mm-big", "data-key": "add", "data-mm-add": f.id, "data-mm-strength": 1 }, added ? "✓ In the rack" : "Add to rack"),
         added ? make("button", { type: "button", class: "mm-link-to", "data-key": "go", onclick: goToRack }, "Steer with it") : null)),
     make("div", { class: "mm-evidence" },
-      make("div", {}, make("h4", {}, "Top pictures"), tiles(f.id, 9, `the nine pictures on which ${f.name} fires most`), make("p", { class: "mm-soft mm-no-sheet" }, "This bank has no example pictures.")),
-      make("div", {}, make("h4", {}, "Top captions"), known ? make("ol", {}, ...known.captions.map((caption) => make("li", {}, caption))) : null)),
+      make("div", {}, make("h3", {}, "Top pictures"), tiles(f.id, 9, `the nine pictures on which ${f.name} fires most`), make("p", { class: "mm-soft mm-no-sheet" }, "This bank has no example pictures.")),
+      make("div", {}, make("h3", {}, "Top captions"), known ? make("ol", {}, ...known.captions.map((caption) => make("li", {}, caption))) : null)),
     effect(f),
     make("div", { class: "mm-card-part" }, make("div", { class: "mm-ends-told" }, make("span", {}, "only captions"), make("span", {}, "only pictures")), scale(f), facts(f)),
     known ? chips("Nearest features", known.neighbours.map(([id, cosine]) => [id, `cosine ${cosine.toFixed(2)}`]), "none") : null,
-    known ? chips("Rivals, which recede as it is added", known.rivals.map((id) => [id, "never in a caption together with it"]), "none known") : null), "key");
+    known ? chips("Rivals, which recede as it is added", known.rivals.map((id) => [id, "never in a caption together with it"]), "none known") : null));
   paint(card);
 }
 
@@ -314,10 +312,10 @@ async function choose(id, byHand = false) {
 // ---- one for all ---------------------------------------------------------------------------------------------------
 
 // draws anew and leaves the keyboard where it was
-function keep(scope, draw, key) {
-  const was = scope.contains(document.activeElement) ? document.activeElement.dataset?.[key] : undefined;
+function keep(scope, draw) {
+  const was = scope.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   draw();
-  if (was !== undefined) scope.querySelector(`[data-${key}="${was}"]`)?.focus({ preventScroll: true });
+  if (was !== undefined) scope.querySelector(`[data-key="${was}"]`)?.focus({ preventScroll: true });
 }
 
 function refresh() {
@@ -370,7 +368,7 @@ const ways = make("div", { class: "mm-filters", role: "group", "aria-label": "se
   make("button", { type: "button", class: "mm-chip", "data-is": way, title: way === "word" ? "the word is in its name or its captions" : "near to the words in the text encoder's space", onclick: () => setHow(way) }, `by ${way}`)));
 const kinds = make("div", { class: "mm-filters", role: "group", "aria-label": "modality" });
 const choice = (label, options, at, set) => make("select", { "aria-label": label, onchange: (event) => { set(event.target.selectedIndex); refresh(); } }, ...options.map(([told], k) => make("option", { selected: k === at }, told)));
-const count = make("p", { class: "mm-count", role: "status" }), none = make("div", {}), problem = make("div", { role: "alert" });
+const count = make("p", { class: "mm-count", role: "status" }), instead = make("button", { type: "button", class: "mm-chip", hidden: true, onclick: () => { setHow("meaning"); search.focus(); } }, "Search by meaning instead"), problem = make("div", { role: "alert" });
 const results = make("ul", { class: "mm-results", "aria-label": "features found" });
 const tip = make("div", { class: "mm-tip", "aria-hidden": "true", hidden: true });
 const board = make("div", {
@@ -386,7 +384,7 @@ element.querySelector(".mm-explore").replaceChildren(
   make("div", { class: "mm-tools" }, search, ways, kinds, choice("certainty of the name", CERTAIN, certain, (k) => (certain = k)), choice("how often it fires", OFTEN, often, (k) => (often = k))),
   problem,
   make("div", { class: "mm-three" },
-    make("section", { class: "mm-found", "aria-label": "list" }, count, none, results),
+    make("section", { class: "mm-found", "aria-label": "list" }, count, instead, results),
     make("section", { class: "mm-sight", "aria-label": "map and histogram" }, board,
       make("ul", { class: "mm-key", "aria-label": "shapes of the dots" }, ...Object.keys(SHAPES).map((name) => make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: `mm-ink-${name}`, "aria-hidden": "true" }, svg("path", { d: DOTS[name] })), make("span", {}, name))), make("li", {}, svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", class: "mm-nameless", "aria-hidden": "true" }, svg("path", { d: DOTS.vision })), make("span", {}, "no sure name"))),
       chart,
@@ -401,17 +399,15 @@ async function begin() {
     type: "button", class: `mm-chip mm-of-${name}`, "data-is": name, "aria-pressed": String(modality === name), onclick: () => { modality = name; refresh(); },
   }, ...(name === "all" ? ["all"] : [make("span", { "aria-hidden": "true" }, SHAPES[name]), ` ${name} ${features.filter((f) => f.modality === name).length}`]))));
   refresh();
-  const got = await server.map();
+  const got = await server.layout();
   if (Array.isArray(got)) places = new Map(got.map((at, k) => [features[k].id, at]));
   map();
 }
 
 new ResizeObserver(() => map()).observe(board);
 window.addEventListener("mm-add", () => setTimeout(() => { list(); show(); }));
-watch("value", () => {
-  const { id, columns, wrong } = props.value ?? {};
-  if (id === undefined) return;
-  effects.set(id, { columns: columns ?? effects.get(id)?.columns, wrong, waiting: !wrong && (columns?.length ?? 0) < props.effect.strengths.length });
+window.addEventListener("mm-drawn", ({ detail: { id, columns, wrong } }) => {
+  effects.set(id, { columns: columns ?? effects.get(id)?.columns, wrong, waiting: !wrong && columns.length < props.effect.strengths.length });
   if (id === chosen) show();
 });
 begin();

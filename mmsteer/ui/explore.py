@@ -28,31 +28,35 @@ NEIGHBOURS = 6
 def explore(bank: FeatureBank, loading: Loading) -> None:
     """Fill the tab."""
     effects = Effects()
-    shown = gr.HTML(
+    # it asks with its value, and is answered through another: what waits in the queue must still say what it asks for
+    asking = gr.HTML(
         {}, html_template='<div class="mm-explore"></div>', elem_id="mm-explore", apply_default_css=False,
         js_on_load=(HERE / "explore.js").read_text(encoding="utf-8"),
         server_functions=questions(bank, loading, effects), shapes=SHAPES, meanings=MEANINGS, most=SHOWN, rules=rules(bank),
         effect={"prompt": PROMPT, "seeds": SEEDS, "strengths": STRENGTHS},
     )  # fmt: skip
+    drawn = gr.HTML(
+        {}, html_template="", elem_id="mm-drawn", apply_default_css=False,
+        js_on_load="watch('value', () => window.dispatchEvent(new CustomEvent('mm-drawn', { detail: props.value })));",
+    )  # fmt: skip
 
     def draw(value: Any) -> Iterator[dict[str, Any]]:
         """The effect of the feature asked for, column by column."""
-        feature, wrong = told(lambda: asked(bank, value["draw"] if isinstance(value, dict) else None))
+        feature, wrong = told(lambda: asked(bank, value.get("draw") if isinstance(value, dict) else None))
         if feature is None:
-            yield {"wrong": wrong}
             return
         steerer, wrong = told(loading.wait)
         columns = iter(()) if steerer is None else effects.draw(steerer, feature)
         while not wrong:
-            drawn, wrong = told(lambda: next(columns, None))
-            if drawn is None:
+            more, wrong = told(lambda: next(columns, None))
+            if more is None:
                 break
-            yield {"id": feature.id, "columns": [column._asdict() for column in drawn]}
+            yield {"id": feature.id, "columns": [column._asdict() for column in more]}
         if wrong:
             yield {"id": feature.id, "wrong": wrong}
 
-    shown.draw(
-        draw, shown, shown, concurrency_id="draw", concurrency_limit=1, trigger_mode="always_last", show_progress="hidden",
+    asking.draw(
+        draw, asking, drawn, concurrency_id="draw", concurrency_limit=1, trigger_mode="always_last", show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
 
@@ -75,7 +79,7 @@ def questions(bank: FeatureBank, loading: Loading, effects: Effects) -> list[Cal
     """What the browser may ask: functions of one value that it made up, and that answer `{wrong: sentence}` to a bad one."""
 
     @cache
-    def layout() -> list[list[float]]:
+    def spots() -> list[list[float]]:
         from mmsteer.atlas import places
 
         return [[round(x, 4), round(y, 4)] for x, y in places(bank.directions).tolist()]
@@ -92,9 +96,9 @@ def questions(bank: FeatureBank, loading: Loading, effects: Effects) -> list[Cal
         )  # fmt: skip
         return [known | own for known, own in zip(catalogue(bank), more, strict=True)]
 
-    def map(_: Any) -> Any:
-        """Places of features, in the order of `features`."""
-        return _answer(layout)
+    def layout(_: Any) -> Any:
+        """Places of features on the map, in the order of `features`."""
+        return _answer(spots)
 
     def sheets(numbers: Any) -> Any:
         """Example sheets of some features as data addresses, by number; null for a feature that has none."""
@@ -128,7 +132,7 @@ def questions(bank: FeatureBank, loading: Loading, effects: Effects) -> list[Cal
         """Features nearest in meaning, as pairs of number and cosine; waits for the model."""
         return _answer(lambda: [[f.id, round(c, 3)] for f, c in loading.wait().search(text, count=SHOWN * 2)])
 
-    return [features, map, sheets, card, meaning]
+    return [features, layout, sheets, card, meaning]
 
 
 def _answer(give: Callable[[], Any]) -> Any:
