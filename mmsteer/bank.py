@@ -66,6 +66,8 @@ class Feature:
     """Its mean activation where it fires, on the side it acts on: strength 1.0."""
     named_by: NamedBy | None = None
     """Where the name comes from; None where the feature has only its number."""
+    share: float | None = None
+    """Held-out share of its activation that an automatic name accounts for; None for any other name."""
     automatic: str | None = None
     """The name that words of captions or measured properties of pictures give it, whatever it is called; None if unsure."""
     automatic_score: float | None = None
@@ -82,6 +84,11 @@ class Feature:
     """Named features that are practically never in a caption together with it: what recedes as it is added."""
     shared: bool = False
     """One latent of one dictionary for both sides."""
+
+    @property
+    def telling(self) -> bool:
+        """Whether its name says most of what it fires for: "banana" may be no more than the largest of a dozen things."""
+        return self.named_by is not None and (self.share is None or self.share >= 0.5)
 
     @property
     def side(self) -> str:
@@ -264,11 +271,11 @@ class FeatureBank:
         path = self.folder / "bank.json"
         data = json.loads(path.read_text(encoding="utf-8"))
         record = next(record for record in data["features"] if record["id"] == old.id)
-        record |= {"name": name, "sure": None, "named_by": "person"}
+        record |= {"name": name, "sure": None, "named_by": "person", "share": None}
         partial = path.with_suffix(".partial")
         partial.write_text(_json(data["meta"], data["features"]), encoding="utf-8")
         partial.replace(path)
-        new = replace(old, name=name, sure=None, named_by="person")
+        new = replace(old, name=name, sure=None, named_by="person", share=None)
         self._index([new if f.id == old.id else f for f in self.features])
         return new
 

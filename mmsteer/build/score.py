@@ -174,8 +174,8 @@ def make_features(
     )  # fmt: skip
     words = top_words((z_text > 0) | ((z_image > 0) & (z_text.sum(0) == 0)), scoring.captions, clues.candidates)
 
-    named: list[tuple[str | None, float | None, NamedBy | None]] = [
-        (t.text, t.sure, "truth") if t else (a.text, a.score, a.kind) if a.text else (None, None, None)
+    named: list[tuple[str | None, float | None, NamedBy | None, float | None]] = [
+        (t.text, t.sure, "truth", None) if t else (a.text, a.score, a.kind, a.share) if a.text else (None,) * 4
         for t, a in zip(true, automatic, strict=True)
     ]
     rank = {"truth": 0, "words": 1, "property": 1, None: 2}
@@ -195,7 +195,7 @@ def make_features(
         strength = z_image[:, k] + z_text[:, k]
         best = [int(i) for i in np.argsort(-strength)[:9]]
         top[number] = best
-        s, (_, sure, named_by) = scores[k], named[k]
+        s, (_, sure, named_by, share) = scores[k], named[k]
         features.append(
             Feature(
                 id=number, name=titles[number], sure=None if sure is None else round(sure, 4), modality=modality[k],
@@ -203,6 +203,7 @@ def make_features(
                 n_pairs=s.n_pairs, energy_ratio=round(s.energy_ratio, 4), cofiring=round(s.cofiring, 3),
                 p_both=round(s.p_both, 4), rate_image=round(s.rate_image, 5), rate_text=round(s.rate_text, 5),
                 image_latent=image_latent, text_latent=text_latent, unit=round(units[k], 6), named_by=named_by,
+                share=None if share is None else round(share, 4),
                 automatic=automatic[k].text, automatic_score=round(automatic[k].score, 4),
                 mds_both=None if np.isnan(s.both) else round(s.both, 4), words=words[k],
                 top_captions=tuple(scoring.captions[i] for i in best[:5]),

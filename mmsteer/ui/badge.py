@@ -31,7 +31,8 @@ def name_told(feature: Feature) -> str | None:
         "words": "AUC of these words in a caption against the feature's activation",
         "property": "AUC of this property of pictures against the feature's firing",
     }[feature.named_by or "truth"]
-    return f"held-out score of the name: {told}"
+    share = "" if feature.share is None else f"; the name accounts for {feature.share:.0%} of its activation"
+    return f"held-out score of the name: {told}{share}"
 
 
 def active(features: Sequence[tuple[Feature, float]]) -> str:

@@ -61,7 +61,7 @@ class _Page:
             return
         result, read = drawn
         told, finding = status(result, self.bank.faithfulness) + read, bool(result.recipe.edits) and self.reading.likely
-        own = [(f, amount) for f, amount in result.features if f.named_by][:ACTIVE]
+        own = [(f, amount) for f, amount in result.features if f.telling][:ACTIVE]
         yield compare(result), told + (coming() if finding else ""), active(own)
         if finding:
             found, _ = attempt(lambda: self.reading.likeness(self.loading.reader(), result))

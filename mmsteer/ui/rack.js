@@ -161,7 +161,7 @@ function chance(seed) {
 
 function surprise() {
   const seed = +(document.querySelector("#mm-seed input")?.value ?? 0), next = chance(seed * 1000 + ++drawn);
-  const kept = state.rows.filter((row) => row.locked), named = props.catalogue.filter((f) => f.named && !kept.some((row) => row.id === f.id));
+  const kept = state.rows.filter((row) => row.locked), named = props.catalogue.filter((f) => f.telling && !kept.some((row) => row.id === f.id));
   const picked = ["cross", "vision", "cross"].map((modality) => {
     const group = named.filter((f) => f.modality === modality);
     return group[Math.floor(next() * group.length)];
@@ -179,7 +179,7 @@ function found() {
   const rank = (f) => (f.name.toLowerCase().startsWith(wanted) ? 0 : f.name.toLowerCase().includes(wanted) ? 1 : 2);
   let shown = fits.sort((a, b) => rank(a) - rank(b) || a.id - b.id);
   if (!wanted && filter === "all") { // a first look: some of each modality in turn
-    const groups = Object.keys(SHAPES).map((modality) => shown.filter((f) => f.modality === modality));
+    const groups = Object.keys(SHAPES).map((modality) => shown.filter((f) => f.telling && f.modality === modality));
     shown = shown.flatMap((_, k) => groups.map((group) => group[k])).filter(Boolean);
   }
   chips.replaceChildren(...shown.slice(0, CHIPS).map((f) => make("button", { type: "button", class: `mm-chip mm-of-${f.modality}`, title: f.told, onclick: () => add(f.id) },

@@ -33,7 +33,7 @@ def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
     return [
         {
             "id": f.id, "name": f.name, "modality": f.modality, "mds": f.mds, "usable": list(f.usable),
-            "named": f.named_by is not None, "words": [word.lower() for word in f.words], "told": score_told(f),
+            "named": f.named_by is not None, "telling": f.telling, "words": [word.lower() for word in f.words], "told": score_told(f),
             "sure": f.sure, "sureTold": name_told(f),
         }
         for f in bank.features
