@@ -197,6 +197,12 @@ class FeatureBank:
             raise SteerError(f"cannot read {path}: {first_line(error)}. {_CURE}") from error
 
     @property
+    def origin(self) -> str:
+        """Which pairs it was made of, in words."""
+        source = self.meta.get("source", "an unnamed source")
+        return f"{source['name']} ({source['kind']})" if isinstance(source, dict) else str(source)
+
+    @property
     def faithfulness(self) -> str:
         """How true the map between the text encoder and the joint space is, in words."""
         told = self.meta["bridge"]
