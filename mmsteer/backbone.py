@@ -55,6 +55,10 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 
 
+DISTILLED_STEPS, DISTILLED_GUIDANCE = 2, 0.0
+"""How distilled checkpoints (Turbo) of any family are drawn."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint suggests."""
@@ -177,8 +181,8 @@ class Backbone:
             pipeline.to(device)
         # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
         distilled = pipeline.scheduler.config.get("timestep_spacing") == "trailing"
-        steps = spec.steps or (2 if distilled else family.steps)
-        guidance = spec.guidance if spec.guidance is not None else 0.0 if distilled else family.guidance
+        usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
+        steps, guidance = spec.steps or usual[0], usual[1] if spec.guidance is None else spec.guidance
         return cls(name, spec, family, pipeline, device, steps, guidance)
 
     @property

@@ -218,6 +218,12 @@ class FeatureBank:
         return effects / effects.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
     @property
+    def origin(self) -> str:
+        """Which pairs it was made of, in words."""
+        source = self.meta.get("source", "an unnamed source")
+        return f"{source['name']} ({source['kind']})" if isinstance(source, dict) else str(source)
+
+    @property
     def faithfulness(self) -> str:
         """How true the map between the text encoder and the joint space is, in words."""
         told = self.meta["bridge"]

@@ -11,7 +11,17 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from mmsteer.backbone import ASSETS, BACKBONES, Spec, family_of, spec_of
+from mmsteer.backbone import (
+    ASSETS,
+    BACKBONES,
+    DISTILLED_GUIDANCE,
+    DISTILLED_STEPS,
+    FAMILIES,
+    Family,
+    Spec,
+    family_of,
+    spec_of,
+)
 from mmsteer.errors import SteerError, first_line
 
 _PACKAGES = (
@@ -37,10 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print three tables."""
+    """Print four tables: the machine, what families of backbones there are, which of them, which banks."""
     from mmsteer.studies.report import table
 
     print(table(_machine()), end="\n\n")
+    print(table([_family(family) for family in FAMILIES.values()]), end="\n\n")
     known = [(name, spec_of(name)) for name in dict.fromkeys((*BACKBONES, *args.backbones))]
     print(table([_backbone(name, spec) for name, spec in known]), end="\n\n")
     print(table([_bank(folder) for folder in sorted((ASSETS / "banks").iterdir())]))
@@ -121,6 +132,15 @@ def _folder(spec: Spec) -> Path | None:
 
     index = try_to_load_from_cache(spec.source, "model_index.json", revision=spec.revision)
     return Path(index).parent if isinstance(index, str) else None
+
+
+def _family(family: Family) -> dict[str, str]:
+    """How backbones of a family are drawn unless the checkpoint or a person says otherwise."""
+    return {
+        "family": family.title, "class": family.pipeline, "edits change": family.reads, "its CLIP": family.clip,
+        "steps": f"{family.steps}, distilled ones {DISTILLED_STEPS}",
+        "guidance": f"{family.guidance:g}, distilled ones {DISTILLED_GUIDANCE:g}", "sampler": "the checkpoint's own",
+    }  # fmt: skip
 
 
 class Needed(NamedTuple):

@@ -266,6 +266,14 @@ def test_half_precision_stays_within_its_tolerance(folders, steerers):
     assert np.array_equal(np.asarray(twice), ours)
 
 
+def test_weights_that_could_hold_code_are_not_read(folders, tmp_path):
+    folder = shutil.copytree(folders["sd2"], tmp_path / "pickled")
+    (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(SteerError, match="cannot load the backbone in .*pickled"):
+        Backbone.load(str(folder))
+
+
 def test_a_device_that_is_not_there_is_refused(folders):
     with pytest.raises(SteerError, match="there is no device 'cuda' here: choose one of cpu"):
         Backbone.load(str(folders["sd1"]), "cuda")
@@ -330,6 +338,9 @@ def test_the_doctor_names_what_is_here_and_what_is_missing(folders, capsys):
     assert "not usable, see above" in lines["nowhere/at/all"]
     assert "nowhere/at/all: there is no backbone" in told
     assert "exact map to the joint space" in told
+    for family in FAMILIES.values():
+        assert family.clip in told
+        assert family.reads in told
 
 
 @pytest.mark.parametrize("name", ALL)

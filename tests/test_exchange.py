@@ -437,7 +437,8 @@ def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
 def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
     bank = FeatureBank.load(tiny_bank)
     bank.meta.update(
-        clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100, source="photos",
+        clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100,
+        source={"kind": "folder", "name": "photos", "items": 1000, "digest": "0"},
         objective="levels", sides={side: {"fvu": 0.12, "l0": 7.5, "dead": 0.25} for side in ("image", "text")},
         bridge={"kind": "fitted", "r2": 0.875},
     )  # fmt: skip
@@ -447,7 +448,7 @@ def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
     assert json.loads(told["license"]) == "cc-by-4.0"
     assert json.loads(told["base_model"]) == "openai/clip-vit-large-patch14"
     for line in (
-        "| Pairs | 900 of photos, 100 held out |",
+        "| Pairs | 900 of photos (folder), 100 held out |",
         "| Backbone | tiny, whose map to the joint space is fitted (held-out R² 0.875) |",
         "| image embeddings | 24 | 0.12 | 7.5 | 0.25 |",
         "| vision | 3 | 3 | 1.00 | 3.00 | 0.50 |",  # warm light, white frame, vignette: 1, 1, 0.99

@@ -343,7 +343,7 @@ def export_bank(bank: FeatureBank, out: Path) -> list[Path]:
     for side, dictionary in bank.dictionaries.items():
         # as CLIPModel calls its outputs; unit length
         names = {"image": "image_embeds", "text": "text_embeds", "shared": "image_embeds and text_embeds"}
-        about = {"model_name": model, "hook_name": names[side], "dataset_path": bank.meta.get("source", "unknown")}
+        about = {"model_name": model, "hook_name": names[side], "dataset_path": bank.origin}
         dictionary.save(partial / side, about)
     partial.replace(out)
     return [out / side for side in bank.dictionaries]

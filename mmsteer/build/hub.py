@@ -192,7 +192,7 @@ def card(bank: FeatureBank, repo: str, licence: str) -> str:
     made = {
         "CLIP": " ".join(str(model[key]) for key in ("id", "revision") if model.get(key)),
         "Backbone": _backbone(meta),
-        "Pairs": f"{meta.get('pairs', 'unknown')} of {meta.get('source', 'an unnamed source')}, "
+        "Pairs": f"{meta.get('pairs', 'unknown')} of {bank.origin}, "
         f"{meta.get('held_out', 'unknown')} held out",
         "Objective": meta.get("objective", "unknown"),
     }  # fmt: skip
