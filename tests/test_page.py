@@ -198,6 +198,13 @@ def test_a_modality_is_silenced_at_one_click(page: Page):
     expect(page.get_by_label("cross features on")).to_have_attribute("aria-pressed", "false")
 
 
+def test_words_are_offered_one_by_one_where_no_space_stands_between_them(page: Page):
+    page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("夜の猫 at night, mid-day")
+    page.get_by_label("night: words and part of the run").click()
+    words = page.get_by_role("group", name="words that night applies to").get_by_role("button")
+    assert words.all_text_contents() == ["夜", "の", "猫", "at", "night", "mid-day"]
+
+
 def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
     page.get_by_label("night: words and part of the run").click()
     after = source(page, "after")

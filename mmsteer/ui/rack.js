@@ -3,6 +3,9 @@
 const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
 const SHAPES = props.shapes, MOST = props.most, CHIPS = props.chips;
 const STEP = 0.05, make = window.mmMake;
+// scripts that put no spaces between words: there the browser's dictionaries say where one ends
+const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const SEGMENTS = new Intl.Segmenter(undefined, { granularity: "word" });
 const MODES = {
   slide: "adds; left of zero takes out what the prompt has",
   add: "adds; left of zero pushes the other way",
@@ -39,7 +42,8 @@ function changed(now = true, row = null) {
 function promptWords() {
   const text = document.querySelector("#mm-prompt textarea, #mm-prompt input")?.value ?? "";
   const words = text.toLowerCase().split(/\s+/).map((word) => word.replace(/^[.,;:!?"'()-]+|[.,;:!?"'()-]+$/g, ""));
-  return [...new Set(words.filter(Boolean))];
+  const apart = (word) => (UNSPACED.test(word) ? [...SEGMENTS.segment(word)].filter((part) => part.isWordLike).map((part) => part.segment) : [word]);
+  return [...new Set(words.flatMap(apart).filter(Boolean))];
 }
 
 function slider(row, feature) {

@@ -1,18 +1,7 @@
 // The tour: on the page, a line that tells what a preset shows; in talk mode, one pair at a time on the whole screen.
 // A pair is asked for as `{step}`, comes back as `{step, before, after}` (or `{step, wrong}`), and stays in `kept`.
-const STEPS = props.steps, kept = new Map(), line = element.querySelector(".mm-tour");
+const make = window.mmMake, STEPS = props.steps, kept = new Map(), line = element.querySelector(".mm-tour");
 let stage = null, at = 0, asked = null, cut = 50, from = null;
-
-// DOM without markup: whatever a name says, it stays text
-function make(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else made.setAttribute(key, value);
-  }
-  made.append(...children);
-  return made;
-}
 
 const count = (step) => `${step + 1} of ${STEPS.length}`;
 
