@@ -3,6 +3,7 @@
 import base64
 import io
 import shutil
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -292,7 +293,9 @@ def give(page: Page, tmp_path: Path, name: str, data: bytes) -> None:
 def test_the_first_look_is_an_example_with_the_prompt_of_the_tab_steer(page: Page, steerer: Steerer):
     prompt = page.locator("#mm-into-prompt textarea, #mm-into-prompt input").first.input_value()
     assert prompt == steerer_prompt(page)
-    assert (shown(page).get_attribute("alt") or "").startswith("After: please draw a lovely big penguin in the snow")
+    assert (shown(page).get_attribute("alt") or "").startswith(
+        "After: please draw a lovely penguin in the middle in the snow"
+    )
     assert tile(page, "before").get_attribute("alt") == f"Before: {prompt}, seed {recipe_of(page).seed}"
     assert source(page, "before") != source(page, "after")
     own = {f.id for f, _ in PictureReader(steerer).features_of(example(page, steerer))}
@@ -344,6 +347,35 @@ def test_arrow_keys_draw_once_when_they_rest(page: Page, steerer: Steerer, monke
     changed(page, after)
     assert len(drawn) == 1
     assert slider(page, "vision").input_value() == "0.75"
+
+
+def test_a_move_made_while_a_picture_is_drawn_is_not_lost(
+    page: Page, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
+    free, drawing, draw = threading.Event(), threading.Event(), steerer._draw
+
+    def held(*given):
+        drawing.set()
+        assert free.wait(WAIT / 1000)
+        return draw(*given)
+
+    monkeypatch.setattr(steerer, "_draw", held)
+    page.get_by_role("button", name="only its cross-modal").click()
+    assert drawing.wait(WAIT / 1000)
+    slider(page, "cross").focus()
+    page.keyboard.press("End")
+    expect(slider(page, "cross")).to_have_value("1.5")
+    page.wait_for_function("document.querySelector('#mm-parts') && performance.now()")  # the page goes on meanwhile
+    free.set()
+    feature = chips(page, "cross").first
+    name = (feature.text_content() or "").split(" ", 1)[1].rsplit(" ", 1)[0]
+    strength = round(min(1.5 * float(feature.get_attribute("data-mm-strength") or 0), 2.0), 1)
+    page.wait_for_function(
+        "told => document.querySelectorAll('#mm-pair img')[1].alt.includes(told)",
+        arg=f"{name}:{strength:g}"[:-1],
+        timeout=WAIT,
+    )
+    expect(slider(page, "cross")).to_have_value("1.5")
 
 
 def test_one_part_alone_at_a_click_and_none_is_before(page: Page, steerer: Steerer):
@@ -405,7 +437,7 @@ def test_a_caption_gives_the_language_part(page: Page, tmp_path: Path):
 def test_bad_files_get_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Path):
     kept, after = shown(page).get_attribute("src"), source(page, "after")
     for name, data, told in (
-        ("broken.png", encoded(picture(6, (400, 400)))[:300], "cannot be read to its end"),
+        *[("broken.png", encoded(picture(6, (400, 400)))[:300], "cannot be read to its end")] * 2,
         ("empty.png", b"", "damaged"),
         ("really-a-gif.png", encoded(picture(6), "GIF"), "damaged, or no PNG"),
         ("bomb.png", bomb(), "more than 16 megapixels"),
@@ -413,6 +445,7 @@ def test_bad_files_get_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Pat
         ("words.txt", b"a cat", "words.txt is no PNG, JPEG or WebP picture"),
         ("<img src=x onerror=window.pwned=1>.png", b"x", "damaged"),
     ):
+        page.evaluate("document.querySelector('#mm-source .mm-problem').textContent = ''")
         give(page, tmp_path, name, data)
         expect(page.locator("#mm-source .mm-problem:visible")).to_contain_text(told)
         assert (shown(page).get_attribute("src"), source(page, "after")) == (kept, after)

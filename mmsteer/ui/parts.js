@@ -1,8 +1,9 @@
-// A picture's parts, one card a modality: a strength, and the features it is made of. Its value is {strengths: {modality: number},
-// parts: {modality: [{id, name, named, activation, told}]}}; the server checks every bit.
+// A picture's parts, one card a modality: a strength, and the features it is made of, [{id, name, named, activation, told}].
+// The server says which: `found` by modality, of the picture, and `said`, of its caption. The value is the browser's alone, so that
+// no answer undoes a later move: {strengths: {modality: number}, parts: what was found}; the server checks every bit.
 const make = window.mmMake, SHAPES = props.shapes, MOST = props.most, TITLES = props.titles, EMPTY = props.empty;
 let state = structuredClone(props.value), resting;
-const said = make("p", { class: "mm-note", role: "status", hidden: true }), cards = new Map();
+const note = make("p", { class: "mm-note", role: "status", hidden: true }), cards = new Map();
 
 // at once when a slider is let go, and after a short rest of arrow keys
 function changed(now) {
@@ -22,7 +23,7 @@ function chip(modality, feature) {
   const strength = feature.activation.toFixed(2);
   return make("button", {
     type: "button", class: `mm-chip mm-of-${modality}`, "data-mm-add": feature.id, "data-mm-strength": strength, title: `${feature.told}; click to put it into the rack`,
-    onclick: () => { said.textContent = `${feature.name} is in the rack of the tab Steer, at ${strength}.`; said.hidden = false; },
+    onclick: () => { note.textContent = `${feature.name} is in the rack of the tab Steer, at ${strength}.`; note.hidden = false; },
   }, make("span", { "aria-hidden": "true" }, SHAPES[modality]), ` ${feature.name} `, make("small", {}, feature.activation.toFixed(1)));
 }
 
@@ -42,7 +43,7 @@ function card(modality) {
     range.value = state.strengths[modality];
     out.textContent = (+range.value).toFixed(2);
     title.setAttribute("aria-pressed", String(Object.entries(state.strengths).every(([other, strength]) => (strength > 0) === (other === modality))));
-    const features = state.parts[modality] ?? [], named = features.filter((feature) => feature.named), rest = features.length - named.length;
+    const features = (modality === "language" ? props.said : state.parts[modality]) ?? [], named = features.filter((feature) => feature.named), rest = features.length - named.length;
     chips.replaceChildren(...named.map((feature) => chip(modality, feature)));
     if (rest) chips.append(make("span", { class: "mm-lead-in" }, `${named.length ? "and " : ""}${rest} without a name`));
     if (!features.length) chips.append(make("p", { class: "mm-empty" }, EMPTY[modality]));
@@ -55,6 +56,15 @@ function render() {
 }
 
 const lead = make("p", { class: "mm-lead-in" }, "Its strongest features, in units. A slider adds a whole part to the prompt; a click puts one feature into the rack.");
-element.querySelector(".mm-parts").replaceChildren(lead, ...Object.keys(TITLES).map(card), said);
-watch("value", () => { state = structuredClone(props.value); said.hidden = true; render(); });
-render();
+element.querySelector(".mm-parts").replaceChildren(lead, ...Object.keys(TITLES).map(card), note);
+function take() {
+  state.parts = structuredClone(props.found);
+  note.hidden = true;
+  render();
+  changed(true);
+}
+
+watch("found", take);
+watch("said", render);
+if (props.found.vision) take();
+else render();

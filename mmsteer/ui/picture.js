@@ -1,5 +1,5 @@
 // The picture whose features are looked at, and where it comes from: a file, dropped or chosen, or what the Steer tab shows.
-// Its value is {picture, told} or {wrong} from the server; what is asked of the server is {ask, query, file}, told by `upload`.
+// Its value is what is asked of the server, {ask, query, file}, told by `upload`; `shown` is the answer, {picture, told} or {wrong}.
 const make = window.mmMake, LARGEST = props.largest, TYPES = props.types;
 const image = make("img", { alt: "" }), tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "the picture");
 const notice = make("div", { class: "mm-problem", role: "alert", hidden: true });
@@ -43,12 +43,12 @@ source.addEventListener("dragleave", () => source.classList.remove("mm-dropping"
 source.addEventListener("drop", (event) => { event.preventDefault(); source.classList.remove("mm-dropping"); give(event.dataTransfer.files[0]); });
 
 function render() {
-  const { picture, told, wrong } = props.value ?? {};
+  const { picture, told, wrong } = props.shown;
   if (wrong) fail(wrong);
   if (!picture) return;
   image.src = picture;
   image.alt = told;
   image.parentElement.classList.remove("mm-waiting");
 }
-watch("value", render);
+watch("shown", render);
 render();

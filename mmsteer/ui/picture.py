@@ -5,6 +5,7 @@ picture and where it comes from) and `parts.js` (the sliders and features).
 """
 
 import base64
+import time
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio_client.utils import is_file_obj_with_meta
 
-from mmsteer.bank import MODALITIES, FeatureBank
+from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.decode import FORMATS, decode
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
@@ -40,7 +41,7 @@ EMPTY = {
     "cross": "No cross-modal feature fires for this picture.",
     "language": "A picture has none by itself: they come from the words of its caption.",
 }
-_EXAMPLE = "please draw a lovely big penguin in the snow in the middle", (Edit("warm light"), Edit("white frame")), 7
+_EXAMPLE = "please draw a lovely penguin in the middle in the snow", (Edit("warm light"), Edit("white frame")), 12
 _FIRST = {"strengths": {"vision": 1.0, "cross": 0.0, "language": 0.0}, "parts": {}}
 _LARGEST_SHOWN = 512  # pixels a side
 
@@ -51,49 +52,51 @@ class _Tab:
     def __init__(self, bank: FeatureBank, loading: Loading) -> None:
         self.bank, self.loading, self.reading = bank, loading, Reading()
 
-    def look(self, asked: Any, value: Any) -> list[Any]:
-        """The picture that is asked for, its parts and caption; on bad input a sentence that says why, and all else stays."""
+    def look(self, asked: Any) -> list[Any]:
+        """The picture that is asked for, its vision and cross-modal features, and its caption; on bad input a sentence that
+        says why, and all else stays. The sliders, who hear of new features, ask for what they draw."""
 
         def looked() -> list[Any]:
             picture, caption, alt = self._picture(asked)
-            parts = self._parts(strongest(self.loading.reader().features_of(picture)))
+            found = strongest(self.loading.reader().features_of(picture))
             shown = {"picture": _small(picture), "told": alt}
-            return [shown, {"strengths": _strengths(value), "parts": parts}, caption]
+            return [gr.HTML(shown=shown), gr.HTML(found={m: _offers(found[m]) for m in ("vision", "cross")}), caption]
 
-        shown, wrong = told(looked)
-        return shown or [{"wrong": wrong}, gr.skip(), gr.skip()]
+        done, wrong = told(looked)
+        # the time makes the same sentence news to a browser that has just shown it
+        return done or [gr.HTML(shown={"wrong": wrong, "at": time.time()}), gr.skip(), gr.skip()]
 
     def first(self, value: Any, prompt: str, seed: float | None) -> list[Any]:
         """The first look: the example, with the prompt and seed of the tab Steer. Later ones find all as it was left."""
-        if value != _FIRST:
-            return [gr.skip()] * 7
-        shown, parts, caption = self.look({"ask": "example"}, value)
-        if "wrong" in shown:
-            return [shown, *[gr.skip()] * 6]
-        return [shown, *self.draw(parts, caption, prompt, seed), caption, prompt, seed]
+        return [*self.look({"ask": "example"}), prompt, seed] if value == _FIRST else [gr.skip()] * 5
 
     def draw(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
-        """The parts with the caption's language features, before and after, and what there is to say about them."""
+        """The language features of the caption, before and after, and what there is to say about them."""
 
         def drawn() -> list[Any]:
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one")
-            steerer = self.loading.wait()
-            said = steerer.features_of(caption) if caption.strip() else []
-            parts = {**_checked(self.bank, value), "language": strongest(said)["language"]}
+            steerer, parts = self.loading.wait(), self._parts(value, caption)
             result = steerer.steer(prompt, edits(self.bank, parts, _strengths(value)), int(seed))
             about = status(result, self.bank.faithfulness) + self.reading.told(steerer, result)
-            return [{"strengths": _strengths(value), "parts": self._parts(parts)}, _pair(result), about]
+            return [gr.HTML(said=_offers(parts["language"])), _pair(result), about]
 
-        shown, wrong = attempt(drawn)
-        return shown or [gr.skip(), gr.skip(), wrong]
+        done, wrong = attempt(drawn)
+        return done or [gr.skip(), gr.skip(), wrong]
 
-    def open(self, value: Any, prompt: str, seed: float | None) -> list[Any]:
+    def open(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
         """The parts as rows of the rack, with prompt and seed, in the tab Steer."""
-        found, wrong = attempt(lambda: rows(self.bank, edits(self.bank, _checked(self.bank, value), _strengths(value))))
+        found, wrong = attempt(
+            lambda: rows(self.bank, edits(self.bank, self._parts(value, caption), _strengths(value)))
+        )
         if found is None:
             return [*[gr.skip()] * 6, wrong]
         return [gr.Tabs(selected="steer"), prompt, seed, found, None, "", gr.skip()]
+
+    def _parts(self, value: Any, caption: str) -> Parts:
+        """The parts that a browser sends back, with what the caption says; SteerError for those that no picture has."""
+        said = self.loading.wait().features_of(caption) if caption.strip() else []
+        return _checked(self.bank, value) | {"language": strongest(said)["language"]}
 
     def _picture(self, asked: Any) -> "tuple[Image.Image, str, str]":
         """The picture, its caption where there is one, and what it is."""
@@ -113,22 +116,6 @@ class _Tab:
                 raise SteerError("the picture asked for cannot be read: load the page again")
         return steerer.picture(recipe), recipe.prompt, alternative(which, recipe)
 
-    def _parts(self, parts: Parts) -> dict[str, list[dict[str, Any]]]:
-        """Parts as the browser shows them."""
-        return {
-            modality: [
-                {
-                    "id": f.id,
-                    "name": f.name,
-                    "named": f.named_by is not None,
-                    "activation": round(activation, 3),
-                    "told": score_told(f),
-                }
-                for f, activation in found
-            ]
-            for modality, found in parts.items()
-        }
-
 
 def from_picture(
     bank: FeatureBank, loading: Loading, tab: gr.Tab, prompt: gr.Textbox, seed: gr.Number, steer: Sequence[Any]
@@ -141,40 +128,25 @@ def from_picture(
             source = gr.HTML(
                 html_template='<div class="mm-source"></div>', apply_default_css=False, elem_id="mm-source",
                 js_on_load=(HERE / "picture.js").read_text(encoding="utf-8"), largest=LARGEST_FILE,
-                types=[f"image/{kind.lower()}" for kind in FORMATS],
+                types=[f"image/{kind.lower()}" for kind in FORMATS], shown={},
             )  # fmt: skip
             caption = gr.Textbox(
-                label="Its caption",
-                placeholder="what somebody would say of it",
-                lines=1,
-                max_lines=2,
-                elem_id="mm-caption",
+                label="Its caption", placeholder="what somebody would say of it", max_lines=3, elem_id="mm-caption"
             )
         with gr.Column(scale=7, min_width=300):
             parts = gr.HTML(
                 _FIRST, html_template='<div class="mm-parts"></div>', apply_default_css=False, elem_id="mm-parts",
                 js_on_load=(HERE / "parts.js").read_text(encoding="utf-8"), shapes=SHAPES, most=STRONGEST, titles=TITLES,
-                empty=EMPTY,
+                empty=EMPTY, found={}, said=[],
             )  # fmt: skip
         with gr.Column(scale=9, min_width=320, elem_id="mm-into"):
             with gr.Row():
                 into = gr.Textbox(
-                    label="Prompt it is added to",
-                    lines=1,
-                    max_lines=2,
-                    elem_id="mm-into-prompt",
-                    scale=5,
-                    min_width=160,
+                    label="Prompt it is added to", max_lines=2, elem_id="mm-into-prompt", scale=5, min_width=160
                 )
                 noise = gr.Number(
-                    label="Seed",
-                    precision=0,
-                    minimum=0,
-                    maximum=LARGEST_SEED,
-                    elem_id="mm-into-seed",
-                    scale=2,
-                    min_width=90,
-                )
+                    label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="mm-into-seed", scale=2, min_width=90
+                )  # fmt: skip
             pair = gr.HTML(_WAITING, elem_id="mm-pair")
             about = gr.HTML('<div class="mm-status"></div>', elem_id="mm-pair-told")
             opens = gr.Button("Open in the rack", size="sm", elem_id="mm-into-rack")
@@ -183,19 +155,22 @@ def from_picture(
         "concurrency_id": "draw", "concurrency_limit": 1, "trigger_mode": "always_last", "show_progress": "hidden",
         "api_visibility": "private",
     }  # fmt: skip
-    drawing: dict[str, Any] = {
-        "fn": own.draw,
-        "inputs": [parts, caption, into, noise],
-        "outputs": [parts, pair, about],
-        **shared,
-    }
-    tab.select(own.first, [parts, prompt, seed], [source, parts, pair, about, caption, into, noise], **shared)
-    source.upload(own.look, [source, parts], [source, parts, caption], **shared).then(**drawing)
-    parts.release(**drawing)
-    gr.on([into.submit, noise.submit, caption.submit], **drawing)
+    asked: dict[str, Any] = {"fn": own.draw, "inputs": [parts, caption, into, noise], "outputs": [parts, pair, about]}
+    tab.select(own.first, [parts, prompt, seed], [source, parts, caption, into, noise], **shared)
+    source.upload(own.look, source, [source, parts, caption], **shared)
+    parts.release(**asked, **shared)
+    gr.on([into.submit, noise.submit, caption.submit], **asked, **shared)
     return opens.click(
-        own.open, [parts, into, noise], [*steer, about], show_progress="hidden", api_visibility="private"
+        own.open, [parts, caption, into, noise], [*steer, about], show_progress="hidden", api_visibility="private"
     )
+
+
+def _offers(features: Sequence[tuple[Feature, float]]) -> list[dict[str, Any]]:
+    """Features as the browser shows them, and sends them back."""
+    return [
+        {"id": f.id, "name": f.name, "named": f.named_by is not None, "activation": round(activation, 3), "told": score_told(f)}
+        for f, activation in features
+    ]  # fmt: skip
 
 
 def _strengths(value: Any) -> dict[Any, float]:
@@ -210,11 +185,11 @@ def _strengths(value: Any) -> dict[Any, float]:
 
 
 def _checked(bank: FeatureBank, value: Any) -> Parts:
-    """The parts that a browser sends back; SteerError for those that no picture has."""
+    """The vision and cross-modal parts that a browser sends back; SteerError for those that no picture has."""
     try:
         parts: Parts = {
             modality: [(bank.get(int(row["id"])), float(row["activation"])) for row in value["parts"].get(modality, [])]
-            for modality in MODALITIES
+            for modality in ("vision", "cross")
         }
         for modality, found in parts.items():
             if len(found) > MOST[modality] or not all(f.modality == modality and 0 <= a < 1e6 for f, a in found):
