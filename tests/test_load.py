@@ -180,7 +180,13 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
 
 def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
     drawn: list[float] = []
-    held, draw = threading.Event(), steerer._draw
+    held, begun, draw = threading.Event(), threading.Event(), steerer._draw
+
+    def waiting(*a):
+        begun.set()
+        held.wait(30)
+        return draw(*a)
+
 
     def slow(plan, recipe):  # type: ignore[no-untyped-def]
         if recipe.edits:
@@ -206,7 +212,13 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
 
 
 def test_who_waits_is_told_their_place(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
-    held, draw = threading.Event(), steerer._draw
+    held, begun, draw = threading.Event(), threading.Event(), steerer._draw
+
+    def waiting(*a):
+        begun.set()
+        held.wait(30)
+        return draw(*a)
+
     with browser() as chromium, ThreadPoolExecutor(2) as pool:
         if chromium is None:
             pytest.skip("no Chromium is installed and none can be installed by this user")
@@ -214,9 +226,10 @@ def test_who_waits_is_told_their_place(address: str, steerer: Steerer, monkeypat
         page.goto(address)
         expect(page.locator(".mm-after")).to_be_visible()
         box = page.locator(".mm-compare").bounding_box()
-        monkeypatch.setattr(steerer, "_draw", lambda *a: held.wait(30) and draw(*a))
+        monkeypatch.setattr(steerer, "_draw", waiting)
         try:
             others = [pool.submit(Visitor(address).draw, "a fox", 900 + k, rack({})) for k in range(2)]
+            assert begun.wait(30)
             page.locator("#mm-dice").click()
             expect(page.locator("#mm-pictures .progress-text")).to_contain_text(re.compile(r"queue: \d/\d"))
             assert page.locator(".mm-compare").bounding_box() == box  # nothing jumps

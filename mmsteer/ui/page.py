@@ -159,6 +159,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
         }  # fmt: skip
         drawing: dict[str, Any] = {
             "fn": page.draw,
+            "api_name": "pair",
             "inputs": [prompt, seed, shelf, sampler],
             "outputs": [pictures, told, own],
             **shared,
