@@ -477,7 +477,7 @@ def test_a_sweep_is_scrubbed_without_the_server_and_put_into_the_rack(page: Page
     assert requests == []
     page.locator(".mm-cell").nth(7).click()
     expect(page.get_by_label("strength of night, as a number")).to_have_value("1.5")
-    drawn(page, "edit=1%3A1.5")
+    drawn(page, "edit=night%3A1.5")
     assert page.locator("#mm-pictures .mm-after").get_attribute("src") == sources[7]
     expect(page.locator(".mm-cell img")).to_have_count(9)  # and the sweep stands
 
@@ -501,7 +501,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     page.keyboard.press("Enter")
     expect(page.locator(".mm-sweep-told")).to_contain_text("The rack has changed: stopped at 2 of 9.")
     gate.set()
-    drawn(page, "edit=1%3A0.35")
+    drawn(page, "edit=night%3A0.35")
     expect(page.locator(".mm-cell img")).to_have_count(3)  # what was begun has come, and nothing more was asked for
     assert begun[-2:] == [[2.0], [0.35]]
     page.get_by_role("button", name="Go on").click()
