@@ -4,6 +4,8 @@ Nothing is trained: the tests check what steering does to tensors and pictures, 
 """
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -20,6 +22,9 @@ from mmsteer.fit import probe
 from mmsteer.joint import JointSpace
 from mmsteer.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steer import Steerer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 torch.set_num_threads(1)
 WIDTH, LENGTH, LATENTS = 16, 16, 24
@@ -126,3 +131,45 @@ def tiny_bank(tiny_folder: Path) -> Path:
 def tiny(tiny_folder: Path, tiny_bank: Path) -> Steerer:
     """A Steerer on the tiny backbone, loaded the way users load their own."""
     return Steerer.load(str(tiny_folder), tiny_bank)
+
+
+@pytest.fixture(scope="module")
+def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
+    """What the page under test steers with: each word is one token, three steps a picture."""
+    from served import whole_words
+
+    return whole_words(tiny_folder, tiny_bank)
+
+
+@pytest.fixture(scope="module")
+def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
+    """The page, served."""
+    from served import served
+
+    with served(steerer, tiny_bank) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Browser]":
+    """A real browser."""
+    from browser import browser
+
+    with browser() as found:
+        if found is None:
+            pytest.skip("no Chromium is installed and none can be installed by this user")
+        yield found
+
+
+@pytest.fixture
+def page(chromium: "Browser", address: str) -> "Iterator[Page]":
+    """The page as a visitor finds it, its first pair drawn; no script of it may fail, and it asks nobody but its server."""
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    wrong: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else wrong.append(r.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(address)
+    page.locator("#mm-pictures .mm-after").wait_for()
+    yield page
+    page.close()
+    assert wrong == []

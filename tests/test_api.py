@@ -19,18 +19,13 @@ from gradio_client import Client, handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
-from served import served, whole_words
+from served import served
 
 from mmsteer import Edit, Recipe, Sampler, Steerer
 from mmsteer.picture import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture"}
-
-
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    return whole_words(tiny_folder, tiny_bank)
 
 
 @pytest.fixture(scope="module")

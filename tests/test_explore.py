@@ -2,16 +2,15 @@
 
 import re
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from browser import browser
 from PIL import Image
 from playwright.sync_api import Page, expect
+from served import free_port
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
 from mmsteer.atlas import MOST, nearest, places
@@ -213,9 +212,7 @@ def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
 
 
 def serve(bank: FeatureBank, load) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     demo = build_demo(bank, load)
     demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
     yield f"http://127.0.0.1:{port}"
@@ -225,14 +222,6 @@ def serve(bank: FeatureBank, load) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, bank: FeatureBank) -> Iterator[str]:
     yield from serve(bank, lambda: steerer)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        yield found
 
 
 def opened(chromium, address: str) -> Page:

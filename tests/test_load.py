@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,6 @@ from browser import browser
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
-from served import served, whole_words
 
 from mmsteer import Edit, Recipe, Steerer
 from mmsteer.kept import Kept
@@ -27,17 +25,6 @@ WORDS = ("cat", "penguin", "fox", "frog", "whale")
 EVIL = '"><script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
 ROW = {"id": 1, "mode": "slide", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    return whole_words(tiny_folder, tiny_bank)
-
-
-@pytest.fixture(scope="module")
-def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank) as found:
-        yield found
 
 
 def rack(*rows: dict) -> dict:
@@ -186,7 +173,6 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
         begun.set()
         held.wait(30)
         return draw(*a)
-
 
     def slow(plan, recipe):  # type: ignore[no-untyped-def]
         if recipe.edits:

@@ -3,12 +3,9 @@
 import json
 import re
 import shutil
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import browser
 from playwright.sync_api import Page, expect
 
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
@@ -20,47 +17,6 @@ from mmsteer.ui.rack import edits_of
 FIRST = PRESETS[0]
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
-
-
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    from mmsteer.backbone import BACKBONES, Spec
-
-    BACKBONES["whole"] = Spec(tiny_folder, steps=3, whole_words=True)
-    loaded = Steerer.load("whole", tiny_bank)
-    del BACKBONES["whole"]
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    demo = build_demo(FeatureBank.load(tiny_bank), lambda: steerer)
-    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
-    yield f"http://127.0.0.1:{port}"
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        yield found
-
-
-@pytest.fixture
-def page(chromium, address: str) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    outside: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url))
-    page.goto(address)
-    expect(page.locator(".mm-after")).to_be_visible()
-    yield page
-    page.close()
-    assert outside == []  # the page asks nobody but its own server
 
 
 def source(page: Page, which: str) -> str:

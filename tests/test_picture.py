@@ -5,17 +5,14 @@ import io
 import shutil
 import threading
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from browser import browser
 from PIL import Image
 from playwright.sync_api import Page, expect
-from served import served, whole_words
 
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.bank import MODALITIES
@@ -224,37 +221,11 @@ def test_of_the_embedded_world_each_part_brings_what_it_should():
 # ---- the tab ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    return whole_words(tiny_folder, tiny_bank)
-
-
-@pytest.fixture(scope="module")
-def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        yield found
-
-
 @pytest.fixture
-def page(chromium, address: str) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    outside: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url))
-    page.goto(address)
-    expect(page.locator("#mm-pictures .mm-after")).to_be_visible()
+def page(page: Page) -> Page:
     page.get_by_role("tab", name="From a picture").click()
     expect(tile(page, "after")).to_be_visible()
-    yield page
-    page.close()
-    assert outside == []
+    return page
 
 
 def tile(page: Page, which: str):

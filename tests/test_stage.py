@@ -2,16 +2,14 @@
 
 import base64
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from browser import browser
 from PIL import Image
 from playwright.sync_api import Page, expect
-from served import served, whole_words
+from served import served
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
@@ -21,34 +19,6 @@ WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 TOUR = [preset for preset in PRESETS if preset.title != "Another animal"]  # the bank made by hand has no panda
-
-
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    return whole_words(tiny_folder, tiny_bank)
-
-
-@pytest.fixture(scope="module")
-def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        yield found
-
-
-@pytest.fixture
-def page(chromium, address: str) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    page.goto(address)
-    expect(page.locator(".mm-after")).to_be_visible()
-    yield page
-    page.close()
 
 
 def stage(page: Page):

@@ -2,9 +2,7 @@
 
 import base64
 import re
-import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +10,6 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from browser import browser
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -24,7 +21,6 @@ from mmsteer.likeness import likeness
 from mmsteer.picture import PictureReader
 from mmsteer.sweep import STEP, against, over, save_gif, save_sheet, seeds, strengths
 from mmsteer.ui.loading import Loading
-from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.rack import edits_of, rows
 from mmsteer.ui.reading import Reading, similarities
@@ -386,47 +382,6 @@ def test_a_hostile_third_picture_gets_a_sentence(tiny: Steerer, asked):
 
 
 # -- the page
-
-
-@pytest.fixture(scope="module")
-def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
-    from mmsteer.backbone import BACKBONES, Spec
-
-    BACKBONES["whole"] = Spec(tiny_folder, steps=3, whole_words=True)
-    loaded = Steerer.load("whole", tiny_bank)
-    del BACKBONES["whole"]
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    demo = build_demo(FeatureBank.load(tiny_bank), lambda: steerer)
-    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
-    yield f"http://127.0.0.1:{port}"
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        yield found
-
-
-@pytest.fixture
-def page(chromium, address: str) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(address)
-    expect(page.locator("#mm-pictures .mm-after")).to_be_visible()
-    yield page
-    page.close()
-    assert wrong == []
 
 
 def swept(page: Page, kind: str, count: int) -> None:
