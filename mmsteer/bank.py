@@ -75,7 +75,7 @@ class Feature:
     mds_both: float | None = None
     """MDS over the pairs where both sides fire; None if there are none."""
     usable: tuple[float, float] = (-2.0, 2.0)
-    """Strengths between which pictures hold together, in units."""
+    """Strengths at which a typical prompt leaves the usual range (gauge 1), in units: past them pictures get odd."""
     words: tuple[str, ...] = ()
     """Words of captions that go with its firing, strongest first."""
     top_captions: tuple[str, ...] = ()

@@ -31,13 +31,15 @@ def take(chromium: Browser, address: str, folder: Path) -> None:
     """Write `TAB-WIDTHxHEIGHT-SCHEME.png` for every tab, size and scheme."""
     for width, height in SIZES:
         for scheme in ("light", "dark"):
-            page = chromium.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+            # wide at first: on a phone some tabs are in a menu
+            page = chromium.new_page(viewport={"width": 1440, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
             end = f"{width}x{height}-{scheme}.png"
             page.goto(address)
             page.locator(".mm-after").first.wait_for(timeout=WAIT)
             for tab in page.get_by_role("tab").all():
                 name = re.sub(r"\W+", "-", (tab.text_content() or "").strip().lower()).strip("-")
-                page.set_viewport_size({"width": 1440, "height": height})  # on a phone some tabs are in a menu
+                page.set_viewport_size({"width": 1440, "height": height})
+                tab.wait_for()
                 tab.click()
                 page.set_viewport_size({"width": width, "height": height})
                 settle(page)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsteer.bank import SCHEMA, FeatureBank
-from mmsteer.build.bridge import effects
+from mmsteer.build.bridge import calibrate, effects
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
 from mmsteer.build.train import Descent, Level, TrainConfig, fvu, train_dictionary
@@ -137,6 +137,17 @@ def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
     assert found[1].tolist() == [0.0, 1.0]
     # where latent 0 is silent the mean is (-2, -3): along (5, 1) / 3 that is -13/3 of a squared length of 26/9
     assert rest[0].item() == pytest.approx(-13 / 3 / (26 / 9))
+
+
+def test_the_usable_range_ends_where_a_typical_prompt_leaves_the_usual_range(tiny_bank):
+    feature = FeatureBank.load(tiny_bank).get("night")  # row 1 of the captions' dictionary, unit 0.5
+    bridge = {
+        "effect_text": torch.tensor([[0.0, 0.0], [1.0, 0.0]]), "gauge_mean": torch.zeros(2),
+        "gauge_precision": torch.tensor([[4.0, 0.0], [0.0, 1.0]]), "gauge_p99": torch.tensor(2.0),
+    }  # fmt: skip
+    # a unit moves x by (0.5, 0), which is a distance of 1; from (0.2, 0) the 2 are reached at 1.6 and at -2.4
+    text = torch.tensor([[0.2, 0.0], [0.2, 0.0], [0.2, 0.0], [0.0, 9.0]])  # the last one lies outside
+    assert calibrate([feature], bridge, text)[0].usable == (-2.4, 1.6)
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():

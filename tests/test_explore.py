@@ -298,7 +298,7 @@ def test_words_filter_list_map_and_histogram_alike(page: Page):
     expect(names(page)).to_have_count(1)
     expect(names(page)).to_contain_text("cat")
     expect(dots(page)).to_have_count(1)
-    assert page.locator(".mm-part").count() == 1
+    assert page.locator(".mm-stack").count() == 1
     expect(title(page)).to_have_text("cat")
     search(page).fill("zzz")
     expect(page.locator(".mm-count")).to_have_text("No feature fits “zzz”.")

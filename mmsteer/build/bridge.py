@@ -1,14 +1,18 @@
 """The bridge of a bank: what steering needs of the text encoder it was made for, fitted once on many prompts."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from mmsteer.backbone import Backbone
+from mmsteer.bank import Feature
 from mmsteer.build.train import moments, parts
 from mmsteer.build.vectors import Embedded
 from mmsteer.clip import Clip
+from mmsteer.edit import STRONGEST
 from mmsteer.errors import SteerError
 from mmsteer.fit import LEAST_AGREEMENT, PROBES, probe
 from mmsteer.joint import JointSpace
@@ -163,6 +167,27 @@ def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> d
         "gauge_precision": precision,
         "gauge_p99": torch.tensor(np.quantile(distance.numpy(), 0.99), dtype=torch.float32),
     }
+
+
+def calibrate(features: list[Feature], bridge: dict[str, torch.Tensor], text: torch.Tensor) -> list[Feature]:
+    """Features with their usable range: the strengths at which a typical prompt reaches a gauge of 1, either way.
+
+    Adding s times d moves a prompt's squared distance from the mean prompt along a parabola in s; of its crossings with the
+    squared unit of the gauge, the median over the captions `text [N, d_joint]` that lie within.
+    """
+    precision, limit = bridge["gauge_precision"], bridge["gauge_p99"].square()
+    away = text - bridge["gauge_mean"]
+    height = ((away @ precision) * away).sum(1)
+    inside = height < limit
+    ranged = []
+    for feature in features:
+        d = bridge[f"effect_{feature.side}"][feature.latent] * feature.unit
+        slope, bend = away[inside] @ precision @ d, d @ precision @ d
+        root = (slope.square() + bend * (limit - height[inside])).sqrt()
+        ends = [float(((sign * root - slope) / bend).median()) for sign in (-1, 1)]
+        low, high = (math.copysign(min(max(round(abs(end), 1), 0.5), STRONGEST), end) for end in ends)
+        ranged.append(replace(feature, usable=(low, high)))
+    return ranged
 
 
 def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

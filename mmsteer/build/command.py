@@ -323,7 +323,7 @@ def make_bank(
     With `read`, latents left single are read across; `about` says how the dictionaries came to be.
     """
     from mmsteer.bank import MODALITIES, FeatureBank
-    from mmsteer.build.bridge import fit_bridge
+    from mmsteer.build.bridge import calibrate, fit_bridge
     from mmsteer.build.examples import look_again, write_examples
     from mmsteer.build.exchange import as_shared
     from mmsteer.build.label import agrees
@@ -343,6 +343,7 @@ def make_bank(
     if found.image is found.text:
         features, bridge, dictionaries = as_shared(features, bridge, found.image)
     features = find_rivals(features, dictionaries, train.text)
+    features = calibrate(features, bridge, train.sample(BRIDGED).text)
     meta = {"backbone": _name(backbone), **meta, **about, "sides": sides, "bridge": told}
     bank = FeatureBank(features, meta, dictionaries, bridge)
     bank.save(out)

@@ -107,7 +107,7 @@ function histogram() {
     return make("button", {
       type: "button", class: "mm-bar-of", "data-key": `bar ${k}`, "data-bar": k, tabindex: k === (bar ?? 0) ? 0 : -1, "aria-pressed": String(bar === k), "aria-label": label, title: `${label}; click to see only these`,
       onclick: () => { bar = bar === k ? null : k; refresh(); },
-    }, ...parts.map(([name, n]) => make("span", { class: `mm-part mm-fill-${name}`, style: `height:${(100 * n) / highest}%` })));
+    }, ...parts.map(([name, n]) => make("span", { class: `mm-stack mm-fill-${name}`, style: `height:${(100 * n) / highest}%` })));
   });
   const lines = [["absolute", props.rules.absolute], ["paper", props.rules.paper]].flatMap(([rule, cuts]) => cuts.map((cut) =>
     make("i", { class: `mm-cut mm-cut-${rule}`, style: `left:${100 * cut}%`, "aria-hidden": "true" })));

@@ -43,7 +43,7 @@ def _section(proof: Proof, folder: Path) -> str:
     return (
         f"<section><h2>{escape(proof.title)}</h2><p>{escape(told)}</p>"
         f'<img alt="{escape(proof.title)}: {escape(told)}" src="data:image/png;base64,{picture}">'
-        f"<p class='mm-source'>python -m mmsteer study {proof.study}, seed {figures['seed']}</p></section>"
+        f"<p class='mm-command'>python -m mmsteer study {proof.study}, seed {figures['seed']}</p></section>"
     )
 
 

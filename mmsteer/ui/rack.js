@@ -47,7 +47,8 @@ function promptWords() {
 }
 
 function slider(row, feature) {
-  const [low, high] = feature.usable, place = (value) => `${(100 * (value - low)) / (high - low)}%`;
+  // a little past where pictures get odd, that this may be seen
+  const [low, high] = feature.usable.map((end) => Math.sign(end) * Math.min(props.strongest, STEP * Math.round(Math.abs(1.25 * end) / STEP))), place = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const set = (value, now) => {
     if (!Number.isFinite(value)) return;
     row.strength = +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2); // 0.35, as a link says it
@@ -68,7 +69,8 @@ function slider(row, feature) {
   range.value = number.value = +row.strength.toFixed(2);
   const marks = make("span", { class: "mm-marks", "aria-hidden": "true" },
     make("i", { style: `left:${place(0)}` }, "0"),
-    make("i", { style: `left:${place(1)}` }, "1 unit"));
+    make("i", { style: `left:${place(1)}` }, "1 unit"),
+    ...feature.usable.map((end) => make("i", { class: "mm-odd", style: `left:${place(end)}`, title: `past ${end} pictures get odd` }, "odd")));
   return make("div", { class: "mm-strength" }, make("div", { class: "mm-track" }, range, marks), number);
 }
 

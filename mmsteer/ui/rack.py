@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.edit import Edit
+from mmsteer.edit import STRONGEST, Edit
 from mmsteer.errors import SteerError
 from mmsteer.ui.badge import SHAPES, name_told, score_told
 
@@ -24,7 +24,8 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
     return gr.HTML(
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
-        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS, phases=True,
+        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
+        strongest=STRONGEST, phases=True,
     )  # fmt: skip
 
 
