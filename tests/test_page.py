@@ -398,7 +398,7 @@ def test_the_second_tab_shows_the_proofs_with_their_commands(page: Page):
     for k, proof in enumerate(PROOFS):
         expect(shown.nth(k)).to_be_visible()
         assert page.evaluate("k => document.querySelectorAll('.mm-proof img')[k].naturalWidth", k) > 600
-        expect(page.locator(".mm-source").nth(k)).to_contain_text(f"study {proof.study}")
+        expect(page.locator(".mm-command").nth(k)).to_contain_text(f"study {proof.study}")
     page.get_by_role("tab", name="Steer").click()
     expect(page.locator(".mm-after")).to_be_visible()
 

@@ -100,7 +100,7 @@ def top_words(
         rows = np.flatnonzero(column)
         here = Counter(word for row in rows for word in sets[row])
         weight = {w: n / max(1, len(rows)) * np.log(len(captions) / overall[w]) for w, n in here.items()}
-        found.append(tuple(sorted(weight, key=lambda w: -weight[w])[:count]))
+        found.append(tuple(sorted(weight, key=lambda w: (-weight[w], w))[:count]))
     return found
 
 
