@@ -164,12 +164,12 @@ def test_words_are_offered_one_by_one_where_no_space_stands_between_them(page: P
 def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
     page.get_by_label("night: words and part of the run").click()
     after = source(page, "after")
-    page.get_by_role("group", name="words that night applies to").get_by_text("cat", exact=True).click()
+    page.get_by_role("group", name="words that night applies to").get_by_text("fox", exact=True).click()
     changed(page, after)
     after = source(page, "after")
     page.get_by_label("night: from, percent of the run").fill("50")
     changed(page, after)
-    assert recipe_shown(page).edits == (Edit("night", words=("cat",), start=0.5),)
+    assert recipe_shown(page).edits == (Edit("night", words=("fox",), start=0.5),)
 
 
 def test_a_feature_of_the_prompt_goes_into_the_rack_to_be_weakened(page: Page):

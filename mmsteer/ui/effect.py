@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from mmsteer.bank import Feature
     from mmsteer.steer import Steerer
 
-PROMPT = (
-    "a big tree in the middle in a meadow"  # says thing, size and places, so that what changes is the feature's doing
-)
+# says thing, size and places, so that what changes is the feature's doing
+PROMPT = "a big frog in the middle on the beach"
 STRENGTHS = (0.0, -1.0, 1.0, 2.0)  # 0 is *before*
-SEEDS = (1, 2, 3)
+SEEDS = (20, 21, 22)  # drawn without a frame or a vignette of their own
 _SIDE = 128  # pixels of a kept picture: they are looked at small
 _KEPT = 256  # features whose pictures are kept: about 50 kB each
 
