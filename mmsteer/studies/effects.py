@@ -239,8 +239,10 @@ def _figure(steerer: Steerer, path: Path) -> None:
     """A sheet: one prompt a column, *before* on top, then one feature a row, some of each modality."""
     from PIL import Image, ImageDraw, ImageFont
 
-    prompts = ["a big cat in a meadow", "a small car on the beach", "a penguin in the snow", "a rocket in the desert"]
-    prompts += ["a big fox in the forest", "a strawberry at sunset"]
+    prompts = [  # all say where: else there may be two
+        "a big cat in the middle in a meadow", "a small car on the left on the beach", "a big penguin in the middle in the snow",
+        "a rocket on the right in the desert", "a big fox in the middle in the forest", "a big strawberry on the left at sunset",
+    ]  # fmt: skip
     seeds, side, left = list(range(len(prompts))), 128, 120
     chosen = [f for name in _SHOWN for f in steerer.bank.features if f.name == name]
     strips = [steerer.render_many(prompts, [Edit(f.id)] if f else (), seeds) for f in (None, *chosen)]
