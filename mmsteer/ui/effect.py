@@ -1,13 +1,12 @@
 """What a feature does to a prompt that has nothing to do with it: drawn when first asked for, then kept for everybody."""
 
 import base64
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.edit import Edit
+from mmsteer.kept import Kept
 from mmsteer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,16 +35,11 @@ class Effects:
     """Effects drawn so far, the last 256. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, list[Column]] = OrderedDict()
-        self._keeping = threading.Lock()
+        self._kept: Kept[int, list[Column]] = Kept(_KEPT)
 
     def kept(self, feature: "Feature") -> list[Column]:
         """All columns of a feature; none if it has not been drawn yet."""
-        with self._keeping:
-            if feature.id not in self._kept:
-                return []
-            self._kept.move_to_end(feature.id)
-            return self._kept[feature.id]
+        return self._kept.get(feature.id) or []
 
     def draw(self, steerer: "Steerer", feature: "Feature") -> Iterator[list[Column]]:
         """The columns there are, after each one that is new; drawn by one call at a time, a second finds them kept."""
@@ -58,10 +52,7 @@ class Effects:
             recipes = (Recipe(PROMPT, seed, steerer.sampler, edits, steerer.backbone.name) for seed in SEEDS)
             columns = [*columns, Column(strength, [_small(steerer.picture(recipe)) for recipe in recipes])]
             yield columns
-        with self._keeping:
-            self._kept[feature.id] = columns
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        self._kept.keep(feature.id, columns)
 
 
 def _small(picture: "Image.Image") -> str:
