@@ -72,7 +72,7 @@ def test_the_tour_by_keyboard(page: Page):
     assert cut(page) == "45%"
     page.keyboard.press("Escape")
     expect(stage(page)).to_have_count(0)
-    assert not page.evaluate("Boolean(document.fullscreenElement)")
+    page.wait_for_function("!document.fullscreenElement")
     assert page.evaluate("document.activeElement.id") == "mm-talk-open"
 
 

@@ -443,8 +443,8 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     gate, draw, begun = threading.Event(), steerer._draw, []
 
     def gated(plan, recipe):
-        begun.append([edit.strength for edit in recipe.edits])
-        if begun[-1] == [2.0]:
+        begun.append([(edit.mode, edit.strength) for edit in recipe.edits])
+        if begun[-1] == [("add", 2.0)]:
             assert gate.wait(60)
         return draw(plan, recipe)
 
@@ -458,7 +458,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     gate.set()
     drawn(page, "edit=night%3A0.35")
     expect(page.locator(".mm-cell img")).to_have_count(3)  # what was begun has come, and nothing more was asked for
-    assert begun[-2:] == [[2.0], [0.35]]
+    assert begun[-2:] == [[("add", 2.0)], [("add", 0.35)]]
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".mm-cell img")).to_have_count(9)
     expect(page.get_by_role("button", name="Go on")).to_be_hidden()
