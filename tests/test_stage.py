@@ -137,18 +137,12 @@ def test_the_tour_by_touch_on_a_phone_from_a_link(chromium, address: str):
             touches = [{"x": x, "y": 600} for x in points]
             touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": touches})
 
-    def until(step: int, gesture) -> None:
-        """A loaded machine loses a gesture now and then; a visitor makes it again."""
-        for _ in range(5):
-            gesture()
-            page.wait_for_timeout(500)
-            if count(page).text_content() == f"{step} of {len(TOUR)}":
-                break
-        at(page, step)
-
-    until(2, lambda: swipe(300, 80))
-    until(1, lambda: swipe(80, 300))
-    until(2, lambda: page.touchscreen.tap(200, 620))
+    swipe(300, 80)
+    at(page, 2)
+    swipe(80, 300)
+    at(page, 1)
+    page.touchscreen.tap(200, 620)
+    at(page, 2)
     assert page.evaluate("document.querySelector('.mm-talk').scrollWidth") <= 390
     context.close()
 

@@ -43,9 +43,11 @@ function figure() {
     }));
 }
 
+const renderPair = () => stage.querySelector(".mm-talk-pair").replaceChildren(figure());
+
 function render() {
   const step = STEPS[at];
-  stage.querySelector(".mm-talk-pair").replaceChildren(figure());
+  renderPair();
   stage.querySelector(".mm-talk-text").replaceChildren(
     make("p", { class: "mm-talk-count" }, count(at)),
     make("h2", {}, step.title),
@@ -100,12 +102,14 @@ function open() {
   const button = (label, text, onclick, more = {}) => make("button", { type: "button", "aria-label": label, title: label, onclick, ...more }, text);
   stage = make("dialog", {
     class: "mm-talk dark", "aria-label": `Talk mode: a tour in ${STEPS.length} steps`, tabindex: -1, onkeydown, onclose: leave,
-    onclick: (event) => beside(event) && from !== "swiped" && go(at + 1),
+    // not by clicks: a browser makes none of a tap that follows close on a swipe
     onpointerdown: (event) => (from = beside(event) ? event.clientX : null),
     onpointerup: (event) => {
-      const moved = typeof from === "number" ? event.clientX - from : 0;
-      from = Math.abs(moved) > 40 ? "swiped" : null;
-      if (from) go(at + (moved < 0 ? 1 : -1));
+      if (from == null) return;
+      const moved = event.clientX - from;
+      from = null;
+      if (Math.abs(moved) < 10) go(at + 1);
+      else if (Math.abs(moved) > 40) go(at + (moved < 0 ? 1 : -1));
     },
   },
     make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }),
@@ -131,7 +135,7 @@ watch("value", () => {
   asked = null;
   kept.set(step, pair);
   if (stage) stage.dataset.kept = kept.size;
-  if (stage && step === at) render();
+  if (stage && step === at) renderPair(); // not the words: what is taken from under a finger ends its swipe
   fetchNext();
 });
 
