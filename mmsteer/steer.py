@@ -13,6 +13,7 @@ from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
 from mmsteer.fit import check_fit, joint_of
+from mmsteer.held import Held
 from mmsteer.kept import Kept
 from mmsteer.plan import Move, Plan
 from mmsteer.prompt import Encoded, check_prompt, encode, encode_nothing
@@ -56,6 +57,7 @@ class Steerer:
         self.joint = joint_of(bank)
         check_fit(backbone, bank, self.joint)
         self.empty = encode_nothing(backbone)
+        self.held = {side: Held(bank, side) for side in bank.dictionaries if side != "image"}
         self._image_norm = _image_norm(backbone) if backbone.family.image else 0.0
         self.befores: Kept[Recipe, tuple[Image.Image, bool]] = Kept(_KEPT)
 
@@ -182,30 +184,14 @@ class Steerer:
             effects = self.bank.bridge[f"effect_{side}"].to(x)
             # no prompt carries a vision-only feature: on the image side the code to edit is zero
             # (in double: a strength of 1e-5 must not drown in rounding)
-            code = self._held(x, side).double() * (0 if side == "image" else 1)
+            held = x.new_zeros(len(x), len(effects)) if side == "image" else self.held[side].of(x)
+            code = held.double()
             own = [(edit, f) for edit, f in features if f.side == side]
             edited = apply_edits(code, [_on_latent(edit, f) for edit, f in own])
             before = receded.get(side, code * 0)
             receded[side] = self._receding(code, own, all_edits, effects.norm(dim=1), before)
             dx = dx + (edited - code * (1 + receded[side] - before)).to(dx) @ effects
         return dx
-
-    def _held(self, x: "torch.Tensor", side: str) -> "torch.Tensor":
-        """What vectors `x [B, d_joint]` hold of each latent, `[B, n_latents]`: its code; or, where it is a feature and half a
-        unit or more of its effect is there, how much is there.
-
-        A latent may be silent though its concept is said, since others have absorbed it there (2409.14507): "house" fires on
-        two of five captions with a house, but all of them lie far along its effect.
-        """
-        import torch
-
-        code, effect = self.bank.dictionaries[side].encode(x), self.bank.bridge[f"effect_{side}"].to(x)
-        along = x @ (effect / effect.square().sum(1, keepdim=True)).T - self.bank.bridge[f"rest_{side}"].to(x)
-        units = torch.full_like(along[0], torch.inf)
-        for feature in self.bank.features:
-            if feature.side == side:
-                units[feature.latent] = feature.unit
-        return torch.where(along >= units / 2, along, code)
 
     def _receding(
         self,
