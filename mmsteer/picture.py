@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsteer.bank import Feature, FeatureBank, Modality
-from mmsteer.clip import Clip
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
-from mmsteer.steer import Steerer
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
+
+    from mmsteer.clip import Clip
+    from mmsteer.steer import Steerer
 
 MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
 """Features of each modality that become edits: together as many as a rack holds. A picture is made of many things said and
@@ -32,7 +33,7 @@ class PictureReader:
     On the CPU, where all joint-space arithmetic is done: pictures are read one at a time, and drawing keeps the GPU.
     """
 
-    def __init__(self, steerer: Steerer) -> None:
+    def __init__(self, steerer: "Steerer") -> None:
         self.steerer = steerer
         self._clip: Clip | None = None
         self._loading = threading.Lock()
@@ -82,9 +83,11 @@ def edits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) 
     return made
 
 
-def _clip_of(steerer: Steerer) -> Clip:
+def _clip_of(steerer: "Steerer") -> "Clip":
     """The CLIP that the bank was made with: `clip/` in the folder of the bank or the backbone, or the hub's commit that the
     bank names."""
+    from mmsteer.clip import Clip
+
     bank, source = steerer.bank, steerer.backbone.spec.source
     made_with = bank.meta.get("clip", {})
     name = made_with.get("id", steerer.backbone.family.clip)

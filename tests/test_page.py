@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,13 @@ def rows(page: Page):
 
 def offers(page: Page):
     return page.locator("#mm-rack .mm-chips button")
+
+
+def test_the_page_is_imported_without_the_model_libraries():
+    """They take seconds, and are loaded behind the page that is already served."""
+    heavy = "{'torch', 'diffusers', 'transformers'}"
+    code = f"import sys, mmsteer.ui.page; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_the_first_screen_is_a_pair_with_alternative_texts(page: Page):
