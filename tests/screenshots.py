@@ -37,9 +37,9 @@ def take(chromium: Browser, address: str, folder: Path) -> None:
             page.goto(address)
             page.locator(".mm-after").first.wait_for(timeout=WAIT)
             for tab in page.get_by_role("tab").all():
-                name = re.sub(r"\W+", "-", (tab.text_content() or "").strip().lower()).strip("-")
                 page.set_viewport_size({"width": 1440, "height": height})
                 tab.wait_for()
+                name = re.sub(r"\W+", "-", (tab.text_content() or "").strip().lower()).strip("-")
                 tab.click()
                 page.set_viewport_size({"width": width, "height": height})
                 settle(page)
