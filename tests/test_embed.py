@@ -22,9 +22,10 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.command import default_levels, set_apart
 from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
 from mmsteer.build.examples import look_again
+from mmsteer.build.levels import default_levels
+from mmsteer.build.material import set_apart
 from mmsteer.build.shards import read_manifest
 from mmsteer.build.sources import World, open_pairs
 from mmsteer.build.vectors import Embedded

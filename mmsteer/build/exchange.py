@@ -35,7 +35,8 @@ def import_bank(args: argparse.Namespace) -> None:
 
     Where there is one a side and room for more latents, those left single are read across, as for ours.
     """
-    from mmsteer.build.command import gather, make_bank
+    from mmsteer.build.assemble import make_bank
+    from mmsteer.build.material import gather
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")

@@ -21,7 +21,7 @@ KINDS = ("*.safetensors", "*.json", "*.webp")
 
 def add_arguments(actions: Any) -> None:
     """Describe the sub-commands; each parser's `do` runs its action."""
-    from mmsteer.build.command import add_source_arguments
+    from mmsteer.build.material import add_source_arguments
 
     push = actions.add_parser("push", help="publish a bank on the Hugging Face hub")
     push.add_argument("bank", type=Path, metavar="BANK", help="a bank folder")

@@ -1,0 +1,84 @@
+"""The bank that dictionaries make: latents matched, scored and named, with the bridge to a backbone."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmsteer.backbone import Backbone
+    from mmsteer.build.material import Material
+    from mmsteer.build.objectives import Dictionaries
+    from mmsteer.build.vectors import Embedded
+    from mmsteer.clip import Clip
+
+BRIDGED = 10_000  # captions that the bridge is fitted on
+
+
+def make_bank(
+    found: "Dictionaries", material: "Material", about: dict[str, Any], backbone: str | None, out: Path, read: bool
+) -> None:
+    """Match latents, score and name features, fit the bridge, and write the bank with its example sheets.
+
+    With `read`, latents left single are read across; `about` says how the dictionaries came to be.
+    """
+    from mmsteer.bank import MODALITIES, FeatureBank
+    from mmsteer.build.bridge import calibrate, fit_bridge
+    from mmsteer.build.examples import look_again, write_examples
+    from mmsteer.build.exchange import as_shared
+    from mmsteer.build.label import agrees
+    from mmsteer.build.rivals import find_rivals
+    from mmsteer.build.score import Clues, make_features, pair_up, quality
+
+    clip, reader, train, matching, scoring, source, candidates, meta = material
+    sides = {side: quality(getattr(found, side), getattr(scoring, side)) for side in ("image", "text")}
+    print(f"on held-out pairs: {sides}", flush=True)
+    found, latents = pair_up(found, matching, train if read else None)
+    dictionaries = {"image": found.image, "text": found.text}
+    joint, told = _joint(clip, train, reader)
+    bridge = joint | fit_bridge(train, dictionaries)
+    properties, tiles = look_again(source, scoring.items.tolist())
+    clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
+    features, top = make_features(found, latents, scoring, clues)
+    if found.image is found.text:
+        features, bridge, dictionaries = as_shared(features, bridge, found.image)
+    features = find_rivals(features, dictionaries, train.text)
+    features = calibrate(features, bridge, train.sample(BRIDGED).text)
+    meta = {"backbone": told_name(backbone), **meta, **about, "sides": sides, "bridge": told}
+    bank = FeatureBank(features, meta, dictionaries, bridge)
+    bank.save(out)
+    write_examples(out / "examples", tiles, top)
+    for modality in MODALITIES:
+        own = Counter(f.named_by for f in features if f.modality == modality)
+        print(
+            f"{modality:9s} {own.total():4d} features: {own['truth']} named after a factor, "
+            f"{own['words'] + own['property']} by words or properties, {own[None]} without a sure name"
+        )
+    known = [f for f in features if f.named_by == "truth"]
+    if known:
+        agree = sum(agrees(f.automatic, f.name) for f in known)
+        print(f"the automatic name agrees with the known one for {agree} of {len(known)}")
+    print(f"wrote {out}")
+
+
+def _joint(
+    clip: "Clip", train: "Embedded", reader: "Backbone | None"
+) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
+    """The map between what the backbone reads and the joint space; without a backbone CLIP's own projection."""
+    from mmsteer.build.bridge import fit_joint
+
+    if reader is not None:
+        some = train.sample(BRIDGED)
+        first = {
+            caption: k for k, caption in reversed(list(enumerate(some.captions)))
+        }  # faithfulness is told on unseen ones
+        rows = sorted(first.values())
+        return fit_joint(reader, [some.captions[k] for k in rows], some.text[rows], clip.projection)
+    assert clip.projection is not None, "`gather` has seen to it"
+    return {"projection": clip.projection}, {"kind": "projection"}
+
+
+def told_name(backbone: str | None) -> str | None:
+    """A backbone as a bank tells it: a known name or a hub id, of a folder its last part."""
+    return Path(backbone).name if backbone and Path(backbone).exists() else backbone
