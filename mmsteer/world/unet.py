@@ -18,7 +18,7 @@ from torch import nn
 from mmsteer.errors import SteerError
 from mmsteer.joint import JointSpace
 from mmsteer.world.autoencoder import CHANNELS
-from mmsteer.world.captions import caption, captions, corrupt, retell
+from mmsteer.world.captions import captions, corrupt, retell
 from mmsteer.world.clip import WIDTH, stray, tokens
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors
 from mmsteer.world.pairs import DrawnScenes, digest, to_uint8
@@ -28,10 +28,6 @@ from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 LATENT = 16  # cells a side
 # What conditions a training picture, and how often.
 SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.12, "image": 0.06, "text": 0.34, "language": 0.08}
-TWINS = 16
-"""Pictures of a batch that come twice, with conditions that differ only in what no picture shows."""
-_SAMENESS = 300.0  # weight of the difference between the two: what is drawn must not hang on it
-_SLIGHT = 0.03  # how far a direction that a dictionary finds lies off, about; a feature's own is 0.3 to 0.6 long
 _SPRITE_WEIGHT = 6.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
 
 
@@ -127,9 +123,7 @@ class UnetTask(Task):
         from safetensors.torch import load_file
         from transformers import CLIPModel, CLIPTokenizer
 
-        # finished weights go on at a third of the rate: the full one would first undo what they know
-        rate = 1e-3 if start is None else 3e-4
-        self.budget = Budget(steps=steps, batch=48, rate=rate, decay=0.5, average=0.998)
+        self.budget = Budget(steps=steps, batch=48, rate=1e-3, decay=0.5, average=0.998)
         self.scenes, self.device = scenes, device
         parts = work / "export"
         for name in ("clip", "vae"):
@@ -170,12 +164,10 @@ class UnetTask(Task):
         return [MatrixMuon(matrices, self.budget), adamw(others, self.budget)]
 
     def _condition(self, rng: np.random.Generator, rows: np.ndarray) -> torch.Tensor:
-        """Hidden states `[B + TWINS, T, d_text]` for pictures `rows [B]`, each by a kind of condition drawn from SHARES.
-
-        The last are those of the first pictures once more, different only in what no picture shows.
-        """
+        """Hidden states `[B, T, d_text]` for pictures `rows`, each by a kind of condition drawn from SHARES."""
         kind = rng.choice(list(SHARES), len(rows), p=list(SHARES.values()))
         values, told = retell(rng, self.scenes.values[rows], self.scenes.told[rows])
+        true = captions(rng, values, told)
         false_values, false_told, false = corrupt(rng, values, told)
         # "language" differs only in what no picture shows: of such a difference the UNet learns to take no notice
         unseen = np.array([factor.modality == "language" for factor in FACTORS])
@@ -186,51 +178,27 @@ class UnetTask(Task):
             False,
         )
         false[np.ix_(kind == "language", unseen)] = (values != false_values)[np.ix_(kind == "language", unseen)]
+        lying = captions(rng, false_values, false_told)
+        silent = ["" if k == "nothing" else text for k, text in zip(kind, true, strict=True)]
         lies = np.isin(kind, ("text", "language")) | ((kind == "image") & (rng.random(len(rows)) < 0.5))
-        said, said_told = np.where(lies[:, None], false_values, values), np.where(lies[:, None], false_told, told)
-        wording = rng.integers(2**32, size=len(rows))
-        texts = _word(wording, said, said_told)
-        aside, reworded = self._aside(rng, said[:TWINS])
-        texts += _word(wording[:TWINS], reworded, said_told[:TWINS])
-        again = np.append(np.arange(len(rows)), np.arange(TWINS))
-        texts = ["" if k == "nothing" else text for k, text in zip(kind[again], texts, strict=True)]
-        hidden, x, norm = self.conditions.read(stray(rng, texts))
+        said = stray(rng, [f if lie else s for f, s, lie in zip(lying, silent, lies, strict=True)])
+        hidden, x, norm = self.conditions.read(said)
         right = self._put_right(rng, values, false_values, false, false & false_told)
 
         image, twin = self.cache["image"][rows], self.cache["twin"][rows]
         towards = {
             "text": right,
             "language": right,
-            "image": (image - self.cache["mean_image"]) - (x[: len(rows)] - self.cache["mean_text"]),
+            "image": (image - self.cache["mean_image"]) - (x - self.cache["mean_text"]),
             "vision": image - twin,
         }
-        dx = torch.zeros_like(image)
+        dx = torch.zeros_like(x)
         for name, difference in towards.items():
             chosen = torch.from_numpy(kind == name).to(self.device)
             dx = torch.where(chosen[:, None], difference, dx)
         # a share of the difference where the words are right; all of it, or more, where they lie
         amount = np.where(lies, rng.uniform(0.8, 1.4, len(rows)), rng.uniform(0.3, 1.4, len(rows)))
-        dx = dx * torch.from_numpy(amount).float().to(self.device)[:, None]
-        return self.conditions.lift(hidden, torch.cat([dx, dx[:TWINS] + aside]), norm)
-
-    def _aside(self, rng: np.random.Generator, said: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        """What is said beside the picture, another way: half of captions `said [B, n_factors]` reworded, the others pushed
-        along directions of language values, `[B, d_joint]`; and all a little in any direction, since no dictionary finds
-        one exactly.
-        """
-        words, reworded = rng.random(len(said)) < 0.5, said.copy()
-        other, _ = draw_factors(rng, len(said))
-        push = torch.from_numpy(rng.standard_normal((len(said), self.directions[0].shape[1]))).float().to(self.device)
-        push *= torch.from_numpy(rng.uniform(0, _SLIGHT, (len(said), 1))).float().to(self.device) / push.norm(
-            dim=-1, keepdim=True
-        )
-        for i, factor in enumerate(FACTORS):
-            if factor.modality == "language":
-                reworded[words, i] = other[words, i]
-                amount = np.where(words | (rng.random(len(said)) < 0.5), 0, rng.uniform(-1.4, 1.4, len(said)))
-                value = torch.from_numpy(rng.integers(1, len(factor.values), len(said))).to(self.device)
-                push += self.directions[i][value] * torch.from_numpy(amount).float().to(self.device)[:, None]
-        return push, reworded
+        return self.conditions.lift(hidden, dx * torch.from_numpy(amount).float().to(self.device)[:, None], norm)
 
     def _put_right(
         self, rng: np.random.Generator, true: np.ndarray, said: np.ndarray, false: np.ndarray, false_told: np.ndarray
@@ -263,19 +231,16 @@ class UnetTask(Task):
         return (weights / weights.mean((2, 3), keepdim=True)).to(self.device)
 
     def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
-        pictures = rng.integers(0, len(self.scenes), self.budget.batch - TWINS)
-        hidden = self._condition(rng, pictures)
-        rows = np.append(pictures, pictures[:TWINS])
+        rows = rng.integers(0, len(self.scenes), self.budget.batch)
         clean = self.cache["latents"][rows].float().to(self.device)
+        hidden = self._condition(rng, rows)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
         s = _times(len(rows), generator).to(self.device)
-        noise[-TWINS:], s[-TWINS:] = noise[:TWINS], s[:TWINS]
         noisy = torch.lerp(clean, noise, s.view(-1, 1, 1, 1)).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device, torch.bfloat16):
             velocity = self.forward(noisy, 1000 * s, hidden).sample.float()
         error = F.mse_loss(velocity, noise - clean, reduction="none")
-        apart = F.mse_loss(velocity[-TWINS:], velocity[:TWINS])
-        return (error * self._weights(rows)).mean() + _SAMENESS * apart
+        return (error * self._weights(rows)).mean()
 
     @torch.no_grad()
     def samples(self, folder: Path, step: int) -> None:
@@ -303,11 +268,6 @@ class UnetTask(Task):
 
     def export(self, folder: Path) -> None:
         self.unet.half().save_pretrained(folder / "unet")
-
-
-def _word(wording: np.ndarray, values: np.ndarray, told: np.ndarray) -> list[str]:
-    """Captions of `values`, `told` `[B, n_factors]` whose choice of words hangs on a number each, `wording [B]`."""
-    return [caption(np.random.default_rng(w), v, t) for w, v, t in zip(wording, values, told, strict=True)]
 
 
 def _times(count: int, generator: torch.Generator) -> torch.Tensor:
