@@ -8,8 +8,6 @@ from mmsteer.errors import SteerError
 if TYPE_CHECKING:
     from mmsteer.build.train import Level
 
-WORLD_LEVELS = ("24:5,32:4,160:3", "24:5,72:2,160:3")
-
 
 def read_levels(text: str) -> "tuple[Level, ...]":
     """Levels as they are written; SteerError for what cannot be read or be."""
@@ -24,9 +22,17 @@ def read_levels(text: str) -> "tuple[Level, ...]":
     return TrainConfig(levels).levels
 
 
+def write_levels(levels: "tuple[Level, ...]") -> str:
+    """The other way round."""
+    return ",".join(f"{level.latents}:{level.k}" for level in levels)
+
+
 def chosen_levels(args: argparse.Namespace, width: int, pairs: int, known: bool) -> tuple[str, str]:
     """Levels of both dictionaries: as asked for, else those of the world where factors are `known`, else by width and pairs."""
-    image, text = WORLD_LEVELS if known else default_levels(width, pairs)
+    from mmsteer.build.objectives import Size
+
+    size = Size()
+    image, text = (write_levels(size.image), write_levels(size.text)) if known else default_levels(width, pairs)
     return args.image or image, args.text or text
 
 
