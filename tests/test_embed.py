@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import families
@@ -21,10 +22,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
+from mmsteer.backbone import ASSETS
 from mmsteer.bank import FeatureBank
 from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
 from mmsteer.build.examples import look_again
-from mmsteer.build.levels import default_levels
+from mmsteer.build.levels import chosen_levels, default_levels, read_levels, write_levels
 from mmsteer.build.material import set_apart
 from mmsteer.build.shards import read_manifest
 from mmsteer.build.sources import World, open_pairs
@@ -499,6 +501,14 @@ def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
     assert default_levels(512, 1_000_000) == ("256:8,3840:24",) * 2
     assert default_levels(512, 800) == ("6:3,94:12",) * 2
     assert default_levels(768, 10) == ("4:2,12:2",) * 2
+
+
+def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
+    bank = FeatureBank.load(ASSETS / "banks" / "mini")
+    image, text = chosen_levels(Namespace(image=None, text=None), 128, 30_000, known=True)
+    assert bank.meta["levels"] == {"image": image, "text": text}
+    assert [write_levels(read_levels(written)) for written in (image, text)] == [image, text]
+    assert chosen_levels(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
 
 
 def test_pictures_are_looked_at_again(dozen):
