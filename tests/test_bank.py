@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsteer.bank import SCHEMA, FeatureBank
-from mmsteer.build.bridge import calibrate, effects
+from mmsteer.build.bridge import calibrate, effects, fit_bridge
 from mmsteer.build.label import distinct, f1
 from mmsteer.build.match import match
 from mmsteer.build.train import Descent, Level, TrainConfig, fvu, train_dictionary
+from mmsteer.build.vectors import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.mds import absolute_rule, score
 from mmsteer.sae import SAEConfig, SparseAutoencoder
@@ -137,6 +138,22 @@ def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
     assert found[1].tolist() == [0.0, 1.0]
     # where latent 0 is silent the mean is (-2, -3): along (5, 1) / 3 that is -13/3 of a squared length of 26/9
     assert rest[0].item() == pytest.approx(-13 / 3 / (26 / 9))
+
+
+def test_effects_of_the_captions_side_are_taken_on_captions_alone_where_there_are_any():
+    sae = SparseAutoencoder(SAEConfig(2, 2))
+    with torch.no_grad():
+        sae.W_enc.copy_(torch.eye(2))
+        sae.W_dec.copy_(torch.eye(2))
+    x = torch.tensor([[2.0, -1.0], [4.0, -3.0], [-1.0, -2.0], [-3.0, -4.0]])
+    none = np.zeros((4, 0))
+    pairs = Embedded(x, x, ["a"] * 4, none.astype(np.int64), none.astype(bool))
+    more = torch.cat([x[:2], 3 * x])
+    bridge = fit_bridge(pairs, {"image": sae, "text": sae}, more)
+    assert torch.equal(bridge["effect_image"], effects(sae, x)[0])
+    assert torch.equal(bridge["effect_text"], effects(sae, more)[0])
+    assert not torch.allclose(bridge["effect_text"], bridge["effect_image"])
+    assert torch.equal(bridge["mean_text"], x.mean(0))
 
 
 def test_the_usable_range_ends_where_a_typical_prompt_leaves_the_usual_range(tiny_bank):

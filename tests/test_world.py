@@ -7,7 +7,7 @@ from torch import nn
 
 from mmsteer.world.captions import captions, corrupt, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
-from mmsteer.world.pairs import WorldPairs
+from mmsteer.world.pairs import WorldPairs, written
 from mmsteer.world.scene import CHANCE, draw
 from mmsteer.world.tokenizer import build_tokenizer
 from mmsteer.world.training import Budget, Task, train
@@ -35,6 +35,13 @@ def test_each_drawn_factor_changes_the_picture_and_no_language_factor_does():
         other[0, i] = (values[0, i] + 1) % len(factor.values)
         same = torch.equal(draw(other, chance), plain)
         assert same == (factor.modality == "language"), factor.name
+
+
+def test_captions_alone_are_those_of_other_scenes():
+    assert written(5, 200)[:3] == written(5, 200)[:3] != written(6, 200)[:3]
+    said, drawn = set(written(5, 200)), set(next(iter(WorldPairs(5, 200).batches(200))).captions)
+    assert len(said & drawn) < 20  # short ones come again
+    assert set(" ".join(said).split()) <= set(vocabulary()) | {w + "," for w in vocabulary()}
 
 
 def test_captions_name_what_they_are_said_to_tell_and_never_a_vision_factor():

@@ -31,13 +31,13 @@ def make_bank(
     from mmsteer.build.rivals import find_rivals
     from mmsteer.build.score import Clues, make_features, pair_up, quality
 
-    clip, reader, train, matching, scoring, source, candidates, meta = material
+    clip, reader, train, matching, scoring, source, candidates, written, meta = material
     sides = {side: quality(getattr(found, side), getattr(scoring, side)) for side in ("image", "text")}
     print(f"on held-out pairs: {sides}", flush=True)
     found, latents = pair_up(found, matching, train if read else None)
     dictionaries = {"image": found.image, "text": found.text}
     joint, told = _joint(clip, train, reader)
-    bridge = joint | fit_bridge(train, dictionaries)
+    bridge = joint | fit_bridge(train, dictionaries, clip.words(written) if written else None)
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
     features, top = make_features(found, latents, scoring, clues)

@@ -142,9 +142,14 @@ def _ridge(a: torch.Tensor, b: torch.Tensor, fold: torch.Tensor) -> tuple[torch.
     return (matrix / scale[:, None].double()).float(), r2, round(condition, 1)
 
 
-def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> dict[str, torch.Tensor]:
+def fit_bridge(
+    pairs: Embedded, dictionaries: dict[str, SparseAutoencoder], written: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
     """What a bridge holds beside the map of `fit_joint`: mean embeddings of both sides, effects of all latents, and the
     gauge's statistics.
+
+    Effects of the captions' latents are taken on `written [N, d_joint]`, captions alone, where there are any, else on those
+    of the pairs. Each is a difference of means, so its error is chance, which shrinks with the root of their number.
 
     The gauge is the Mahalanobis distance from the mean prompt. Its covariance is the mean of both sides', since a
     backbone that reads vision-only directions has ordinary places on either side; its unit is the distance below
@@ -158,7 +163,8 @@ def fit_bridge(pairs: Embedded, dictionaries: dict[str, SparseAutoencoder]) -> d
     distance = torch.cat([((rows @ precision) * rows).sum(1).clamp(min=0).sqrt() for rows in centred])
     acting: dict[str, torch.Tensor] = {}
     for side, dictionary in dictionaries.items():
-        acting[f"effect_{side}"], acting[f"rest_{side}"] = effects(dictionary, getattr(pairs, side))
+        x = written if written is not None and side == "text" else getattr(pairs, side)
+        acting[f"effect_{side}"], acting[f"rest_{side}"] = effects(dictionary, x)
     return {
         **acting,
         "mean_text": mean_text,

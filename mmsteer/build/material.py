@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mmsteer.clip import Clip
 
 HELD = 12_000  # half to match on, half to score on
+WRITTEN = 10  # captions without a picture that the world writes for each pair
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +64,8 @@ class Material(NamedTuple):
     """Of the scoring pairs, whose pictures are looked at again."""
     candidates: list[str]
     """Words of their captions that can be names."""
+    written: list[str]
+    """Captions that have no picture: the more of them, the truer what goes with a latent of captions."""
     meta: dict[str, Any]
     """What the bank says of all this."""
 
@@ -112,13 +115,15 @@ def gather(args: argparse.Namespace) -> Material | None:
         print(f"{skipped} pairs could not be read; {folders[0] / 'skipped.jsonl'} lists them", flush=True)
     if fresh is not None:
         train, matching, scoring = sets[0], sets[1].part(0, HELD // 2), sets[1].part(HELD // 2, HELD)
+        alone = fresh.written(WRITTEN * len(train.captions))
     else:
+        alone = []
         train, matching, scoring = set_apart(sets[0], args.held_out)
     meta = {
         "clip": clip.identity, "source": source.survey._asdict(), "pairs": len(train.captions),
-        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped,
+        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": len(alone),
     }  # fmt: skip
-    return Material(clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), meta)
+    return Material(clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), alone, meta)
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":

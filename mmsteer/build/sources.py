@@ -13,7 +13,7 @@ from mmsteer.build.pairs import KINDS, Pairs, Survey
 from mmsteer.build.tables import Hub, Listed, Parquet
 from mmsteer.build.tars import Tars
 from mmsteer.errors import SteerError
-from mmsteer.world.pairs import WorldPairs, digest
+from mmsteer.world.pairs import WorldPairs, digest, written
 
 WORLD_COUNT = 30_000
 _WORLD_BLOCK = 64  # the world draws as many scenes at once
@@ -71,6 +71,10 @@ class World(Pairs):
                 if wanted(number):
                     picture, caption = partial(Image.fromarray, pictures[k]), partial(str, block.captions[k])
                     yield number, Item(f"scene {number}", picture, caption, (block.factors[k], block.mentioned[k]))
+
+    def written(self, count: int) -> list[str]:
+        """Captions of other scenes, which are not drawn."""
+        return written(self._world.seed, count)
 
     @cached_property
     def survey(self) -> Survey:

@@ -5,7 +5,8 @@ For every feature whose name is a factor value, at strength 1 and the default sa
   leak     of the other factors that the prompt fixed and *before* showed, the share that *after* no longer shows
   removal  of pictures that showed the value, the share that no longer does once it is removed
   change   (language-only features) the share of pictures in which the judge reads any factor differently; beside it the
-           same for a push as long in a random direction
+           same for a push as long in a random direction. Of more prompts: which pictures tip over depends on the prompt
+           and noise far more than on the feature, so features that share few prompts are few cases
 Beside it, on the same prompts and noise: the same intent by prompt words, and by a mean-difference direction (mean
 embedding of texts, or of pictures for vision-only features, with the value minus without).
 """
@@ -36,6 +37,7 @@ from mmsteer.world.pairs import WorldPairs
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10, "removal": 0.80, "change language": 0.05}
 _BATCH = 24
+_ASIDE = 5  # times as many prompts for features that should change nothing
 _SHOWN = ("white frame", "warm light", "night", "beach", "panda", "rocket", "please draw", "lovely")
 
 
@@ -65,11 +67,12 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
         groups = [[pair for pair in known if pair[0].modality == m] for m in ("vision", "cross", "language")]
         known = [pair for group in groups for pair in group[:: max(1, len(group) // 2)][:2]]
     count = 12 if quick else 20
-    cases = _cases(steerer, judge, seed, count, None)
+    cases, many = (_cases(steerer, judge, seed, n, None) for n in (count, _ASIDE * count))
     means = _mean_directions(steerer, seed, 600 if quick else 6000)
     rows = []
     for feature, (factor, value) in known:
-        row = _measure(steerer, judge, cases, feature, factor, value, seed, count, means)
+        shown = cases if factor in DRAWN else many
+        row = _measure(steerer, judge, shown, feature, factor, value, seed, count, means)
         rows.append(row)
         print(f"  {len(rows)}/{len(known)} {feature.name}", end="\r", flush=True)
     print(table([{k: v for k, v in row.items() if not k.startswith("_")} for row in rows]))
@@ -77,7 +80,13 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     print("\n" + table(summary))
     if figure:
         _figure(steerer, figure)
-    return {"features": rows, "summary": summary, "targets": TARGETS, "prompts": count}
+    return {
+        "features": rows,
+        "summary": summary,
+        "targets": TARGETS,
+        "prompts": count,
+        "prompts language": _ASIDE * count,
+    }
 
 
 def _cases(steerer: Steerer, judge: Judge, seed: int, count: int, fixed: tuple[str, str] | None) -> Cases:

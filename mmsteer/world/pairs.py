@@ -110,6 +110,12 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(batch.pictures[some], batch.captions[some], batch.factors[some], batch.mentioned[some])
 
 
+def written(seed: int, count: int) -> list[str]:
+    """Captions alone, of scenes that nobody draws: a thousand times quicker than pairs."""
+    rng = np.random.default_rng((seed, 0xCA))
+    return captions(rng, *draw_factors(rng, count))
+
+
 def digest(seed: int, *files: Path) -> str:
     """16 hex digits of how the world looks and of some model files: what is kept of both is stale when they change."""
     found = hashlib.sha256(next(iter(WorldPairs(seed, _BLOCK).batches(_BLOCK))).pictures.numpy().tobytes())
