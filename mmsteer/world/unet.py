@@ -5,6 +5,9 @@ with what puts them right, as a vector of the joint space, lifted into every row
 the very directions (mean with a value minus mean without), by which `mmsteer.steer` edits. So a direction that no
 caption expresses (light, tilt, frame) becomes something the UNet can draw, and an injected feature outweighs the
 prompt's own word.
+
+And there is what it must not read. That an opening, a mood or a closing changes no picture is learned only roughly; so
+the directions in which such words move the conditioning are taken out of the weights that meet it (`blind`).
 """
 
 from pathlib import Path
@@ -18,7 +21,7 @@ from torch import nn
 from mmsteer.errors import SteerError
 from mmsteer.joint import JointSpace
 from mmsteer.world.autoencoder import CHANNELS
-from mmsteer.world.captions import captions, corrupt, retell
+from mmsteer.world.captions import caption, captions, corrupt, retell
 from mmsteer.world.clip import WIDTH, stray, tokens
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors
 from mmsteer.world.pairs import DrawnScenes, digest, to_uint8
@@ -102,6 +105,52 @@ class Conditions:
                     found[i][v] = x[tells].mean(0) - x[~tells].mean(0)
         return found
 
+    def undrawn(self, count: int = 2000) -> torch.Tensor:
+        """How each value that no picture shows moves the conditioning, `[n_values, d_text]`: of the same captions, worded
+        alike, with it and without, the mean difference of joint vectors, lifted."""
+        rng = np.random.default_rng(0)
+        values, told = draw_factors(rng, count)
+        told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing
+
+        def read(values: np.ndarray) -> torch.Tensor:
+            texts = [caption(np.random.default_rng(i), v, t) for i, (v, t) in enumerate(zip(values, told, strict=True))]
+            return torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, count, 500)])
+
+        found = []
+        for i, factor in enumerate(FACTORS):
+            if factor.modality == "language":
+                said = []
+                for v in range(len(factor.values)):
+                    values[:, i] = v
+                    said.append(read(values).mean(0))
+                found += [mean - said[0] for mean in said[1:]]
+                values[:, i] = 0
+        return torch.stack(found) @ self.joint.inverse.to(found[0])
+
+
+@torch.no_grad()
+def blind(unet: Any, directions: torch.Tensor) -> None:
+    """Take directions of the conditioning `[n, d_text]` out of the weights that read it, in place.
+
+    Keys and values of the attention to the words then do not change at all along them. The pooled reading (FiLM) comes
+    after a layer norm, so of it only the change of the norm's divisor is left. Concept erasure of the linear kind
+    (Ravfogel et al., 2004.07667), in the reader, not in what it reads.
+    """
+    keep = _complement(directions)
+    for name, module in unet.named_modules():
+        if name.endswith(("attn2.to_k", "attn2.to_v")):
+            module.weight.copy_(module.weight @ keep)
+    words = unet.add_embedding
+    keep = _complement((directions - directions.mean(1, keepdim=True)) * words.norm1.weight)
+    for module in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
+        module.weight.copy_(module.weight @ keep)
+
+
+def _complement(directions: torch.Tensor) -> torch.Tensor:
+    """The projection onto what is orthogonal to `directions [n, d]`, `[d, d]`."""
+    basis = torch.linalg.qr(directions.T).Q
+    return torch.eye(len(basis), device=basis.device) - basis @ basis.T
+
 
 class UnetTask(Task):
     """Velocity matching with logit-normal times (Esser et al., 2403.03206)."""
@@ -132,6 +181,7 @@ class UnetTask(Task):
         clip = CLIPModel.from_pretrained(parts / "clip", local_files_only=True, dtype=torch.float32)
         self.conditions = Conditions(clip, CLIPTokenizer.from_pretrained(parts / "clip"), device)
         self.directions = self.conditions.directions(scenes)
+        self.undrawn = self.conditions.undrawn()
         self.vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True, dtype=torch.float32)
         self.vae.to(device).eval()
         readers = parts / "clip" / "model.safetensors", parts / "vae" / "diffusion_pytorch_model.safetensors"
@@ -231,6 +281,7 @@ class UnetTask(Task):
         return (weights / weights.mean((2, 3), keepdim=True)).to(self.device)
 
     def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
+        blind(self.unet, self.undrawn)  # the last step may have opened its eyes
         rows = rng.integers(0, len(self.scenes), self.budget.batch)
         clean = self.cache["latents"][rows].float().to(self.device)
         hidden = self._condition(rng, rows)
@@ -267,6 +318,7 @@ class UnetTask(Task):
         Image.fromarray(sheet.numpy()).save(folder / f"{step:07d}.png")
 
     def export(self, folder: Path) -> None:
+        blind(self.unet, self.undrawn)
         self.unet.half().save_pretrained(folder / "unet")
 
 

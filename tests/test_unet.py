@@ -1,0 +1,68 @@
+"""The world's UNet: blind to what no picture shows, and to nothing else."""
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from transformers import CLIPModel, CLIPTokenizer
+
+from mmsteer.world.assemble import MINI
+from mmsteer.world.clip import WIDTH
+from mmsteer.world.factors import FACTORS
+from mmsteer.world.unet import Conditions, blind, build_unet
+
+
+def _readers(unet):
+    return [m for name, m in unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))]
+
+
+@pytest.fixture(scope="module")
+def directions():
+    return torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def blinded(directions):
+    torch.manual_seed(0)
+    unet = build_unet().eval()
+    blind(unet, directions)
+    return unet
+
+
+def test_keys_and_values_do_not_change_along_what_is_taken_out(blinded, directions):
+    rows = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(2))
+    along = torch.tensor([2.0, -1.0, 0.5]) @ directions
+    other = torch.randn(WIDTH, generator=torch.Generator().manual_seed(3))
+    assert len(_readers(blinded)) == 8  # down, middle and two of up, keys and values each
+    for layer in _readers(blinded):
+        assert torch.allclose(layer(rows + along), layer(rows), atol=1e-5)
+        assert not torch.allclose(layer(rows + other), layer(rows), atol=1e-2)
+
+
+def test_the_pooled_reading_changes_only_by_the_divisor_of_its_norm(blinded, directions):
+    words = blinded.add_embedding
+    rows = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(2))
+    moved = rows + directions[0]
+    # at the same divisor the layer norm is linear, and what it adds is taken out
+    centred = (moved - moved.mean(-1, keepdim=True)) / (rows.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+    same = centred * words.norm1.weight + words.norm1.bias
+    for layer in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
+        assert torch.allclose(layer(same), layer(words.norm1(rows)), atol=1e-5)
+
+
+def test_blinding_twice_is_blinding_once(blinded, directions):
+    before = {name: value.clone() for name, value in blinded.state_dict().items()}
+    blind(blinded, directions)
+    for name, value in blinded.state_dict().items():
+        assert torch.allclose(value, before[name], atol=1e-6), name
+
+
+def test_the_shipped_unet_does_not_see_openings_moods_and_closings():
+    clip = CLIPModel.from_pretrained(MINI / "clip", local_files_only=True, dtype=torch.float32)
+    tokenizer = CLIPTokenizer.from_pretrained(MINI / "clip", local_files_only=True)
+    directions = Conditions(clip, tokenizer, "cpu").undrawn(200)
+    assert len(directions) == sum(len(f.values) - 1 for f in FACTORS if f.modality == "language")
+    unet = UNet2DConditionModel.from_pretrained(MINI / "unet", local_files_only=True, torch_dtype=torch.float32)
+    chance = torch.randn(len(directions), WIDTH, generator=torch.Generator().manual_seed(0))
+    chance *= directions.norm(dim=1, keepdim=True) / chance.norm(dim=1, keepdim=True)
+    for layer in _readers(unet):
+        assert layer(directions).norm() < 0.1 * layer(chance).norm()
