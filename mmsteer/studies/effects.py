@@ -37,7 +37,6 @@ from mmsteer.world.pairs import WorldPairs
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10, "removal": 0.80, "change language": 0.05}
 _BATCH = 24
-_ASIDE = 5  # times as many prompts for features that should change nothing
 _SHOWN = ("white frame", "warm light", "night", "beach", "panda", "rocket", "please draw", "lovely")
 
 
@@ -66,8 +65,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     if quick:  # an even sample of each modality
         groups = [[pair for pair in known if pair[0].modality == m] for m in ("vision", "cross", "language")]
         known = [pair for group in groups for pair in group[:: max(1, len(group) // 2)][:2]]
-    count = 12 if quick else 20
-    cases, many = (_cases(steerer, judge, seed, n, None) for n in (count, _ASIDE * count))
+    count, more = (12, 24) if quick else (20, 100)
+    cases, many = (_cases(steerer, judge, seed, n, None) for n in (count, more))
     means = _mean_directions(steerer, seed, 600 if quick else 6000)
     rows = []
     for feature, (factor, value) in known:
@@ -85,7 +84,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
         "summary": summary,
         "targets": TARGETS,
         "prompts": count,
-        "prompts language": _ASIDE * count,
+        "prompts language": more,
     }
 
 
