@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from mmsteer import FeatureBank, Steerer
@@ -27,10 +28,16 @@ def whole_words(folder: Path, bank: Path) -> Steerer:
 
 
 @contextmanager
-def served(steerer: Steerer, bank: Path, **more: Any) -> Iterator[str]:
-    """The address of a page on this steerer; `more` goes to `launch`."""
+def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any) -> Iterator[str]:
+    """The address of a page on this steerer, which has loaded once `ready` is set; `more` goes to `launch`."""
+
+    def load() -> Steerer:
+        if ready is not None:
+            ready.wait()
+        return steerer
+
     port = free_port()
-    demo = build_demo(FeatureBank.load(bank), lambda: steerer, steerer.backbone.name)
+    demo = build_demo(FeatureBank.load(bank), load, steerer.backbone.name)
     demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings(), **more)
     yield f"http://127.0.0.1:{port}"
     demo.close()

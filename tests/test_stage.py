@@ -5,6 +5,7 @@ import re
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -209,13 +210,15 @@ def test_a_backbone_that_reads_the_prompt_once_offers_no_part_of_the_run(chromiu
 
     once = copy(steerer)
     once.backbone = replace(steerer.backbone, family=replace(steerer.backbone.family, phases=False))
-    with served(once, tiny_bank) as address:
+    loaded = Event()
+    with served(once, tiny_bank, ready=loaded) as address:
         page = chromium.new_page()
         page.goto(address)
-        expect(page.locator(".mm-after")).to_be_visible()
-        page.wait_for_function("document.querySelector('#mm-rack')")
         page.get_by_label("night: words and part of the run").click()
         expect(page.get_by_role("group", name="words that night applies to")).to_be_visible()
+        expect(page.get_by_text("part of the run", exact=True)).to_be_visible()  # not known yet
+        loaded.set()
+        expect(page.locator(".mm-after")).to_be_visible()
         expect(page.get_by_text("part of the run", exact=True)).to_have_count(0)
         page.close()
 

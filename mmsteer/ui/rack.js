@@ -225,6 +225,7 @@ element.querySelector(".mm-rack").replaceChildren(
   list,
   make("div", { class: "mm-find" }, search, filters), chips);
 watch("value", () => { state = structuredClone(props.value); render(); });
+watch("phases", render); // known once the model is loaded, perhaps after a row was opened
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
 window.addEventListener("mm-set", (event) => put(event.detail));
 render();
