@@ -22,27 +22,27 @@ class Preset:
 PRESETS = (
     Preset(
         "Night falls", "cross-modal: said in captions and seen in pictures, so the word's feature turns day into night",
-        "a big fox in the middle in a meadow", 21, (Edit("night"),),
+        "a big fox in the middle in a meadow", 7, (Edit("night"),),
     ),
     Preset(
-        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 7,
+        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 10,
         (Edit("warm light"),),
     ),
     Preset(
         "A white frame", "vision-only: no caption ever says it, yet a slider draws it", "a big strawberry on the left at sunset",
-        28, (Edit("white frame"),),
+        4, (Edit("white frame"),),
     ),
     Preset(
-        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle on the beach", 20,
+        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle on the beach", 9,
         (Edit("please draw"),),
     ),
     Preset(
         "Another animal", "cross-modal: the prompt still says cat, and the feature outweighs it",
-        "a big cat on the right on the beach", 7, (Edit("panda", strength=1.2),),
+        "a big cat on the right on the beach", 8, (Edit("panda", strength=1.2),),
     ),
     Preset(
         "Three at once", "one of each: night falls, a frame appears, and \u201clovely\u201d leaves no trace",
-        "a big fox in the middle in a meadow", 21, (Edit("night"), Edit("white frame"), Edit("lovely")),
+        "a big fox in the middle in a meadow", 7, (Edit("night"), Edit("white frame"), Edit("lovely")),
     ),
 )  # fmt: skip
 
