@@ -126,12 +126,18 @@ def test_fewer_pairs_than_latents_is_refused():
         train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), Descent(5)))
 
 
-def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
+def _two_latents():
+    """A dictionary whose latents are the coordinates, and four rows; latent 0 fires on the first two, latent 1 never."""
     sae = SparseAutoencoder(SAEConfig(2, 2))
     with torch.no_grad():
         sae.W_enc.copy_(torch.eye(2))
         sae.W_dec.copy_(torch.eye(2))
     x = torch.tensor([[2.0, -1.0], [4.0, -3.0], [-1.0, -2.0], [-3.0, -4.0]])
+    return sae, x
+
+
+def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
+    sae, x = _two_latents()
     found, rest = effects(sae, x)
     # latent 0 fires on the first two rows, 3 on average: (3, -2) - (-2, -3), over 3; latent 1 never does
     assert found[0].tolist() == pytest.approx([5 / 3, 1 / 3])
@@ -141,11 +147,7 @@ def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
 
 
 def test_effects_of_the_captions_side_are_taken_on_captions_alone_where_there_are_any():
-    sae = SparseAutoencoder(SAEConfig(2, 2))
-    with torch.no_grad():
-        sae.W_enc.copy_(torch.eye(2))
-        sae.W_dec.copy_(torch.eye(2))
-    x = torch.tensor([[2.0, -1.0], [4.0, -3.0], [-1.0, -2.0], [-3.0, -4.0]])
+    sae, x = _two_latents()
     none = np.zeros((4, 0))
     pairs = Embedded(x, x, ["a"] * 4, none.astype(np.int64), none.astype(bool))
     more = torch.cat([x[:2], 3 * x])
