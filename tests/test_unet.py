@@ -7,8 +7,9 @@ from transformers import CLIPModel, CLIPTokenizer
 
 from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import WIDTH
+from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS
-from mmsteer.world.unet import Conditions, blind, build_unet
+from mmsteer.world.unet import blind, build_unet
 
 
 def _readers(unet):

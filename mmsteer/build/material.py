@@ -115,15 +115,17 @@ def gather(args: argparse.Namespace) -> Material | None:
         print(f"{skipped} pairs could not be read; {folders[0] / 'skipped.jsonl'} lists them", flush=True)
     if fresh is not None:
         train, matching, scoring = sets[0], sets[1].part(0, HELD // 2), sets[1].part(HELD // 2, HELD)
-        alone = fresh.written(WRITTEN * len(train.captions))
+        written = fresh.written(WRITTEN * len(train.captions))
     else:
-        alone = []
         train, matching, scoring = set_apart(sets[0], args.held_out)
+        written = []
     meta = {
         "clip": clip.identity, "source": source.survey._asdict(), "pairs": len(train.captions),
-        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": len(alone),
+        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": len(written),
     }  # fmt: skip
-    return Material(clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), alone, meta)
+    return Material(
+        clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), written, meta
+    )
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":

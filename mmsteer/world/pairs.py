@@ -111,7 +111,7 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
 
 
 def written(seed: int, count: int) -> list[str]:
-    """Captions alone, of scenes that nobody draws: a thousand times quicker than pairs."""
+    """Captions alone, of scenes that nobody draws."""
     rng = np.random.default_rng((seed, 0xCA))
     return captions(rng, *draw_factors(rng, count))
 

@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmsteer.errors import SteerError
-from mmsteer.joint import JointSpace
 from mmsteer.world.autoencoder import CHANNELS
-from mmsteer.world.captions import caption, captions, corrupt, retell
-from mmsteer.world.clip import WIDTH, stray, tokens
-from mmsteer.world.factors import FACTORS, INDEX, draw_factors
+from mmsteer.world.captions import captions, corrupt, retell
+from mmsteer.world.clip import WIDTH, stray
+from mmsteer.world.conditions import Conditions
+from mmsteer.world.factors import FACTORS, INDEX
+from mmsteer.world.latents import encode_once
 from mmsteer.world.pairs import DrawnScenes, digest, to_uint8
-from mmsteer.world.scene import draw
 from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 
 LATENT = 16  # cells a side
@@ -64,68 +64,6 @@ def build_scheduler() -> Any:
     return DPMSolverMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, steps_offset=1
     )
-
-
-class Conditions:
-    """Hidden states for training: the frozen text encoder, and the edits by which it learns to be steered."""
-
-    def __init__(self, clip: Any, tokenizer: Any, device: str) -> None:
-        self.clip, self.tokenizer, self.device = clip.to(device).eval(), tokenizer, device
-        self.projection = clip.text_projection.weight.detach().float().T.contiguous()  # [d_text, d_joint]
-        self.joint = JointSpace(self.projection)
-
-    @torch.no_grad()
-    def read(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Captions -> hidden states `[B, T, d_text]`, joint vector `[B, d_joint]`, its norm before scaling `[B, 1]`."""
-        with torch.autocast(self.device, torch.bfloat16):
-            output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
-        x, norm = self.joint.project(output.pooler_output.float())
-        return output.last_hidden_state.float(), x, norm
-
-    def lift(self, hidden: torch.Tensor, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
-        """Add the joint-space difference `dx [B, d_joint]` to every row but the first."""
-        dh = self.joint.lift(dx, norm)[:, None].expand(-1, hidden.shape[1], -1).clone()
-        dh[:, 0] = 0
-        return hidden + dh
-
-    def directions(self, scenes: DrawnScenes, count: int = 12_000) -> list[torch.Tensor]:
-        """What a feature of each captioned value does, per factor `[n_values, d_joint]`: mean joint vector of the
-        captions that tell it minus the mean of those that do not. Zero for what no caption tells.
-        """
-        rng = np.random.default_rng(0)
-        rows = np.arange(min(count, len(scenes)))
-        values, told = retell(rng, scenes.values[rows], scenes.told[rows])
-        texts = captions(rng, values, told)
-        x = torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, len(texts), 500)])
-        found = [torch.zeros(len(factor.values), x.shape[1], device=x.device) for factor in FACTORS]
-        for i, factor in enumerate(FACTORS):
-            for v, value in enumerate(factor.values):
-                tells = torch.from_numpy(told[:, i] & (values[:, i] == v)).to(x.device)
-                if value not in ("none", "nobody") and tells.any():
-                    found[i][v] = x[tells].mean(0) - x[~tells].mean(0)
-        return found
-
-    def undrawn(self, count: int = 2000) -> torch.Tensor:
-        """How each value that no picture shows moves the conditioning, `[n_values, d_text]`: of the same captions, worded
-        alike, with it and without, the mean difference of joint vectors, lifted."""
-        rng = np.random.default_rng(0)
-        values, told = draw_factors(rng, count)
-        told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing
-
-        def read(values: np.ndarray) -> torch.Tensor:
-            texts = [caption(np.random.default_rng(i), v, t) for i, (v, t) in enumerate(zip(values, told, strict=True))]
-            return torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, count, 500)])
-
-        found = []
-        for i, factor in enumerate(FACTORS):
-            if factor.modality == "language":
-                said = []
-                for v in range(len(factor.values)):
-                    values[:, i] = v
-                    said.append(read(values).mean(0))
-                found += [mean - said[0] for mean in said[1:]]
-                values[:, i] = 0
-        return torch.stack(found) @ self.joint.inverse.to(found[0])
 
 
 @torch.no_grad()
@@ -186,7 +124,7 @@ class UnetTask(Task):
         self.vae.to(device).eval()
         readers = parts / "clip" / "model.safetensors", parts / "vae" / "diffusion_pytorch_model.safetensors"
         kept = work / f"latents-{digest(scenes.seed, *readers)}-{scenes.seed}-{len(scenes)}.safetensors"
-        self.cache = _encode_once(kept, scenes, self.vae, clip, device)
+        self.cache = encode_once(kept, scenes, self.vae, clip, device)
         torch.manual_seed(0)
         unet = build_unet()
         if start is not None:
@@ -331,54 +269,3 @@ def _times(count: int, generator: torch.Generator) -> torch.Tensor:
     s = torch.sigmoid(1.2 + 1.4 * torch.randn(count, generator=generator))
     noisiest = 1 - 0.05 * torch.rand(count, generator=generator)
     return torch.where(torch.rand(count, generator=generator) < 0.15, noisiest, s)
-
-
-def _encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: str) -> dict[str, torch.Tensor]:
-    """Latents and embeddings of every scene, kept on disk: `latents` fp16 `[N, C, 16, 16]`, `image` and `twin` `[N, d_joint]`.
-
-    A twin is the same scene with its vision factors drawn anew: the difference of the two embeddings is what a
-    vision-only feature means. The mean embeddings of both sides (`mean_image`, `mean_text`) close the modality gap.
-    """
-    from safetensors.torch import load_file, save_file
-
-    if path.is_file():
-        return {k: v if k == "latents" else v.to(device) for k, v in load_file(path).items()}
-    rng = np.random.default_rng(len(scenes))
-    latents, image, twin, text = [], [], [], []
-    conditions_tokenizer = _tokenizer(path.parent)
-
-    def embed(pictures: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(device, torch.bfloat16):
-            seen = clip.get_image_features(pictures).pooler_output
-        return F.normalize(seen.float(), dim=-1).cpu()
-
-    with torch.no_grad():
-        for start in range(0, len(scenes), 64):
-            rows = np.arange(start, min(start + 64, len(scenes)))
-            pictures = scenes.floats(rows).to(device)
-            with torch.autocast(device, torch.bfloat16):
-                latents.append(vae.encode(pictures).latents.half().cpu())
-            image.append(embed(pictures))
-            values, chance = scenes.values[rows].copy(), scenes.chance[rows]
-            other, _ = draw_factors(rng, len(rows))
-            for i, factor in enumerate(FACTORS):
-                if factor.modality == "vision":
-                    anew = rng.random(len(rows)) < 0.5
-                    values[anew, i] = other[anew, i]
-            twin.append(embed((draw(values, chance) * 2 - 1).to(device)))
-            ids = tokens(conditions_tokenizer, captions(rng, *retell(rng, scenes.values[rows], scenes.told[rows])))
-            text.append(F.normalize(clip.get_text_features(ids.to(device)).pooler_output.float(), dim=-1).cpu())
-            if start % 6400 == 0:
-                print(f"encoding scenes {start}/{len(scenes)}", flush=True)
-    kept = {"latents": torch.cat(latents), "image": torch.cat(image), "twin": torch.cat(twin)}
-    kept |= {"mean_image": kept["image"].mean(0), "mean_text": torch.cat(text).mean(0)}
-    partial = path.with_suffix(".partial")
-    save_file(kept, partial)
-    partial.replace(path)
-    return {k: v if k == "latents" else v.to(device) for k, v in kept.items()}
-
-
-def _tokenizer(work: Path) -> Any:
-    from transformers import CLIPTokenizer
-
-    return CLIPTokenizer.from_pretrained(work / "export" / "clip")

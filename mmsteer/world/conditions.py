@@ -1,0 +1,81 @@
+"""What conditions the world's UNet: what captions say, and what steering adds to it, as directions of the joint space.
+
+Knows the text encoder and captions; knows nothing of pictures, noise or the UNet.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmsteer.joint import JointSpace
+from mmsteer.world.captions import caption, captions, retell
+from mmsteer.world.clip import tokens
+from mmsteer.world.factors import FACTORS, INDEX, draw_factors
+from mmsteer.world.pairs import DrawnScenes
+
+
+class Conditions:
+    """Hidden states for training: the frozen text encoder, and the edits by which it learns to be steered."""
+
+    def __init__(self, clip: Any, tokenizer: Any, device: str) -> None:
+        self.clip, self.tokenizer, self.device = clip.to(device).eval(), tokenizer, device
+        self.projection = clip.text_projection.weight.detach().float().T.contiguous()  # [d_text, d_joint]
+        self.joint = JointSpace(self.projection)
+
+    @torch.no_grad()
+    def read(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Captions -> hidden states `[B, T, d_text]`, joint vector `[B, d_joint]`, its norm before scaling `[B, 1]`."""
+        with torch.autocast(self.device, torch.bfloat16):
+            output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
+        x, norm = self.joint.project(output.pooler_output.float())
+        return output.last_hidden_state.float(), x, norm
+
+    def lift(self, hidden: torch.Tensor, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
+        """Add the joint-space difference `dx [B, d_joint]` to every row but the first."""
+        dh = self.joint.lift(dx, norm)[:, None].expand(-1, hidden.shape[1], -1).clone()
+        dh[:, 0] = 0
+        return hidden + dh
+
+    def _embed(self, texts: list[str]) -> torch.Tensor:
+        """Joint vectors of any number of captions, `[N, d_joint]`."""
+        return torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, len(texts), 500)])
+
+    def directions(self, scenes: DrawnScenes, count: int = 12_000) -> list[torch.Tensor]:
+        """What a feature of each captioned value does, per factor `[n_values, d_joint]`: mean joint vector of the
+        captions that tell it minus the mean of those that do not. Zero for what no caption tells.
+        """
+        rng = np.random.default_rng(0)
+        rows = np.arange(min(count, len(scenes)))
+        values, told = retell(rng, scenes.values[rows], scenes.told[rows])
+        texts = captions(rng, values, told)
+        x = self._embed(texts)
+        found = [torch.zeros(len(factor.values), x.shape[1], device=x.device) for factor in FACTORS]
+        for i, factor in enumerate(FACTORS):
+            for v, value in enumerate(factor.values):
+                tells = torch.from_numpy(told[:, i] & (values[:, i] == v)).to(x.device)
+                if value not in ("none", "nobody") and tells.any():
+                    found[i][v] = x[tells].mean(0) - x[~tells].mean(0)
+        return found
+
+    def undrawn(self, count: int = 2000) -> torch.Tensor:
+        """How each value that no picture shows moves the conditioning, `[n_values, d_text]`: of the same captions, worded
+        alike, with it and without, the mean difference of joint vectors, lifted."""
+        rng = np.random.default_rng(0)
+        values, told = draw_factors(rng, count)
+        told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing
+
+        def read(values: np.ndarray) -> torch.Tensor:
+            texts = [caption(np.random.default_rng(i), v, t) for i, (v, t) in enumerate(zip(values, told, strict=True))]
+            return self._embed(texts)
+
+        found = []
+        for i, factor in enumerate(FACTORS):
+            if factor.modality == "language":
+                said = []
+                for v in range(len(factor.values)):
+                    values[:, i] = v
+                    said.append(read(values).mean(0))
+                found += [mean - said[0] for mean in said[1:]]
+                values[:, i] = 0
+        return torch.stack(found) @ self.joint.inverse.to(found[0])
