@@ -146,14 +146,25 @@ def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
     assert rest[0].item() == pytest.approx(-13 / 3 / (26 / 9))
 
 
+def test_a_latent_that_differs_between_tellings_of_a_scene_is_compared_within_scenes():
+    sae, _ = _two_latents()
+    # three scenes told three times; latent 0 fires on one telling of the first two, latent 1 on the whole second scene
+    scenes = [[[1.0, -2.0], [-1.0, -2.0], [-1.0, -2.0]], [[-1.0, 5.0], [1.0, 5.0], [-1.0, 5.0]], [[-1.0, -8.0]] * 3]
+    found, rest = effects(sae, torch.tensor(scenes).flatten(0, 1), tellings=3)
+    assert found[0].tolist() == pytest.approx([2.0, 0.0], abs=1e-5)  # nothing of the scenes, of which the third never has it
+    assert rest[0].item() == pytest.approx(-0.5)
+    # latent 1: between scenes, (-1/3, 5) - (-2/3, -5) over 5
+    assert found[1].tolist() == pytest.approx([1 / 15, 2.0])
+
+
 def test_effects_of_the_captions_side_are_taken_on_captions_alone_where_there_are_any():
     sae, x = _two_latents()
     none = np.zeros((4, 0))
     pairs = Embedded(x, x, ["a"] * 4, none.astype(np.int64), none.astype(bool))
-    more = torch.cat([x[:2], 3 * x])
+    more = torch.stack([x[:2], 3 * x[1:3], 2 * x[2:]])
     bridge = fit_bridge(pairs, {"image": sae, "text": sae}, more)
     assert torch.equal(bridge["effect_image"], effects(sae, x)[0])
-    assert torch.equal(bridge["effect_text"], effects(sae, more)[0])
+    assert torch.equal(bridge["effect_text"], effects(sae, more.flatten(0, 1), tellings=2)[0])
     assert not torch.allclose(bridge["effect_text"], bridge["effect_image"])
     assert torch.equal(bridge["mean_text"], x.mean(0))
 

@@ -38,10 +38,20 @@ def test_each_drawn_factor_changes_the_picture_and_no_language_factor_does():
 
 
 def test_captions_alone_are_those_of_other_scenes():
-    assert written(5, 200)[:3] == written(5, 200)[:3] != written(6, 200)[:3]
-    said, drawn = set(written(5, 200)), set(next(iter(WorldPairs(5, 200).batches(200))).captions)
-    assert len(said & drawn) < 20  # short ones come again
+    alone = written(5, 40)
+    assert alone[:3] == written(5, 40)[:3] != written(6, 40)[:3]
+    said, drawn = set(sum(alone, [])), set(next(iter(WorldPairs(5, 200).batches(200))).captions)
+    assert len(said) > 150 and len(said & drawn) < 20  # short ones come again
     assert set(" ".join(said).split()) <= set(vocabulary()) | {w + "," for w in vocabulary()}
+
+
+def test_captions_alone_tell_each_scene_with_every_opening_mood_and_closing_once():
+    for scene in written(5, 40):
+        assert len(scene) == 5
+        for factor in FACTORS:
+            if factor.modality == "language":
+                told = [sum(value in caption for caption in scene) for value in factor.values[1:]]
+                assert told == [1, 1, 1, 1], (factor.name, scene)
 
 
 def test_captions_name_what_they_are_said_to_tell_and_never_a_vision_factor():

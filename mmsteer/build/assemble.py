@@ -37,7 +37,9 @@ def make_bank(
     found, latents = pair_up(found, matching, train if read else None)
     dictionaries = {"image": found.image, "text": found.text}
     joint, told = _joint(clip, train, reader)
-    bridge = joint | fit_bridge(train, dictionaries, clip.words(written) if written else None)
+    alone = [caption for scene in written for caption in scene]
+    told_alone = clip.words(alone).unflatten(0, (len(written), -1)) if written else None
+    bridge = joint | fit_bridge(train, dictionaries, told_alone)
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
     features, top = make_features(found, latents, scoring, clues)

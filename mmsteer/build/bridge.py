@@ -148,8 +148,9 @@ def fit_bridge(
     """What a bridge holds beside the map of `fit_joint`: mean embeddings of both sides, effects of all latents, and the
     gauge's statistics.
 
-    Effects of the captions' latents are taken on `written [N, d_joint]`, captions alone, where there are any, else on those
-    of the pairs. Each is a difference of means, so its error is chance, which shrinks with the root of their number.
+    Effects of the captions' latents are taken on `written [n_scenes, n_tellings, d_joint]`, captions alone, where there
+    are any, else on those of the pairs. Each is a difference of means, so its error is chance, which shrinks with the root
+    of their number.
 
     The gauge is the Mahalanobis distance from the mean prompt. Its covariance is the mean of both sides', since a
     backbone that reads vision-only directions has ordinary places on either side; its unit is the distance below
@@ -163,8 +164,11 @@ def fit_bridge(
     distance = torch.cat([((rows @ precision) * rows).sum(1).clamp(min=0).sqrt() for rows in centred])
     acting: dict[str, torch.Tensor] = {}
     for side, dictionary in dictionaries.items():
-        x = written if written is not None and side == "text" else getattr(pairs, side)
-        acting[f"effect_{side}"], acting[f"rest_{side}"] = effects(dictionary, x)
+        if written is not None and side == "text":
+            found = effects(dictionary, written.flatten(0, 1), written.shape[1])
+        else:
+            found = effects(dictionary, getattr(pairs, side))
+        acting[f"effect_{side}"], acting[f"rest_{side}"] = found
     return {
         **acting,
         "mean_text": mean_text,
@@ -196,21 +200,31 @@ def calibrate(features: list[Feature], bridge: dict[str, torch.Tensor], text: to
     return ranged
 
 
-def effects(dictionary: SparseAutoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def effects(dictionary: SparseAutoencoder, x: torch.Tensor, tellings: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """What goes with each latent: mean of rows `x [N, d_joint]` where it fires minus where it is silent, per unit of its
     activation, `[n_latents, d_joint]`; and how far the mean row where it is silent lies along that, `[n_latents]`.
 
     Not the decoder's row. In nested levels that is only what the coarser latents, which fire along, leave over: of
     "panda" it had a cosine of 0.4 with the whole difference, and adding it drew no panda.
+
+    Where every `tellings` rows in turn tell one scene, a latent that comes and goes between tellings rather than between
+    scenes has only tellings of the same scene compared (the within estimator of panel data; Wooldridge 2010, section 10.5):
+    the scenes in which it happens to fire more often are then no part of its effect.
     """
     n, d = dictionary.config.n_latents, dictionary.config.d_in
     count, unit, inside, everything = torch.zeros(n, 1), torch.zeros(n, 1), torch.zeros(n, d), torch.zeros(d)
-    for _, rows in parts(x, 8192):
+    within, varies = torch.zeros(n, d), torch.zeros(n, 1)
+    for _, rows in parts(x, 8192 // tellings * tellings):
         code = dictionary.encode(rows)
         fires = (code > 0).float()
         count, unit = count + fires.sum(0)[:, None], unit + code.sum(0)[:, None]
         inside, everything = inside + fires.T @ rows, everything + rows.sum(0)
+        scenes = fires.view(-1, tellings, n)
+        differs = (scenes - scenes.mean(1, keepdim=True)).view(-1, n)
+        within, varies = within + differs.T @ rows, varies + differs.square().sum(0)[:, None]
     silent = (everything - inside) / (len(x) - count).clamp(min=1)
     difference, unit = inside / count.clamp(min=1) - silent, unit / count.clamp(min=1)
+    by_telling = varies > count * (1 - count / len(x)) / 2  # most of its variance is there
+    difference = torch.where(by_telling, within / varies.clamp(min=1e-6), difference)
     effect = torch.where(count > 0, difference / unit.clamp(min=1e-6), dictionary.W_dec)
     return effect, (silent * effect).sum(1) / effect.square().sum(1).clamp(min=1e-12)

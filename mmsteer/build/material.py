@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmsteer.clip import Clip
 
 HELD = 12_000  # half to match on, half to score on
-WRITTEN = 10  # captions without a picture that the world writes for each pair
+WRITTEN = 2  # scenes without a picture that the world tells, each several times, for each pair
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +64,8 @@ class Material(NamedTuple):
     """Of the scoring pairs, whose pictures are looked at again."""
     candidates: list[str]
     """Words of their captions that can be names."""
-    written: list[str]
-    """Captions that have no picture: the more of them, the truer what goes with a latent of captions."""
+    written: list[list[str]]
+    """Scenes that have no picture, each in several captions: the more, the truer what goes with a latent of captions."""
     meta: dict[str, Any]
     """What the bank says of all this."""
 
@@ -121,7 +121,7 @@ def gather(args: argparse.Namespace) -> Material | None:
         written = []
     meta = {
         "clip": clip.identity, "source": source.survey._asdict(), "pairs": len(train.captions),
-        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": len(written),
+        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": sum(map(len, written)),
     }  # fmt: skip
     return Material(
         clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), written, meta

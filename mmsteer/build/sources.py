@@ -72,8 +72,8 @@ class World(Pairs):
                     picture, caption = partial(Image.fromarray, pictures[k]), partial(str, block.captions[k])
                     yield number, Item(f"scene {number}", picture, caption, (block.factors[k], block.mentioned[k]))
 
-    def written(self, count: int) -> list[str]:
-        """Captions of other scenes, which are not drawn."""
+    def written(self, count: int) -> list[list[str]]:
+        """Captions of `count` other scenes, which are not drawn: of each, several that differ in what no picture shows."""
         return written(self._world.seed, count)
 
     @cached_property

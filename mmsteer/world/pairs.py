@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmsteer.world.captions import captions
-from mmsteer.world.factors import draw_factors, named
+from mmsteer.world.captions import caption, captions
+from mmsteer.world.factors import FACTORS, draw_factors, named
 from mmsteer.world.scene import CHANCE, SIZE, draw
 
 _BLOCK = 64  # scenes drawn together: small enough to stay in the processor's cache
@@ -110,10 +110,18 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(batch.pictures[some], batch.captions[some], batch.factors[some], batch.mentioned[some])
 
 
-def written(seed: int, count: int) -> list[str]:
-    """Captions alone, of scenes that nobody draws."""
+def written(seed: int, count: int) -> list[list[str]]:
+    """`count` scenes that nobody draws, each told so often that every opening, mood and closing comes once, else alike."""
     rng = np.random.default_rng((seed, 0xCA))
-    return captions(rng, *draw_factors(rng, count))
+    values, told = draw_factors(rng, count)
+    language = [i for i, factor in enumerate(FACTORS) if factor.modality == "language"]
+    (tellings,) = {len(FACTORS[i].values) for i in language}
+    values = np.repeat(values[:, None], tellings, axis=1)
+    for i in language:
+        values[:, :, i] = rng.permuted(np.tile(np.arange(tellings), (count, 1)), axis=1)
+    return [
+        [caption(np.random.default_rng((seed, 0xCA, k)), v, told[k]) for v in scene] for k, scene in enumerate(values)
+    ]
 
 
 def digest(seed: int, *files: Path) -> str:
