@@ -264,6 +264,10 @@ def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     assert found["lovely"].rivals == ()
     assert found["snow"].rivals == ()
     assert found["warm light"].rivals == ()
+    text[:, lovely.latent] = (thing == 2).float()  # now often, and never with a cat or a penguin
+    found = {f.name: f for f in find_rivals(features, {"text": dictionary}, text)}
+    assert found["cat"].rivals == (penguin.id, lovely.id)
+    assert found["lovely"].rivals == ()  # what no picture shows drives out nothing that pictures show
     unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
     assert {f.name: f.rivals for f in find_rivals(unnamed, {"text": dictionary}, text)}["cat"] == ()
 

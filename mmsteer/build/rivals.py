@@ -18,7 +18,8 @@ def find_rivals(
     """Features with their rivals, by how they fire on captions `text [N, d_joint]`.
 
     Only named features count, as an unnamed latent often fires for a mixture ("apple at sunset"), and with it more would
-    go than what excludes the other. A vision-only feature has none: prompts carry no vision-only feature.
+    go than what excludes the other. A vision-only feature has none: prompts carry no vision-only feature. A language-only
+    one has none but of its kind: with a cross-modal one, adding what no picture shows would take away what pictures show.
     """
     side = "shared" if "shared" in dictionaries else "text"
     own = [f for f in features if f.side == side and f.named_by]
@@ -29,6 +30,7 @@ def find_rivals(
         together += fires.T @ fires
     counts = together.diagonal()
     expected = counts[:, None] * counts[None] / len(text)
-    apart = (together <= _SHARE * expected) & (expected >= _EXPECTED)
+    unseen = torch.tensor([f.modality == "language" for f in own])
+    apart = (together <= _SHARE * expected) & (expected >= _EXPECTED) & ~(unseen[:, None] & ~unseen)
     rivals = {f.id: tuple(own[j].id for j in row.nonzero()[:, 0].tolist()) for f, row in zip(own, apart, strict=True)}
     return [replace(f, rivals=rivals.get(f.id, ())) for f in features]
