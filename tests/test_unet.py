@@ -9,7 +9,7 @@ from mmsteer.world.assemble import MINI
 from mmsteer.world.clip import WIDTH
 from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS
-from mmsteer.world.unet import blind, build_unet
+from mmsteer.world.unet import blind, build_unet, settle
 
 
 def _readers(unet):
@@ -21,7 +21,7 @@ def directions():
     return torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def blinded(directions):
     torch.manual_seed(0)
     unet = build_unet().eval()
@@ -48,6 +48,24 @@ def test_the_pooled_reading_changes_only_by_the_divisor_of_its_norm(blinded, dir
     same = centred * words.norm1.weight + words.norm1.bias
     for layer in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
         assert torch.allclose(layer(same), layer(words.norm1(rows)), atol=1e-5)
+
+
+def test_the_pooled_reading_is_settled_beside_what_no_picture_shows_and_stays_otherwise(blinded, directions):
+    reading = blinded.add_embedding
+    rows = torch.randn(64, 5, WIDTH, generator=torch.Generator().manual_seed(2))
+    moved, directions = rows.clone(), directions / 5  # as long, beside the rows, as an opening's
+    moved[:, 1:] += directions[0]
+
+    def told() -> tuple[torch.Tensor, float]:
+        with torch.no_grad():
+            return reading(rows), float((reading(moved) - reading(rows)).norm())
+
+    before, change = told()
+    with torch.enable_grad():
+        settle(blinded, directions, lambda rng: rows[rng.integers(0, 64, 16)], steps=400)
+    after, left = told()
+    assert left < 0.8 * change
+    assert (after - before).norm() < 0.1 * (before - before.mean(0)).norm()
 
 
 def test_blinding_twice_is_blinding_once(blinded, directions):

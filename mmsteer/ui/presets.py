@@ -38,7 +38,7 @@ PRESETS = (
     ),
     Preset(
         "Another animal", "cross-modal: the prompt still says cat, and the feature outweighs it",
-        "a big cat on the right on the beach", 8, (Edit("panda", strength=1.2),),
+        "a big cat in the middle in a meadow", 0, (Edit("panda"),),
     ),
     Preset(
         "Three at once", "one of each: night falls, a frame appears, and \u201clovely\u201d leaves no trace",

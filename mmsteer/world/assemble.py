@@ -42,7 +42,10 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     pipeline.save_pretrained(partial)
-    _drop_foreign_key(partial / "vae" / "config.json")
+    # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is no
+    # one's concern
+    _drop(partial / "vae" / "config.json", "block_out_channels", "_name_or_path")
+    _drop(partial / "unet" / "config.json", "_name_or_path")
     CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(partial / "clip")
     tokenizer.save_pretrained(partial / "clip")
     CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(partial / "clip")
@@ -52,8 +55,7 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     return out
 
 
-def _drop_foreign_key(config: Path) -> None:
-    """AutoencoderTiny writes `block_out_channels`, which its own constructor does not take and warns about."""
-    values = json.loads(config.read_text())
-    values.pop("block_out_channels", None)
+def _drop(config: Path, *keys: str) -> None:
+    """Take keys out of a configuration."""
+    values = {key: value for key, value in json.loads(config.read_text()).items() if key not in keys}
     config.write_text(json.dumps(values, indent=2) + "\n")

@@ -64,18 +64,17 @@ class Conditions:
         rng = np.random.default_rng(0)
         values, told = draw_factors(rng, count)
         told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing
-
-        def read(values: np.ndarray) -> torch.Tensor:
-            texts = [caption(np.random.default_rng(i), v, t) for i, (v, t) in enumerate(zip(values, told, strict=True))]
-            return self._embed(texts)
-
         found = []
         for i, factor in enumerate(FACTORS):
             if factor.modality == "language":
-                said = []
+                said, other = [], values.copy()
                 for v in range(len(factor.values)):
-                    values[:, i] = v
-                    said.append(read(values).mean(0))
+                    other[:, i] = v
+                    texts = [
+                        caption(np.random.default_rng(k), a, b)
+                        for k, (a, b) in enumerate(zip(other, told, strict=True))
+                    ]
+                    said.append(self._embed(texts).mean(0))
                 found += [mean - said[0] for mean in said[1:]]
-                values[:, i] = 0
-        return torch.stack(found) @ self.joint.inverse.to(found[0])
+        _, _, norm = self.read(texts[:500])
+        return self.joint.lift(torch.stack(found), norm.mean())

@@ -7,9 +7,12 @@ caption expresses (light, tilt, frame) becomes something the UNet can draw, and 
 prompt's own word.
 
 And there is what it must not read. That an opening, a mood or a closing changes no picture is learned only roughly; so
-the directions in which such words move the conditioning are taken out of the weights that meet it (`blind`).
+the directions in which such words move the conditioning are taken out of the weights that meet it (`blind`), and what
+that leaves of the pooled reading is settled at the end (`settle`).
 """
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,9 @@ from mmsteer.world.training import Budget, MatrixMuon, Task, adamw
 LATENT = 16  # cells a side
 # What conditions a training picture, and how often.
 SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.12, "image": 0.06, "text": 0.34, "language": 0.08}
-_SPRITE_WEIGHT = 6.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
+_SPRITE_WEIGHT = 3.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
+_SETTLING = 2000  # steps in which the pooled reading is settled, once the UNet is trained
+_STEADY_WEIGHT = 100.0  # in the settling: of staying where it is moved, as against reading what it read before
 
 
 def build_unet() -> Any:
@@ -82,6 +87,32 @@ def blind(unet: Any, directions: torch.Tensor) -> None:
     keep = _complement((directions - directions.mean(1, keepdim=True)) * words.norm1.weight)
     for module in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
         module.weight.copy_(module.weight @ keep)
+
+
+def settle(
+    unet: Any, directions: torch.Tensor, conditions: Callable[[np.random.Generator], torch.Tensor], steps: int
+) -> None:
+    """Teach the pooled reading to stay where `directions [n, d_text]`, added to every row but the first, still move it.
+
+    `blind` leaves them the divisor of its layer norm. So it is fitted to what it read itself before of batches of
+    `conditions`, hidden states `[B, T, d_text]`, and to reading the same beside a few of the directions.
+    """
+    reading, before = unet.add_embedding, copy.deepcopy(unet.add_embedding)
+    optimizer = torch.optim.Adam(reading.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
+    for step in range(steps):
+        rng = np.random.default_rng(step)
+        hidden = conditions(rng)
+        shape = len(hidden), len(directions)
+        amounts = rng.standard_normal(shape) * (rng.random(shape) < 0.15)
+        moved = hidden.clone()
+        moved[:, 1:] += (torch.from_numpy(amounts).to(directions) @ directions)[:, None]
+        read = reading(hidden)
+        loss = F.mse_loss(read, before(hidden).detach()) + _STEADY_WEIGHT * F.mse_loss(reading(moved), read)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
 
 
 def _complement(directions: torch.Tensor) -> torch.Tensor:
@@ -150,6 +181,10 @@ class UnetTask(Task):
         matrices = [p for name, p in self.model.named_parameters() if name in inner]
         others = [p for name, p in self.model.named_parameters() if name not in inner]
         return [MatrixMuon(matrices, self.budget), adamw(others, self.budget)]
+
+    def _rows(self, rng: np.random.Generator) -> np.ndarray:
+        """A batch of pictures."""
+        return rng.integers(0, len(self.scenes), self.budget.batch)
 
     def _condition(self, rng: np.random.Generator, rows: np.ndarray) -> torch.Tensor:
         """Hidden states `[B, T, d_text]` for pictures `rows`, each by a kind of condition drawn from SHARES."""
@@ -220,7 +255,7 @@ class UnetTask(Task):
 
     def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
         blind(self.unet, self.undrawn)  # the last step may have opened its eyes
-        rows = rng.integers(0, len(self.scenes), self.budget.batch)
+        rows = self._rows(rng)
         clean = self.cache["latents"][rows].float().to(self.device)
         hidden = self._condition(rng, rows)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
@@ -257,6 +292,8 @@ class UnetTask(Task):
 
     def export(self, folder: Path) -> None:
         blind(self.unet, self.undrawn)
+        steps = min(_SETTLING, self.budget.steps)
+        settle(self.unet, self.undrawn, lambda rng: self._condition(rng, self._rows(rng)), steps)
         self.unet.half().save_pretrained(folder / "unet")
 
 
