@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPModel, CLIPTokenizer
 
 from mmsteer import Edit, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.world.assemble import MINI
+from mmsteer.world.conditions import Conditions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,6 +54,23 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
     gains = [warmth(result.after) - warmth(result.before) for result in results]
     assert gains[3] > 0  # the README's seed
     assert sum(gains) > 0
+
+
+def test_features_named_after_language_consist_of_openings_moods_and_closings(mini: Steerer):
+    clip = CLIPModel.from_pretrained(MINI / "clip", local_files_only=True, dtype=torch.float32)
+    conditions = Conditions(clip, CLIPTokenizer.from_pretrained(MINI / "clip", local_files_only=True), "cpu")
+    span = torch.linalg.qr(torch.linalg.lstsq(conditions.joint.inverse.T, conditions.undrawn(500).T).solution).Q
+    named = [f for f in mini.bank.features if f.modality == "language" and f.named_by == "truth"]
+    assert len(named) >= 10
+    for feature in named:
+        effect = mini.bank.bridge["effect_text"][feature.latent]
+        assert (span.T @ effect).norm() > 0.999 * effect.norm(), feature.name
+
+
+def test_the_shipped_configurations_name_no_folder():
+    told = [path.read_text() for path in MINI.rglob("config.json")]
+    assert len(told) == 5
+    assert not any("_name_or_path" in text for text in told)
 
 
 def test_presets_name_features_there_are(mini: Steerer):
