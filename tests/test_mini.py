@@ -52,7 +52,7 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
 
     results = [mini.steer("a cat at night", [Edit("warm light", strength=1.0)], seed=seed) for seed in range(6)]
     gains = [warmth(result.after) - warmth(result.before) for result in results]
-    assert gains[3] > 0  # the README's seed
+    assert gains[1] > 0  # the README's seed
     assert sum(gains) > 0
 
 
@@ -121,7 +121,7 @@ def test_a_truncated_or_missing_weight_file_is_named(tmp_path, file):
 
 def test_the_command_line_draws_a_pair(tmp_path, capsys):
     out, figures = tmp_path / "pair.png", tmp_path / "pair.json"
-    arguments = ["steer", "a cat at night", "--edit", "warm light:1.0", "--seed", "3", "--steps", "2"]
+    arguments = ["steer", "a cat at night", "--edit", "warm light:1.0", "--seed", "1", "--steps", "2"]
     assert main([*arguments, "--out", str(out), "--json", str(figures)]) == 0
     assert out.stat().st_size
     assert json.loads(figures.read_text())
