@@ -151,9 +151,8 @@ def test_a_latent_that_differs_between_tellings_of_a_scene_is_compared_within_sc
     # three scenes told three times; latent 0 fires on one telling of the first two, latent 1 on the whole second scene
     scenes = [[[1.0, -2.0], [-1.0, -2.0], [-1.0, -2.0]], [[-1.0, 5.0], [1.0, 5.0], [-1.0, 5.0]], [[-1.0, -8.0]] * 3]
     found, rest = effects(sae, torch.tensor(scenes).flatten(0, 1), tellings=3)
-    assert found[0].tolist() == pytest.approx(
-        [2.0, 0.0], abs=1e-5
-    )  # nothing of the scenes, of which the third never has it
+    # nothing of the scenes, of which the third never has it
+    assert found[0].tolist() == pytest.approx([2.0, 0.0], abs=1e-5)
     assert rest[0].item() == pytest.approx(-0.5)
     # latent 1: between scenes, (-1/3, 5) - (-2/3, -5) over 5
     assert found[1].tolist() == pytest.approx([1 / 15, 2.0])

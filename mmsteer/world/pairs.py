@@ -115,7 +115,7 @@ def written(seed: int, count: int) -> list[list[str]]:
     rng = np.random.default_rng((seed, 0xCA))
     values, told = draw_factors(rng, count)
     language = [i for i, factor in enumerate(FACTORS) if factor.modality == "language"]
-    (tellings,) = {len(FACTORS[i].values) for i in language}
+    (tellings,) = {len(FACTORS[i].values) for i in language}  # one number, or not each value could come once
     values = np.repeat(values[:, None], tellings, axis=1)
     for i in language:
         values[:, :, i] = rng.permuted(np.tile(np.arange(tellings), (count, 1)), axis=1)
