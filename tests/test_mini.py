@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPModel, CLIPTokenizer
 
 from mmsteer import Edit, Steerer, SteerError
 from mmsteer.__main__ import main
+from mmsteer.build.embed import load_clip
 from mmsteer.world.assemble import MINI
 from mmsteer.world.conditions import Conditions
 
@@ -57,8 +57,7 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
 
 
 def test_features_named_after_language_consist_of_openings_moods_and_closings(mini: Steerer):
-    clip = CLIPModel.from_pretrained(MINI / "clip", local_files_only=True, dtype=torch.float32)
-    conditions = Conditions(clip, CLIPTokenizer.from_pretrained(MINI / "clip", local_files_only=True), "cpu")
+    conditions = Conditions(*load_clip(MINI / "clip"), "cpu")
     span = torch.linalg.qr(torch.linalg.lstsq(conditions.joint.inverse.T, conditions.undrawn(500).T).solution).Q
     named = [f for f in mini.bank.features if f.modality == "language" and f.named_by == "truth"]
     assert len(named) >= 10

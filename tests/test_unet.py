@@ -3,13 +3,14 @@
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from transformers import CLIPModel, CLIPTokenizer
 
+from mmsteer.build.embed import load_clip
 from mmsteer.world.assemble import MINI
+from mmsteer.world.blind import blind, settle
 from mmsteer.world.clip import WIDTH
 from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS
-from mmsteer.world.unet import blind, build_unet, settle
+from mmsteer.world.unet import build_unet
 
 
 def _readers(unet):
@@ -61,8 +62,7 @@ def test_the_pooled_reading_is_settled_beside_what_no_picture_shows_and_stays_ot
             return reading(rows), float((reading(moved) - reading(rows)).norm())
 
     before, change = told()
-    with torch.enable_grad():
-        settle(blinded, directions, lambda rng: rows[rng.integers(0, 64, 16)], steps=400)
+    settle(blinded, directions, lambda rng: rows[rng.integers(0, 64, 16)], steps=400)
     after, left = told()
     assert left < 0.8 * change
     assert (after - before).norm() < 0.1 * (before - before.mean(0)).norm()
@@ -76,9 +76,7 @@ def test_blinding_twice_is_blinding_once(blinded, directions):
 
 
 def test_the_shipped_unet_does_not_see_openings_moods_and_closings():
-    clip = CLIPModel.from_pretrained(MINI / "clip", local_files_only=True, dtype=torch.float32)
-    tokenizer = CLIPTokenizer.from_pretrained(MINI / "clip", local_files_only=True)
-    directions = Conditions(clip, tokenizer, "cpu").undrawn(200)
+    directions = Conditions(*load_clip(MINI / "clip"), "cpu").undrawn(200)
     assert len(directions) == sum(len(f.values) - 1 for f in FACTORS if f.modality == "language")
     unet = UNet2DConditionModel.from_pretrained(MINI / "unet", local_files_only=True, torch_dtype=torch.float32)
     chance = torch.randn(len(directions), WIDTH, generator=torch.Generator().manual_seed(0))

@@ -9,12 +9,13 @@ import torch.nn.functional as F
 
 from mmsteer.world.captions import captions, retell
 from mmsteer.world.clip import tokens
+from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS, draw_factors
 from mmsteer.world.pairs import DrawnScenes
 from mmsteer.world.scene import draw
 
 
-def encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: str) -> dict[str, torch.Tensor]:
+def encode_once(path: Path, scenes: DrawnScenes, vae: Any, conditions: Conditions) -> dict[str, torch.Tensor]:
     """Latents and embeddings of every scene, kept on disk: `latents` fp16 `[N, C, 16, 16]`, `image` and `twin` `[N, d_joint]`.
 
     A twin is the same scene with its vision factors drawn anew: the difference of the two embeddings is what a
@@ -22,11 +23,11 @@ def encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: st
     """
     from safetensors.torch import load_file, save_file
 
+    clip, device = conditions.clip, conditions.device
     if path.is_file():
         return {k: v if k == "latents" else v.to(device) for k, v in load_file(path).items()}
     rng = np.random.default_rng(len(scenes))
     latents, image, twin, text = [], [], [], []
-    conditions_tokenizer = _tokenizer(path.parent)
 
     def embed(pictures: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device, torch.bfloat16):
@@ -47,7 +48,7 @@ def encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: st
                     anew = rng.random(len(rows)) < 0.5
                     values[anew, i] = other[anew, i]
             twin.append(embed((draw(values, chance) * 2 - 1).to(device)))
-            ids = tokens(conditions_tokenizer, captions(rng, *retell(rng, scenes.values[rows], scenes.told[rows])))
+            ids = tokens(conditions.tokenizer, captions(rng, *retell(rng, scenes.values[rows], scenes.told[rows])))
             text.append(F.normalize(clip.get_text_features(ids.to(device)).pooler_output.float(), dim=-1).cpu())
             if start % 6400 == 0:
                 print(f"encoding scenes {start}/{len(scenes)}", flush=True)
@@ -57,9 +58,3 @@ def encode_once(path: Path, scenes: DrawnScenes, vae: Any, clip: Any, device: st
     save_file(kept, partial)
     partial.replace(path)
     return {k: v if k == "latents" else v.to(device) for k, v in kept.items()}
-
-
-def _tokenizer(work: Path) -> Any:
-    from transformers import CLIPTokenizer
-
-    return CLIPTokenizer.from_pretrained(work / "export" / "clip")

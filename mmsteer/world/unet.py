@@ -6,13 +6,9 @@ the very directions (mean with a value minus mean without), by which `mmsteer.st
 caption expresses (light, tilt, frame) becomes something the UNet can draw, and an injected feature outweighs the
 prompt's own word.
 
-And there is what it must not read. That an opening, a mood or a closing changes no picture is learned only roughly; so
-the directions in which such words move the conditioning are taken out of the weights that meet it (`blind`), and what
-that leaves of the pooled reading is settled at the end (`settle`).
+And there is what it must not read: `blind.py`.
 """
 
-import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from torch import nn
 
 from mmsteer.errors import SteerError
 from mmsteer.world.autoencoder import CHANNELS
+from mmsteer.world.blind import SETTLING, blind, settle
 from mmsteer.world.captions import captions, corrupt, retell
 from mmsteer.world.clip import WIDTH, stray
 from mmsteer.world.conditions import Conditions
@@ -35,8 +32,6 @@ LATENT = 16  # cells a side
 # What conditions a training picture, and how often.
 SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.12, "image": 0.06, "text": 0.34, "language": 0.08}
 _SPRITE_WEIGHT = 3.0  # extra weight of the cells that hold the sprite: most of the work, least of the area
-_SETTLING = 2000  # steps in which the pooled reading is settled, once the UNet is trained
-_STEADY_WEIGHT = 100.0  # in the settling: of staying where it is moved, as against reading what it read before
 
 
 def build_unet() -> Any:
@@ -69,56 +64,6 @@ def build_scheduler() -> Any:
     return DPMSolverMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, steps_offset=1
     )
-
-
-@torch.no_grad()
-def blind(unet: Any, directions: torch.Tensor) -> None:
-    """Take directions of the conditioning `[n, d_text]` out of the weights that read it, in place.
-
-    Keys and values of the attention to the words then do not change at all along them. The pooled reading (FiLM) comes
-    after a layer norm, so of it only the change of the norm's divisor is left. Concept erasure of the linear kind
-    (Ravfogel et al., 2004.07667), in the reader, not in what it reads.
-    """
-    keep = _complement(directions)
-    for name, module in unet.named_modules():
-        if name.endswith(("attn2.to_k", "attn2.to_v")):
-            module.weight.copy_(module.weight @ keep)
-    words = unet.add_embedding
-    keep = _complement((directions - directions.mean(1, keepdim=True)) * words.norm1.weight)
-    for module in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
-        module.weight.copy_(module.weight @ keep)
-
-
-def settle(
-    unet: Any, directions: torch.Tensor, conditions: Callable[[np.random.Generator], torch.Tensor], steps: int
-) -> None:
-    """Teach the pooled reading to stay where `directions [n, d_text]`, added to every row but the first, still move it.
-
-    `blind` leaves them the divisor of its layer norm. So it is fitted to what it read itself before of batches of
-    `conditions`, hidden states `[B, T, d_text]`, and to reading the same beside a few of the directions.
-    """
-    reading, before = unet.add_embedding, copy.deepcopy(unet.add_embedding)
-    optimizer = torch.optim.Adam(reading.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
-    for step in range(steps):
-        rng = np.random.default_rng(step)
-        hidden = conditions(rng)
-        shape = len(hidden), len(directions)
-        amounts = rng.standard_normal(shape) * (rng.random(shape) < 0.15)
-        moved = hidden.clone()
-        moved[:, 1:] += (torch.from_numpy(amounts).to(directions) @ directions)[:, None]
-        read = reading(hidden)
-        loss = F.mse_loss(read, before(hidden).detach()) + _STEADY_WEIGHT * F.mse_loss(reading(moved), read)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-
-
-def _complement(directions: torch.Tensor) -> torch.Tensor:
-    """The projection onto what is orthogonal to `directions [n, d]`, `[d, d]`."""
-    basis = torch.linalg.qr(directions.T).Q
-    return torch.eye(len(basis), device=basis.device) - basis @ basis.T
 
 
 class UnetTask(Task):
@@ -155,7 +100,7 @@ class UnetTask(Task):
         self.vae.to(device).eval()
         readers = parts / "clip" / "model.safetensors", parts / "vae" / "diffusion_pytorch_model.safetensors"
         kept = work / f"latents-{digest(scenes.seed, *readers)}-{scenes.seed}-{len(scenes)}.safetensors"
-        self.cache = encode_once(kept, scenes, self.vae, clip, device)
+        self.cache = encode_once(kept, scenes, self.vae, self.conditions)
         torch.manual_seed(0)
         unet = build_unet()
         if start is not None:
@@ -292,7 +237,7 @@ class UnetTask(Task):
 
     def export(self, folder: Path) -> None:
         blind(self.unet, self.undrawn)
-        steps = min(_SETTLING, self.budget.steps)
+        steps = min(SETTLING, self.budget.steps)
         settle(self.unet, self.undrawn, lambda rng: self._condition(rng, self._rows(rng)), steps)
         self.unet.half().save_pretrained(folder / "unet")
 
