@@ -1,14 +1,7 @@
-"""Pairs of the world as an ordinary data set: picture, caption, factors. Everything from a seed, nothing stored.
-
-`WorldPairs` draws as it is read; `DrawnScenes` keeps one large draw on disk, for training runs that pass over the same
-pictures many times.
-"""
+"""Pairs of the world as an ordinary data set: picture, caption, factors. Everything from a seed, drawn as it is read."""
 
 import hashlib
-import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +28,7 @@ class Batch(NamedTuple):
     """Pairs side by side."""
 
     pictures: torch.Tensor
-    """uint8 [B, 3, 128, 128]"""
+    """uint8 [B, 3, size, size]"""
     captions: list[str]
     factors: np.ndarray
     """int64 [B, n_factors]: index into each factor's values"""
@@ -49,10 +42,10 @@ def to_uint8(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class WorldPairs:
-    """`count` pairs drawn from `seed`: the first n of a longer set are the same n pairs."""
+    """`count` pairs drawn from `seed`, `size` pixels a side: the first n of a longer set are the same n pairs."""
 
-    def __init__(self, seed: int, count: int) -> None:
-        self.seed, self.count = seed, count
+    def __init__(self, seed: int, count: int, size: int = SIZE) -> None:
+        self.seed, self.count, self.size = seed, count, size
 
     def __len__(self) -> int:
         return self.count
@@ -62,9 +55,9 @@ class WorldPairs:
         values, told = draw_factors(rng, _BLOCK)
         chance = rng.random((_BLOCK, CHANCE), dtype=np.float32)
         words = captions(rng, values, told)
-        size = min(_BLOCK, self.count - k * _BLOCK)
-        pictures = to_uint8(draw(values[:size], chance[:size]))
-        return Batch(pictures, words[:size], values[:size], told[:size])
+        n = min(_BLOCK, self.count - k * _BLOCK)
+        pictures = to_uint8(draw(values[:n], chance[:n], self.size))
+        return Batch(pictures, words[:n], values[:n], told[:n])
 
     def __getitem__(self, i: int) -> Pair:
         if not 0 <= i < self.count:
@@ -80,6 +73,12 @@ class WorldPairs:
             block = self._block(k).pictures.permute(0, 2, 3, 1).numpy()
             found |= {i: Image.fromarray(block[i % _BLOCK]) for i in indices if i // _BLOCK == k}
         return found
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits of how the world looks: embeddings computed from it are stale when they change."""
+        pictures = next(iter(WorldPairs(self.seed, _BLOCK, self.size).batches(_BLOCK))).pictures
+        return hashlib.sha256(pictures.numpy().tobytes()).hexdigest()[:16]
 
     def batches(self, batch_size: int, start: int = 0) -> Iterator[Batch]:
         """All pairs from `start` on, `batch_size` at a time (the last batch may be smaller)."""
@@ -122,42 +121,3 @@ def written(seed: int, count: int) -> list[list[str]]:
     return [
         [caption(np.random.default_rng((seed, 0xCA, k)), v, told[k]) for v in scene] for k, scene in enumerate(values)
     ]
-
-
-def digest(seed: int, *files: Path) -> str:
-    """16 hex digits of how the world looks and of some model files: what is kept of both is stale when they change."""
-    found = hashlib.sha256(next(iter(WorldPairs(seed, _BLOCK).batches(_BLOCK))).pictures.numpy().tobytes())
-    for file in files:
-        found.update(file.read_bytes())
-    return found.hexdigest()[:16]
-
-
-class DrawnScenes:
-    """`count` scenes drawn once into `folder` and read back as a memory map; drawn again if they would differ."""
-
-    def __init__(self, folder: Path, seed: int, count: int) -> None:
-        self.seed = seed
-        rng = np.random.default_rng((seed, 0xD5))
-        self.values, self.told = draw_factors(rng, count)
-        self.chance = rng.random((count, CHANCE), dtype=np.float32)
-        path, stamp = folder / "scenes.npy", folder / "scenes.json"
-        wanted = {"seed": seed, "count": count, "digest": digest(seed)}
-        if not stamp.is_file() or json.loads(stamp.read_text()) != wanted:
-            folder.mkdir(parents=True, exist_ok=True)
-            stamp.unlink(missing_ok=True)
-            drawn = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 3, SIZE, SIZE))
-            for i in range(0, count, _BLOCK):
-                part = slice(i, i + _BLOCK)
-                drawn[part] = to_uint8(draw(self.values[part], self.chance[part])).numpy()
-            drawn.flush()
-            partial = folder / "scenes.partial.json"
-            partial.write_text(json.dumps(wanted))
-            os.replace(partial, stamp)
-        self.pictures: np.ndarray = np.load(path, mmap_mode="r")
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def floats(self, rows: np.ndarray) -> torch.Tensor:
-        """Pictures of some rows, `float32 [B, 3, 128, 128]` in [-1, 1]."""
-        return torch.from_numpy(self.pictures[rows]).float() / 127.5 - 1

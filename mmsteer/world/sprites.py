@@ -16,7 +16,7 @@ from mmsteer.world.factors import OCCUPATIONS, THINGS
 if TYPE_CHECKING:
     import torch
 
-SPRITE = 80  # pixels a side
+SPRITE = 136  # pixels a side, as wide as the font's own bitmaps
 COLUMNS = 13
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "world"
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
