@@ -55,13 +55,16 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 
 
+SAMPLING = "_sampling"
+"""Key of a scheduler's configuration: with how many steps and how much guidance its checkpoint is drawn. Diffusers carries keys
+that begin with an underscore along, from one scheduler to the next and into what it saves."""
 DISTILLED_STEPS, DISTILLED_GUIDANCE = 2, 0.0
 """How distilled checkpoints (Turbo) of any family are drawn."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint suggests."""
+    """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint says or suggests."""
 
     source: Path | str
     """A folder, or a hub id."""
@@ -82,9 +85,7 @@ class Spec:
 
 
 BACKBONES: dict[str, Spec] = {
-    "mini": Spec(
-        ASSETS / "mini", steps=12, guidance=5.0, size=128, whole_words=True, licence="Apache-2.0; sprites OFL-1.1"
-    ),
+    "mini": Spec(ASSETS / "mini", size=256, whole_words=True, licence="Apache-2.0; sprites OFL-1.1"),
     "sd15": Spec(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", size=512, variant="fp16",
         licence="CreativeML OpenRAIL-M", memory=3,
@@ -173,16 +174,16 @@ class Backbone:
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
+        for drawing in ("unet", "vae"):
+            if (part := getattr(pipeline, drawing, None)) is not None:
+                part.to(memory_format=torch.channels_last)  # convolutions are faster so, on CPUs and GPUs
         if offload:
             if device == "cpu":
                 raise SteerError("--offload moves parts to a GPU in turn, and there is none here: leave it out")
             pipeline.enable_model_cpu_offload(device=device)
         else:
             pipeline.to(device)
-        # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
-        distilled = pipeline.scheduler.config.get("timestep_spacing") == "trailing"
-        usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
-        steps, guidance = spec.steps or usual[0], usual[1] if spec.guidance is None else spec.guidance
+        steps, guidance = _sampling(spec, family, pipeline.scheduler)
         return cls(name, spec, family, pipeline, device, steps, guidance)
 
     @property
@@ -213,6 +214,27 @@ def choose_device(device: str | None) -> str:
 
 _DRAWING = ("unet", "vae", "safety_checker", "image_encoder")
 _CURE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
+
+
+def _sampling(spec: Spec, family: Family, scheduler: Any) -> tuple[int, float]:
+    """Steps and guidance: those of the name, else those that travel in the scheduler's configuration, else what its schedule
+    suggests. They are written into that configuration, so that a copy which `save_pretrained` writes keeps them."""
+    # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
+    distilled = scheduler.config.get("timestep_spacing") == "trailing"
+    usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
+    saved = scheduler.config.get(SAMPLING, {})
+    try:
+        steps, guidance = saved.get("num_inference_steps", usual[0]), saved.get("guidance_scale", usual[1])
+        if not (isinstance(steps, int) and 1 <= steps <= 50 and 0 <= float(guidance) <= 20):
+            raise ValueError
+    except (AttributeError, TypeError, ValueError):
+        raise SteerError(
+            f"{spec.source} says in scheduler/scheduler_config.json that it is drawn with {SAMPLING} = {str(saved)[:80]}: allowed are "
+            "num_inference_steps from 1 to 50 and guidance_scale from 0 to 20"
+        ) from None
+    steps, guidance = spec.steps or steps, float(guidance if spec.guidance is None else spec.guidance)
+    scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": steps, "guidance_scale": guidance}})
+    return steps, guidance
 
 
 def spec_of(name: str) -> Spec:

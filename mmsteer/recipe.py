@@ -27,8 +27,8 @@ _LONGEST_TEXT = 20_000  # characters of a recipe as text
 class Sampler:
     """How the pipeline samples."""
 
-    steps: int = 12
-    guidance: float = 5.0
+    steps: int = 4
+    guidance: float = 1.0
     """Classifier-free guidance scale; 1 and below switch guidance off."""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmsteer.errors import SteerError
 
+_SHARD = "9MB"  # of the UNet: git holds no file of 10 MB
 MINI = Path(__file__).resolve().parents[2] / "assets" / "mini"
 
 
@@ -23,25 +24,28 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-    from mmsteer.world.unet import build_scheduler
+    from mmsteer.backbone import SAMPLING
+    from mmsteer.world.unet import STUDENT_STEPS, build_scheduler
 
     missing = [name for name in ("clip", "vae", "unet", "judge") if not (parts / name).is_dir()]
     if missing:
         raise SteerError(f"{parts} has no {', '.join(missing)}: run `python -m mmsteer world train` to the end first")
     tokenizer = CLIPTokenizer.from_pretrained(parts / "clip")
+    scheduler = build_scheduler(solver_order=1)  # the student is distilled along single steps of the flow
+    scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": STUDENT_STEPS, "guidance_scale": 1.0}})
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderTiny.from_pretrained(parts / "vae", dtype=torch.float16),
         text_encoder=CLIPTextModel.from_pretrained(parts / "clip", dtype=torch.float32),
         tokenizer=tokenizer,
         unet=UNet2DConditionModel.from_pretrained(parts / "unet", dtype=torch.float16),
-        scheduler=build_scheduler(),
+        scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    pipeline.save_pretrained(partial)
+    pipeline.save_pretrained(partial, max_shard_size=_SHARD)
     # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is no
     # one's concern
     _drop(partial / "vae" / "config.json", "block_out_channels", "_name_or_path")
