@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, told in (
         ("world", "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures"),
         ("effects", "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences"),
+        ("presets", "on how many fresh seeds each preset of the page shows what it promises"),
         ("labels", "whether labels are right: every objective against the known factors, with controls, nulls, seeds"),
         (
             "concepts",

@@ -1,0 +1,68 @@
+"""Whether the page's presets hold: of fresh seeds, in how many the picture shows what the preset promises.
+
+Read by the judge. A preset holds on a seed if *before* shows what the prompt says, and *after* shows each added value that can
+be drawn and whatever else the prompt says. It is visible where, besides, *before* lacks what is added: a prompt that says
+nothing of frames is drawn with one now and then. The page takes the first seed from 0 on at which a preset is visible.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsteer.build.label import known_value
+from mmsteer.steer import Steerer
+from mmsteer.studies.report import share, table
+from mmsteer.ui.presets import PRESETS, Preset
+from mmsteer.world.assemble import MINI
+from mmsteer.world.captions import wordings
+from mmsteer.world.factors import DRAWN, FACTORS, INDEX
+from mmsteer.world.judge import Judge
+
+TARGET = 0.9
+
+
+def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+    """Draw every preset from many seeds; print a row each. `figure` is not drawn: the page shows the presets."""
+    steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
+    seeds = list(range(seed, seed + (8 if quick else 48)))
+    rows = [{"preset": preset.title} | holds(steerer, judge, preset, seeds) for preset in PRESETS]
+    print(table(rows))
+    return {"presets": rows, "seeds": len(seeds), "target": TARGET}
+
+
+def holds(steerer: Steerer, judge: Judge, preset: Preset, seeds: list[int]) -> dict[str, Any]:
+    """Shares of the seeds on which *before* shows the prompt, *after* the edits and the rest of the prompt, both do, and the
+    difference is visible."""
+    prompts = [preset.prompt] * len(seeds)
+    before, after = (judge.read(steerer.render_many(prompts, edits, seeds)) for edits in ((), preset.edits))
+    named = [known_value(steerer.bank.get(edit.feature).name) for edit in preset.edits]
+    added = {factor: value for factor, value in filter(None, named) if factor in DRAWN}
+    said = _said(preset.prompt)
+    shown, steered = _all_read(before, said), _all_read(after, said | added)
+    there = [_all_read(before, {factor: value}) for factor, value in added.items()]
+    visible = shown & steered & ~np.logical_or.reduce([np.zeros(len(seeds), dtype=bool), *there])
+    return {
+        "before shows the prompt": share(int(shown.sum()), len(seeds)),
+        "after shows edits and the rest": share(int(steered.sum()), len(seeds)),
+        "both": share(int((shown & steered).sum()), len(seeds)),
+        "and before lacks what is added": share(int(visible.sum()), len(seeds)),
+        "first such seed": next((seed for seed, yes in zip(seeds, visible, strict=True) if yes), "-"),
+    }
+
+
+def _said(prompt: str) -> dict[str, str]:
+    """Factor -> value of what a prompt says and pictures can show."""
+    text = f" {prompt} "
+    return {
+        factor.name: value
+        for factor in FACTORS
+        for value in factor.values
+        if factor.name in DRAWN and any(f" {words} " in text for words in wordings(factor.name, value))
+    }
+
+
+def _all_read(seen: np.ndarray, values: dict[str, str]) -> np.ndarray:
+    """Per picture of `seen [B, n_factors]`, whether every value is read."""
+    right = [seen[:, INDEX[name]] == FACTORS[INDEX[name]].values.index(value) for name, value in values.items()]
+    return np.logical_and.reduce(right)
