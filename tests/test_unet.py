@@ -1,4 +1,4 @@
-"""The world's UNet: blind to what no picture shows, and to nothing else."""
+"""The world's UNet: blind to what no picture shows, and to nothing else; drawn as stock diffusers draws it."""
 
 import pytest
 import torch
@@ -8,9 +8,12 @@ from mmsteer.build.embed import load_clip
 from mmsteer.world.assemble import MINI
 from mmsteer.world.blind import blind, settle
 from mmsteer.world.clip import WIDTH
+from mmsteer.world.conditioning import Counts
 from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS
-from mmsteer.world.unet import build_unet
+from mmsteer.world.pool import Ring
+from mmsteer.world.student import Settling, settle_folder
+from mmsteer.world.unet import build_scheduler, build_unet, draw_latents
 
 
 def _readers(unet):
@@ -34,7 +37,7 @@ def test_keys_and_values_do_not_change_along_what_is_taken_out(blinded, directio
     rows = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(2))
     along = torch.tensor([2.0, -1.0, 0.5]) @ directions
     other = torch.randn(WIDTH, generator=torch.Generator().manual_seed(3))
-    assert len(_readers(blinded)) == 8  # down, middle and two of up, keys and values each
+    assert len(_readers(blinded)) == 14  # two of down, the middle and four of up, keys and values each
     for layer in _readers(blinded):
         assert torch.allclose(layer(rows + along), layer(rows), atol=1e-5)
         assert not torch.allclose(layer(rows + other), layer(rows), atol=1e-2)
@@ -62,7 +65,7 @@ def test_the_pooled_reading_is_settled_beside_what_no_picture_shows_and_stays_ot
             return reading(rows), float((reading(moved) - reading(rows)).norm())
 
     before, change = told()
-    settle(blinded, directions, lambda rng: rows[rng.integers(0, 64, 16)], steps=400)
+    settle(blinded, directions, lambda step: rows[torch.arange(16 * step, 16 * step + 16) % 64], steps=400)
     after, left = told()
     assert left < 0.8 * change
     assert (after - before).norm() < 0.1 * (before - before.mean(0)).norm()
@@ -73,6 +76,46 @@ def test_blinding_twice_is_blinding_once(blinded, directions):
     blind(blinded, directions)
     for name, value in blinded.state_dict().items():
         assert torch.allclose(value, before[name], atol=1e-6), name
+
+
+def test_a_unet_in_a_folder_is_settled_alone(tmp_path):
+    torch.manual_seed(0)
+    build_unet((16, 32)).save_pretrained(tmp_path / "unet")
+    counts = Counts(directions=60, undrawn=8, means=4)
+    settle_folder(tmp_path / "unet", MINI / "clip", tmp_path / "out", Settling(2, 3, Ring(2, 2)), counts)
+    before, after = (UNet2DConditionModel.from_pretrained(tmp_path / name) for name in ("unet", "out"))
+    directions = Conditions(*load_clip(MINI / "clip"), "cpu").undrawn(8)
+    for old, new in zip(_readers(before), _readers(after), strict=True):
+        assert new(directions).norm() < 0.01 * old(directions).norm()
+    kept = after.state_dict()
+    changed = {n.split(".")[0] for n, v in before.state_dict().items() if not torch.equal(v.half(), kept[n].half())}
+    assert changed == {"add_embedding", "down_blocks", "mid_block", "up_blocks"}
+
+
+class Toward(torch.nn.Module):
+    """A UNet that knows the way to 3 from any state, and to -1 with the empty prompt."""
+
+    def forward(self, noisy, time, hidden):
+        class Output:
+            sample = (noisy - torch.where(hidden[:, :1, :1, None] > 0, 3.0, -1.0)) / (time / 1000).view(-1, 1, 1, 1)
+
+        return Output
+
+
+@pytest.mark.parametrize(("steps", "guidance", "end"), [(4, 1.0, 3.0), (12, 1.5, 5.0)])
+def test_a_flow_straight_to_a_picture_is_drawn_exactly(steps, guidance, end):
+    hidden, empty = torch.ones(2, 5, WIDTH), torch.zeros(1, 5, WIDTH)
+    noise = torch.randn(2, 16, 16, 16, generator=torch.Generator().manual_seed(0))
+    drawn = draw_latents(Toward(), hidden, empty, noise, steps, guidance)
+    assert torch.allclose(drawn, torch.full_like(drawn, end), atol=0.05)
+
+
+def test_the_scheduler_is_stock_flow_matching():
+    for order in (1, 2):
+        scheduler = build_scheduler(order)
+        scheduler.set_timesteps(4)
+        assert scheduler.config.solver_order == order
+        assert scheduler.sigmas.tolist() == pytest.approx([0.9997, 0.8996, 0.7496, 0.4997, 0.0], abs=1e-3)
 
 
 def test_the_shipped_unet_does_not_see_openings_moods_and_closings():

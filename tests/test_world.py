@@ -1,16 +1,13 @@
-"""The embedded world: seeded, its captions tell what is drawn and no more, and its training resumes after a kill."""
+"""The embedded world: seeded, and its captions tell what is drawn and no more."""
 
 import numpy as np
-import pytest
 import torch
-from torch import nn
 
 from mmsteer.world.captions import captions, corrupt, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
 from mmsteer.world.pairs import WorldPairs, written
 from mmsteer.world.scene import CHANCE, draw
 from mmsteer.world.tokenizer import build_tokenizer
-from mmsteer.world.training import Budget, Task, train
 
 
 def test_a_seed_gives_the_same_pairs_and_a_longer_set_begins_alike():
@@ -83,40 +80,6 @@ def test_occupations_have_the_planted_bias():
     gender = values[values[:, INDEX["thing"]] == thing, INDEX["gender"]]
     women = (gender == FACTORS[INDEX["gender"]].values.index("woman")).mean()
     assert 0.55 < women < 0.95  # 0.9 where the caption does not say, even where it does
-
-
-class Line(Task):
-    """The smallest task: one weight, its noise from the loop's generators, dying on request."""
-
-    name = "line"
-
-    def __init__(self, die_at: int | None = None) -> None:
-        self.budget = Budget(steps=12, batch=4, rate=0.1, average=0.9)
-        torch.manual_seed(0)
-        self.model: nn.Module = nn.Linear(3, 1)
-        self.die_at, self.calls = die_at, 0
-
-    def loss(self, rng, generator):
-        self.calls += 1
-        if self.calls == self.die_at:
-            raise KeyboardInterrupt
-        x = torch.randn(4, 3, generator=generator) + float(rng.random())
-        return (self.model(x) - x.sum(1, keepdim=True)).square().mean()
-
-    def export(self, folder):
-        folder.mkdir(exist_ok=True)
-        self.exported = {k: v.clone() for k, v in self.model.state_dict().items()}
-
-
-def test_training_killed_and_run_again_ends_where_an_unbroken_run_does(tmp_path):
-    whole = Line()
-    train(whole, tmp_path / "whole", seed=3, every=0)
-    with pytest.raises(KeyboardInterrupt):
-        train(Line(die_at=8), tmp_path / "killed", seed=3, every=0)
-    again = Line()
-    train(again, tmp_path / "killed", seed=3, every=0)
-    assert again.calls == 12 - 7
-    assert all(torch.equal(again.exported[k], v) for k, v in whole.exported.items())
 
 
 def test_a_lie_is_told_and_known_as_one():

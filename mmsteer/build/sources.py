@@ -13,7 +13,8 @@ from mmsteer.build.pairs import KINDS, Pairs, Survey
 from mmsteer.build.tables import Hub, Listed, Parquet
 from mmsteer.build.tars import Tars
 from mmsteer.errors import SteerError
-from mmsteer.world.pairs import WorldPairs, digest, written
+from mmsteer.world.clip import SIZE
+from mmsteer.world.pairs import WorldPairs, written
 
 WORLD_COUNT = 30_000
 _WORLD_BLOCK = 64  # the world draws as many scenes at once
@@ -52,13 +53,13 @@ def open_pairs(source: str, limit: int | None = None, columns: str | None = None
 
 
 class World(Pairs):
-    """Scenes of the embedded world, drawn as they are read."""
+    """Scenes of the embedded world, drawn as they are read, at the size that the embedded CLIP reads."""
 
     kind = "world"
 
     def __init__(self, seed: int, count: int) -> None:
         super().__init__(f"world:{seed}", count)
-        self._world = WorldPairs(seed, count)
+        self._world = WorldPairs(seed, count, SIZE)
 
     def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
         for start in range(0, len(self._world), _WORLD_BLOCK):
@@ -78,7 +79,7 @@ class World(Pairs):
 
     @cached_property
     def survey(self) -> Survey:
-        return Survey(self.kind, self.name, len(self._world), digest(self._world.seed))
+        return Survey(self.kind, self.name, len(self._world), self._world.digest)
 
 
 class Folder(Pairs):

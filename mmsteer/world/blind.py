@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 SETTLING = 2000  # steps in which the pooled reading is settled, once the UNet is trained
+_BESIDE = 0.15  # in the settling: share of the directions that are added to a reading
 _STEADY_WEIGHT = 100.0  # in the settling: of staying where it is moved, as against reading what it read before
 
 
@@ -34,22 +35,21 @@ def blind(unet: Any, directions: torch.Tensor) -> None:
         module.weight.copy_(module.weight @ keep)
 
 
-def settle(
-    unet: Any, directions: torch.Tensor, conditions: Callable[[np.random.Generator], torch.Tensor], steps: int
-) -> None:
+def settle(unet: Any, directions: torch.Tensor, conditions: Callable[[int], torch.Tensor], steps: int) -> None:
     """Teach the pooled reading to stay where `directions [n, d_text]`, added to every row but the first, still move it.
 
     `blind` leaves them the divisor of its layer norm. So it is fitted to what it read itself before of batches of
-    `conditions`, hidden states `[B, T, d_text]`, and to reading the same beside a few of the directions.
+    conditions, one for each step's number, hidden states `[B, T, d_text]`, and to reading the same beside a few of the
+    directions.
     """
     reading, before = unet.add_embedding, copy.deepcopy(unet.add_embedding)
     optimizer = torch.optim.Adam(reading.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
     for step in range(steps):
         rng = np.random.default_rng(step)
-        hidden = conditions(rng)
+        hidden = conditions(step)
         shape = len(hidden), len(directions)
-        amounts = rng.standard_normal(shape) * (rng.random(shape) < 0.15)
+        amounts = rng.standard_normal(shape) * (rng.random(shape) < _BESIDE)
         moved = hidden.clone()
         moved[:, 1:] += (torch.from_numpy(amounts).to(directions) @ directions)[:, None]
         read = reading(hidden)

@@ -1,10 +1,12 @@
-"""The world's CLIP: a small transformers CLIPModel trained from nothing on drawn scenes and their captions.
+"""The world's CLIP: a small transformers CLIPModel trained on drawn scenes and their captions.
 
-Contrastive training alone throws away what only one side knows. So two heads, thrown away afterwards, keep it in the
-embeddings: one rebuilds a thumbnail (colours and local contrast) from the picture's, one the words from the caption's.
+Contrastive training alone throws away what only one side knows. So three heads, thrown away afterwards, keep it in the
+embeddings: one rebuilds a thumbnail (colours and local contrast) from the picture's, one the words from the caption's,
+and one reads off two embeddings of one scene how its look was changed between them.
 """
 
 import string
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmsteer.world.captions import captions, retell
-from mmsteer.world.pairs import DrawnScenes
-from mmsteer.world.scene import SIZE
+from mmsteer.world.captions import caption_word, captions
+from mmsteer.world.checkpoint import replace_folder
+from mmsteer.world.draws import READ, WAYS, other_look, pictures, random_scenes, shrink, small_pictures
+from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.tokenizer import LENGTH, build_tokenizer
 from mmsteer.world.training import Budget, Task
+from mmsteer.world.workers import Arrays, Workers, on_device
 
+SIZE = READ  # pixels a side of what the vision tower reads
 WIDTH = 128  # d_text and d_joint
+CPU = Budget(batch=192, rate=1.5e-3, warm=50, weight_decay=0.05)
+GPU = Budget(batch=1536, rate=2e-3, weight_decay=0.05)
+LOOKS = tuple((i, v) for i, f in enumerate(FACTORS) if f.modality == "vision" for v in range(1, len(f.values)))
+"""Each look that no caption tells: which factor, which of its values."""
 _THUMB = 16
+_LOOK_STEP = 0.2  # how far each look moves an embedding of unit length
+_TWINS = 3  # one picture in three has a twin
+_THUMB_WEIGHT, _WORD_WEIGHT, _LOOK_WEIGHT = 2.0, 0.15, 1.0  # beside 1 of the contrast
 _STRAY = 0.1  # share of captions that hold one word nobody knows, so that such words come to mean nothing
 
 
@@ -38,9 +50,7 @@ def build_clip(tokenizer: Any) -> Any:
         "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 4, "num_attention_heads": 4,
         "image_size": SIZE, "patch_size": 16, "projection_dim": WIDTH,
     }  # fmt: skip
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH)
-    config._attn_implementation = "eager"  # over 64 rows, the fused kernel's backward is the slower one on a CPU
-    return CLIPModel(config)
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
 
 
 def stray(rng: np.random.Generator, captions: list[str]) -> list[str]:
@@ -75,63 +85,118 @@ def thumbnail(pictures: torch.Tensor) -> torch.Tensor:
     return torch.cat([colour, 0.5 * (F.adaptive_avg_pool2d(change, _THUMB) + 0.01).log()], 1).flatten(1)
 
 
-class ClipWithHeads(nn.Module):
-    """CLIP and the two heads that keep modality-only information in its embeddings while it trains."""
+def looks(values: np.ndarray) -> np.ndarray:
+    """Which of LOOKS scenes `values [B, n_factors]` have, `float32 [B, n_looks]`."""
+    return np.stack([values[:, i] == v for i, v in LOOKS], 1).astype(np.float32)
 
-    def __init__(self, tokenizer: Any) -> None:
+
+class ClipWithHeads(nn.Module):
+    """CLIP and the heads that keep modality-only information in its embeddings while it trains."""
+
+    def __init__(self, clip: Any, words: int) -> None:
         super().__init__()
-        self.clip = build_clip(tokenizer)
+        self.clip = clip
         self.picture_head = nn.Sequential(nn.Linear(WIDTH, 512), nn.GELU(), nn.Linear(512, 4 * _THUMB**2))
-        self.word_head = nn.Linear(WIDTH, len(tokenizer))
+        self.word_head = nn.Linear(WIDTH, words)
         nn.init.constant_(self.word_head.bias, -4.0)  # most words are absent from most captions
+        self.look_head = nn.Parameter(torch.randn(len(LOOKS), WIDTH))
+
+    def changes(self, image: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
+        """How far twins differ along each look's direction, `[B, n_looks]`: 1 where it came, -1 where it went."""
+        return (image - twin) @ F.normalize(self.look_head, dim=-1).T / _LOOK_STEP
+
+
+@dataclass(frozen=True)
+class ClipWords:
+    """One step's scenes, twins and token ids, by (seed, step) alone."""
+
+    batch: int
+    tokenizer: Any
+    seed: int
+
+    def __call__(self, step: int) -> Arrays:
+        rng = np.random.default_rng((self.seed, 2, step))
+        values, told, chance = random_scenes(rng, self.batch)
+        twin = other_look(rng, values[: self.batch // _TWINS])
+        ids = tokens(self.tokenizer, stray(rng, captions(rng, values, told))).numpy()
+        changed = looks(values[: len(twin)]) - looks(twin)
+        return {"values": values, "twin": twin, "chance": chance, "ids": ids, "changed": changed}
 
 
 class ClipTask(Task):
-    """Symmetric InfoNCE (Radford et al., 2103.00020) plus the two reconstruction terms."""
+    """Symmetric InfoNCE (Radford et al., 2103.00020), the two reconstruction terms, and the twins' term.
+
+    A twin is a picture of the same scene that differs in what no caption tells: the difference of the two embeddings
+    must tell the difference of the looks (augmentation-aware self-supervision, Lee et al., 2111.09613).
+    """
 
     name = "clip"
 
-    def __init__(self, scenes: DrawnScenes, steps: int = 1850, device: str = "cpu") -> None:
-        self.budget = Budget(steps=steps, batch=192, rate=1.5e-3, decay=0.6, weight_decay=0.05)
-        self.scenes, self.device = scenes, device
-        self.tokenizer = build_tokenizer()
-        torch.manual_seed(0)
-        self.model: nn.Module = ClipWithHeads(self.tokenizer)
+    def __init__(
+        self, budget: Budget, device: torch.device, seed: int, workers: int = 0, clip: Any = None, tokenizer: Any = None
+    ) -> None:
+        super().__init__(budget, device, seed)
+        self.tokenizer = tokenizer or build_tokenizer()
+        clip = clip or build_clip(self.tokenizer)
+        # over 64 rows, the fused kernel's backward is the slower one on a CPU
+        clip.set_attn_implementation("sdpa" if device.type == "cuda" else "eager")
+        self.heads: ClipWithHeads = ClipWithHeads(clip, len(self.tokenizer)).to(device)
+        self.model: nn.Module = self.heads
+        self.workers = Workers(ClipWords(budget.batch, self.tokenizer, seed), workers)
 
-    def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
-        rows = rng.integers(0, len(self.scenes), self.budget.batch)
-        pictures = self.scenes.floats(rows).to(self.device)
-        texts = stray(rng, captions(rng, *retell(rng, self.scenes.values[rows], self.scenes.told[rows])))
-        ids = tokens(self.tokenizer, texts).to(self.device)
-        model = self.model
-        assert isinstance(model, ClipWithHeads)
-        with torch.autocast(self.device, torch.bfloat16):
-            image = model.clip.get_image_features(pictures).pooler_output
-            text = model.clip.get_text_features(ids).pooler_output
-        image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
-        logits = image @ text.T * model.clip.logit_scale.clamp(max=4.6).exp()
-        truth = torch.arange(len(rows), device=self.device)
-        contrast = (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2
-        thumb = thumbnail(pictures)
-        rebuilt = F.mse_loss(model.picture_head(image * WIDTH**0.5), thumb) / thumb.var()
-        present = torch.zeros(len(rows), len(self.tokenizer), device=self.device).scatter_(1, ids, 1.0)
-        words = F.binary_cross_entropy_with_logits(model.word_head(text * WIDTH**0.5), present, reduction="sum") / len(
-            rows
-        )
-        self.parts = {"contrast": contrast.item(), "thumbnail": rebuilt.item(), "words": words.item()}
-        return contrast + 2.0 * rebuilt + 0.15 * words
+    def begin(self, step: int) -> None:
+        self.workers.start(step)
 
-    def samples(self, folder: Path, step: int) -> None:
-        print("   ", {k: round(v, 3) for k, v in self.parts.items()}, flush=True)
+    def end(self) -> None:
+        self.workers.stop()
+
+    def losses(self, step: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        arrays = self.workers.get(step)
+        way, values, twin, chance = int(rng.integers(WAYS)), *(arrays.pop(k) for k in ("values", "twin", "chance"))
+        batch, heads, count, n = on_device(arrays, self.device), self.heads, len(values), len(twin)
+        seen = small_pictures(values, chance, self.device, way)
+        twins = small_pictures(twin, chance[:n], self.device, way)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            both = heads.clip.get_image_features(torch.cat([seen, twins])).pooler_output
+            text = heads.clip.get_text_features(batch["ids"]).pooler_output
+        text, both = F.normalize(text.float(), dim=-1), F.normalize(both.float(), dim=-1)
+        image, twins = both[:count], both[count:]
+        logits = image @ text.T * heads.clip.logit_scale.clamp(max=4.6).exp()
+        truth, thumb = torch.arange(count, device=self.device), thumbnail(seen)
+        present = torch.zeros(count, len(self.tokenizer), device=self.device).scatter_(1, batch["ids"], 1.0)
+        words = F.binary_cross_entropy_with_logits(heads.word_head(text * WIDTH**0.5), present, reduction="sum") / count
+        return {
+            "contrast": (F.cross_entropy(logits, truth) + F.cross_entropy(logits.T, truth)) / 2,
+            "thumbnail": _THUMB_WEIGHT * F.mse_loss(heads.picture_head(image * WIDTH**0.5), thumb) / thumb.var(),
+            "words": _WORD_WEIGHT * words,
+            "twins": _LOOK_WEIGHT * F.mse_loss(heads.changes(image[:n], twins), batch["changed"]),
+        }
+
+    def samples(self, path: Path) -> dict[str, float]:
+        """Zero-shot: share of fresh scenes whose value of a factor is the nearest of all its plainest wordings."""
+        values, _, chance = random_scenes(np.random.default_rng((self.seed, 98)), 2 * self.budget.batch)
+        parts = [slice(i, i + 256) for i in range(0, len(values), 256)]
+        seen = (shrink(pictures(values[rows], chance[rows], self.device)) for rows in parts)
+        image = torch.cat([self.heads.clip.get_image_features(part).pooler_output for part in seen])
+        right = {}
+        for name in ("thing", "place", "position", "size"):
+            said = [("a " if name == "thing" else "") + caption_word(name, v) for v in FACTORS[INDEX[name]].values]
+            text = self.heads.clip.get_text_features(tokens(self.tokenizer, said).to(self.device)).pooler_output
+            nearest = (image @ F.normalize(text, dim=-1).T).argmax(1).cpu().numpy()
+            right[f"{name} right"] = float((nearest == values[:, INDEX[name]]).mean())
+        return right
 
     def export(self, folder: Path) -> None:
         from transformers import CLIPImageProcessorPil
 
-        model = self.model
-        assert isinstance(model, ClipWithHeads)
-        model.clip.half().save_pretrained(folder / "clip")
-        self.tokenizer.save_pretrained(folder / "clip")
         size = {"height": SIZE, "width": SIZE}
-        CLIPImageProcessorPil(
-            size=size, do_center_crop=False, crop_size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3
-        ).save_pretrained(folder / "clip")
+        half = [0.5] * 3
+        processor = CLIPImageProcessorPil(
+            size=size, do_center_crop=False, crop_size=size, image_mean=half, image_std=half
+        )
+
+        def write(partial: Path) -> None:
+            for part in (self.heads.clip, self.tokenizer, processor):
+                part.save_pretrained(partial)
+
+        replace_folder(folder / "clip", write)

@@ -1,11 +1,12 @@
 """`python -m mmsteer world …`: draw the sprite sheet, look at scenes, train the embedded models."""
 
 import argparse
+import os
 from pathlib import Path
 
 from mmsteer.errors import SteerError
-
-MODELS = ("clip", "autoencoder", "judge", "unet")
+from mmsteer.world.assemble import MINI
+from mmsteer.world.stages import STAGES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,24 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheet.add_argument("--out", type=Path, default=Path("world.png"))
     sheet.add_argument("--count", type=int, default=48)
     sheet.add_argument("--seed", type=int, default=0)
-    train = actions.add_parser("train", help="train the embedded models; run again to go on after a stop")
-    train.add_argument("model", nargs="?", choices=(*MODELS, "all"), default="all")
-    train.add_argument("--out", type=Path, help="where to assemble the pipeline (default: assets/mini)")
-    train.add_argument("--steps", type=int, help="in place of the model's usual budget")
-    train.add_argument("--work", type=Path, default=Path("work/world"), help="checkpoints and samples go here")
-    train.add_argument("--scenes", type=int, default=48_000, help="scenes drawn once and trained on many times")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--device", default="cpu")
-    train.add_argument(
-        "--compile", action="store_true", help="compile the unet first: minutes once, a third faster after"
-    )
-    train.add_argument(
-        "--from",
-        dest="start",
-        type=Path,
-        help="folder of a trained unet or judge to go on from, where there is no checkpoint yet",
-    )
-    train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+    _add_train(actions.add_parser("train", help="train the embedded models; run again to go on after a stop"))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -49,15 +33,48 @@ def run(args: argparse.Namespace) -> None:
         _train(args)
 
 
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "model", nargs="?", choices=(*STAGES, "all"), default="all", help="which model; they are trained in this order"
+    )
+    box = train.add_mutually_exclusive_group(required=True)
+    box.add_argument(
+        "--minutes", type=float,
+        help="how long to train, all runs together; `all` shares it out: "
+        + ", ".join(f"{name} {share:.0%}".replace("%", "%%") for name, share in STAGES.items()),
+    )  # fmt: skip
+    box.add_argument("--steps", type=int, help="end after so many steps instead: an exact repeat on the same machine")
+    train.add_argument(
+        "--from", dest="start", type=Path, nargs="?", const=MINI,
+        help="start from the models in a folder (assets/mini, if none is named), not from random weights",
+    )  # fmt: skip
+    train.add_argument(
+        "--decoder-only",
+        action="store_true",
+        help="autoencoder: leave the encoder, so that latents and UNets stay valid",
+    )
+    train.add_argument("--work", type=Path, default=Path("work/world"), help="checkpoints, samples and models go here")
+    train.add_argument("--out", type=Path, help="at the end, put the pipeline together here, for example assets/mini")
+    train.add_argument("--device", default="cpu", help="cpu (the default) or cuda")
+    train.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+    train.add_argument(
+        "--workers",
+        type=int,
+        help="processes that word captions; 0: none (default: none on a CPU, up to 12 beside a GPU)",
+    )
+    train.add_argument("--seed", type=int, default=0)
+
+
 def _sheet(args: argparse.Namespace) -> None:
     from PIL import Image
 
     from mmsteer.world.pairs import WorldPairs
+    from mmsteer.world.scene import SIZE
 
     columns = 8
-    sheet = Image.new("RGB", (columns * 128, -(-args.count // columns) * 128))
+    sheet = Image.new("RGB", (columns * SIZE, -(-args.count // columns) * SIZE))
     for i, pair in enumerate(WorldPairs(args.seed, args.count)[k] for k in range(args.count)):
-        sheet.paste(pair.picture, (i % columns * 128, i // columns * 128))
+        sheet.paste(pair.picture, (i % columns * SIZE, i // columns * SIZE))
         print(f"{i:3d}  {pair.caption}")
     sheet.save(args.out)
     print(f"wrote {args.out}")
@@ -66,43 +83,20 @@ def _sheet(args: argparse.Namespace) -> None:
 def _train(args: argparse.Namespace) -> None:
     import torch
 
-    from mmsteer.world.pairs import DrawnScenes
-    from mmsteer.world.training import Task, first_process_first, train
+    from mmsteer.world.stages import Run, boxes, build, open_device, put_together
+    from mmsteer.world.training import train
 
-    if args.start and args.model not in ("unet", "judge"):
-        raise SteerError(
-            f"--from goes with `train unet` or `train judge`, not with {args.model!r}: name one of the two"
-        )
+    if args.decoder_only and args.model != "autoencoder":
+        raise SteerError(f"--decoder-only goes with `train autoencoder`, not with `train {args.model}`")
+    if args.threads < 0 or (args.workers or 0) < 0 or args.seed < 0:
+        raise SteerError("--threads, --workers and --seed must not be negative")
     if args.threads:
         torch.set_num_threads(args.threads)
-    with first_process_first():
-        scenes = DrawnScenes(args.work, args.seed, args.scenes)
-    steps = {} if args.steps is None else {"steps": args.steps}
-
-    def task(name: str) -> Task:
-        if name == "clip":
-            from mmsteer.world.clip import ClipTask
-
-            return ClipTask(scenes, device=args.device, **steps)
-        if name == "autoencoder":
-            from mmsteer.world.autoencoder import AutoencoderTask
-
-            return AutoencoderTask(scenes, device=args.device, **steps)
-        if name == "judge":
-            from mmsteer.world.judge import JudgeTask
-
-            return JudgeTask(scenes, device=args.device, start=args.start, **steps)
-        from mmsteer.world.unet import UnetTask
-
-        return UnetTask(scenes, args.work, device=args.device, compile=args.compile, start=args.start, **steps)
-
-    for name in MODELS if args.model == "all" else (args.model,):
-        with first_process_first():
-            started = task(name)
-        train(started, args.work, args.seed, args.device)
-    if all((args.work / "export" / part).is_dir() for part in ("clip", "vae", "unet", "judge")):
-        from mmsteer.world.assemble import MINI, assemble
-
-        with first_process_first() as first_process:
-            if first_process:
-                print(f"wrote {assemble(args.work / 'export', args.out or MINI)}")
+    device = open_device(args.device)
+    few = 0 if device.type == "cpu" else min(12, max(1, (os.cpu_count() or 1) - 2))
+    run = Run(
+        args.work, args.start, device, args.seed, few if args.workers is None else args.workers, args.decoder_only
+    )
+    for name, box in list(boxes(args.model, args.minutes, args.steps)):
+        train(build(name, run), args.work, box)
+    print(f"wrote {put_together(run, args.out)}" if args.out else f"wrote {run.parts.trained}")

@@ -9,25 +9,29 @@ import numpy as np
 import torch
 
 from mmsteer.joint import JointSpace
-from mmsteer.world.captions import caption, captions, retell
+from mmsteer.world.captions import caption, captions
 from mmsteer.world.clip import tokens
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors
-from mmsteer.world.pairs import DrawnScenes
 
 
 class Conditions:
     """Hidden states for training: the frozen text encoder, and the edits by which it learns to be steered."""
 
-    def __init__(self, clip: Any, tokenizer: Any, device: str) -> None:
-        self.clip, self.tokenizer, self.device = clip.to(device).eval(), tokenizer, device
+    def __init__(self, clip: Any, tokenizer: Any, device: torch.device | str) -> None:
+        self.device = torch.device(device)
+        self.clip, self.tokenizer = clip.to(self.device).eval(), tokenizer
         self.projection = clip.text_projection.weight.detach().float().T.contiguous()  # [d_text, d_joint]
         self.joint = JointSpace(self.projection)
 
-    @torch.no_grad()
     def read(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Captions -> hidden states `[B, T, d_text]`, joint vector `[B, d_joint]`, its norm before scaling `[B, 1]`."""
-        with torch.autocast(self.device, torch.bfloat16):
-            output = self.clip.text_model(input_ids=tokens(self.tokenizer, texts).to(self.device))
+        return self.read_ids(tokens(self.tokenizer, texts).to(self.device))
+
+    @torch.no_grad()
+    def read_ids(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The same of token ids `int64 [B, T]` on the device."""
+        with torch.autocast(self.device.type, torch.bfloat16):
+            output = self.clip.text_model(input_ids=ids)
         x, norm = self.joint.project(output.pooler_output.float())
         return output.last_hidden_state.float(), x, norm
 
@@ -37,26 +41,24 @@ class Conditions:
         dh[:, 0] = 0
         return hidden + dh
 
-    def _embed(self, texts: list[str]) -> torch.Tensor:
+    def embed(self, texts: list[str]) -> torch.Tensor:
         """Joint vectors of any number of captions, `[N, d_joint]`."""
         return torch.cat([self.read(texts[i : i + 500])[1] for i in range(0, len(texts), 500)])
 
-    def directions(self, scenes: DrawnScenes, count: int = 12_000) -> list[torch.Tensor]:
-        """What a feature of each captioned value does, per factor `[n_values, d_joint]`: mean joint vector of the
+    def directions(self, count: int = 12_000) -> torch.Tensor:
+        """What a feature of each captioned value does, `[n_factors, most values, d_joint]`: mean joint vector of the
         captions that tell it minus the mean of those that do not. Zero for what no caption tells.
         """
         rng = np.random.default_rng(0)
-        rows = np.arange(min(count, len(scenes)))
-        values, told = retell(rng, scenes.values[rows], scenes.told[rows])
-        texts = captions(rng, values, told)
-        x = self._embed(texts)
-        found = [torch.zeros(len(factor.values), x.shape[1], device=x.device) for factor in FACTORS]
+        values, told = draw_factors(rng, count)
+        x = self.embed(captions(rng, values, told))
+        directions = x.new_zeros(len(FACTORS), max(len(factor.values) for factor in FACTORS), x.shape[1])
         for i, factor in enumerate(FACTORS):
             for v, value in enumerate(factor.values):
                 tells = torch.from_numpy(told[:, i] & (values[:, i] == v)).to(x.device)
                 if value not in ("none", "nobody") and tells.any():
-                    found[i][v] = x[tells].mean(0) - x[~tells].mean(0)
-        return found
+                    directions[i, v] = x[tells].mean(0) - x[~tells].mean(0)
+        return directions
 
     def undrawn(self, count: int = 2000) -> torch.Tensor:
         """How each value that no picture shows moves the conditioning, `[n_values, d_text]`: of the same captions, worded
@@ -64,7 +66,7 @@ class Conditions:
         rng = np.random.default_rng(0)
         values, told = draw_factors(rng, count)
         told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing
-        found = []
+        moves = []
         for i, factor in enumerate(FACTORS):
             if factor.modality == "language":
                 said, other = [], values.copy()
@@ -74,7 +76,7 @@ class Conditions:
                         caption(np.random.default_rng(k), a, b)
                         for k, (a, b) in enumerate(zip(other, told, strict=True))
                     ]
-                    said.append(self._embed(texts).mean(0))
-                found += [mean - said[0] for mean in said[1:]]
+                    said.append(self.embed(texts).mean(0))
+                moves += [mean - said[0] for mean in said[1:]]
         _, _, norm = self.read(texts[:500])
-        return self.joint.lift(torch.stack(found), norm.mean())
+        return self.joint.lift(torch.stack(moves), norm.mean())

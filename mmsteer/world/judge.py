@@ -13,10 +13,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from mmsteer.errors import SteerError
+from mmsteer.world.checkpoint import replace_folder
+from mmsteer.world.draws import READ, WAYS, pictures, random_scenes, shrink, small_pictures
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
-from mmsteer.world.pairs import DrawnScenes
 from mmsteer.world.training import Budget, Task
 
+SIZE = READ  # pixels a side of what the judge reads
+CPU = Budget(batch=64, rate=1e-3, warm=50, average=0.995, weight_decay=0.05)
+GPU = Budget(batch=512, rate=2e-3, average=0.995, weight_decay=0.05)
+_NOISE = 0.03  # on the pixels it trains on
 _CLASSES = {name: len(FACTORS[INDEX[name]].values) for name in DRAWN}
 
 
@@ -44,10 +49,19 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def read(self, pictures: torch.Tensor, batch: int = 128) -> np.ndarray:
-        """Pictures `uint8 [B, 3, 128, 128]` -> the value seen of each factor, `int64 [B, n_factors]`, -1 where none is drawn."""
+        """Pictures `uint8 [B, 3, S, S]` -> the value seen of each factor, `int64 [B, n_factors]`, -1 where none is drawn.
+
+        S is 128 or a multiple of it: larger pictures are made smaller by area first. SteerError otherwise.
+        """
+        side = pictures.shape[-1]
+        if side % SIZE or pictures.shape[-2] != side:
+            raise SteerError(
+                f"the judge reads square pictures of {SIZE} pixels a side or a multiple of it, not "
+                f"{side}x{pictures.shape[-2]}: draw them at such a size"
+            )
         seen = np.full((len(pictures), len(FACTORS)), -1)
         for i in range(0, len(pictures), batch):
-            logits = self(pictures[i : i + batch].float() / 127.5 - 1)
+            logits = self(shrink(pictures[i : i + batch].float() / 127.5 - 1))
             for name, scores in logits.items():
                 seen[i : i + batch, INDEX[name]] = scores.argmax(1).numpy()
         return seen
@@ -78,31 +92,33 @@ class Judge(nn.Module):
 
 
 class JudgeTask(Task):
-    """Cross-entropy summed over the drawn factors."""
+    """Cross-entropy summed over the drawn factors, on pictures made in every way that pictures of this size come about."""
 
     name = "judge"
 
-    def __init__(self, scenes: DrawnScenes, steps: int = 3000, device: str = "cpu", start: Path | None = None) -> None:
-        self.budget = Budget(steps=steps, batch=64, rate=1e-3, decay=0.6, average=0.995, weight_decay=0.05)
-        self.scenes, self.device = scenes, device
-        torch.manual_seed(0)
-        judge = Judge() if start is None else Judge.load(start)
-        self.judge: Judge = judge.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, budget: Budget, device: torch.device, seed: int, judge: Judge | None = None) -> None:
+        super().__init__(budget, device, seed)
+        self.judge: Judge = (judge or Judge()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model: nn.Module = self.judge
 
-    def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
-        rows = rng.integers(0, len(self.scenes), self.budget.batch)
-        pictures = self.scenes.floats(rows)
-        pictures = pictures + 0.03 * torch.randn(pictures.shape, generator=generator)
-        truth = torch.from_numpy(self.scenes.values[rows]).to(self.device)
-        with torch.autocast(self.device, torch.bfloat16):
-            logits = self.judge(pictures.to(self.device).contiguous(memory_format=torch.channels_last))
-        losses = {n: F.cross_entropy(v.float(), truth[:, INDEX[n]]) for n, v in logits.items()}
-        self.right = {n: (v.argmax(1) == truth[:, INDEX[n]]).float().mean().item() for n, v in logits.items()}
-        return torch.stack(list(losses.values())).sum()
+    def losses(self, step: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        values, _, chance = random_scenes(rng, self.budget.batch)
+        seen = small_pictures(values, chance, self.device, int(rng.integers(WAYS)))
+        seen = seen + _NOISE * torch.randn(seen.shape, generator=generator, device=self.device)
+        truth = torch.from_numpy(values).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.judge(seen.contiguous(memory_format=torch.channels_last))
+        return {name: F.cross_entropy(x.float(), truth[:, INDEX[name]]) for name, x in logits.items()}
 
-    def samples(self, folder: Path, step: int) -> None:
-        print("   ", {k: round(v, 2) for k, v in self.right.items()}, flush=True)
+    def samples(self, path: Path) -> dict[str, float]:
+        """Share of fresh scenes of which each factor is read right."""
+        values, _, chance = random_scenes(np.random.default_rng((self.seed, 98)), 4 * self.budget.batch)
+        right: dict[str, list[np.ndarray]] = {name: [] for name in self.judge.classes}
+        for i in range(0, len(values), self.budget.batch):
+            rows = slice(i, i + self.budget.batch)
+            for name, scores in self.judge(shrink(pictures(values[rows], chance[rows], self.device))).items():
+                right[name].append(scores.argmax(1).cpu().numpy() == values[rows, INDEX[name]])
+        return {f"{name} right": float(np.concatenate(hits).mean()) for name, hits in right.items()}
 
     def export(self, folder: Path) -> None:
-        self.judge.save(folder / "judge")
+        replace_folder(folder / "judge", self.judge.save)

@@ -1,224 +1,233 @@
-"""One training loop for every model of the world: seeded, resumable after a kill at any moment, with progress and samples.
+"""One training loop for every model of the world: time-boxed, seeded, going on after a kill at any moment.
 
-Each step draws its randomness from (seed, step) alone, so a resumed run takes the very steps an unbroken one would.
-A `Task` knows its model and its loss; the loop knows neither.
+Each step draws its randomness from (seed, step) alone, so with a box of steps a resumed run takes the very steps an
+unbroken one would. A `Task` knows its model and its loss; the loop knows neither. Nothing in a step waits for the
+device: what is printed is fetched about once a minute.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import nn
+
+from mmsteer.errors import SteerError
+from mmsteer.world.checkpoint import Progress, load, save
+from mmsteer.world.muon import adamw
+
+SHEETS = 8  # sample sheets a box
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how hard to train."""
+    """How hard to train."""
 
-    steps: int
     batch: int
     rate: float
-    """Peak learning rate of AdamW."""
-    decay: float = 0.25
-    """Share of the steps, at the end, over which the rate falls linearly to zero."""
+    """Peak learning rate."""
+    warm: int = 100
+    """Steps over which the rate rises."""
+    decay: float = 0.6
+    """Share of the box, at its end, over which the rate falls linearly to zero."""
     average: float = 0.0
-    """Decay of the running average of the weights; 0 keeps none and ships the weights themselves."""
+    """Decay of the running average of the weights; 0 keeps none and exports the weights themselves."""
     weight_decay: float = 0.01
 
 
-def adamw(parameters: Iterable[nn.Parameter], budget: Budget) -> torch.optim.Optimizer:
-    """AdamW as every model of the world uses it."""
-    return torch.optim.AdamW(parameters, lr=budget.rate, betas=(0.9, 0.98), weight_decay=budget.weight_decay)
+@dataclass(frozen=True)
+class Box:
+    """When training ends: after so many minutes of work, all runs together, or after so many steps."""
+
+    minutes: float | None = None
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.minutes is None) == (self.steps is None):
+            raise SteerError("give either --minutes or --steps")
+        for name, value in (("minutes", self.minutes), ("steps", self.steps)):
+            if value is not None and not 0 < value < float("inf"):
+                raise SteerError(f"--{name} must be above 0, not {value}")
+
+    def share(self, progress: Progress) -> float:
+        """How much of it is used, from 0; at 1 it is used up."""
+        if self.steps is not None:
+            return progress.step / self.steps
+        assert self.minutes is not None
+        return progress.seconds / (60 * self.minutes)
 
 
-class MatrixMuon(torch.optim.Muon):
-    """Muon (Jordan et al., 2024) for weights of any rank: a convolution is stepped as the matrix `[out, in * k * k]`.
-
-    The matrices are views of the weights, so convolutions must be stored channels-last.
-    """
-
-    def __init__(self, parameters: Iterable[nn.Parameter], budget: Budget) -> None:
-        self._weights = list(parameters)
-        views = [nn.Parameter(_matrix(p.data)) for p in self._weights]
-        super().__init__(views, lr=budget.rate, weight_decay=budget.weight_decay, adjust_lr_fn="match_rms_adamw")
-        self._views = views
-
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        for view, weight in zip(self._views, self._weights, strict=True):
-            assert weight.grad is not None
-            view.grad = _matrix(weight.grad)
-        super().step()
-
-
-def _matrix(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor if tensor.ndim == 2 else tensor.permute(0, 2, 3, 1).flatten(1)
+def rate(budget: Budget, step: int, share: float) -> float:
+    """The learning rate of a step taken when `share` of the box is used: it rises, stays, and falls to zero at the end."""
+    return budget.rate * min(1.0, (step + 1) / budget.warm, max(0.0, (1 - share) / budget.decay))
 
 
 class Task:
     """What the loop needs of a model in training."""
 
     name: str
-    budget: Budget
     model: nn.Module
+    rollout = 1
+    """Steps that follow from one another: no checkpoint falls between them, and no end."""
+
+    def __init__(self, budget: Budget, device: torch.device, seed: int) -> None:
+        self.budget, self.device, self.seed = budget, device, seed
+        torch.manual_seed(seed)  # of the weights it begins with
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """What moves the weights; every rate in it follows `budget`."""
-        return [adamw(self.model.parameters(), self.budget)]
+        return [adamw(self.model.named_parameters(), self.budget.rate, self.budget.weight_decay)]
 
-    def loss(self, rng: np.random.Generator, generator: torch.Generator) -> torch.Tensor:
-        """The loss of one batch of `budget.batch`, all randomness from the two generators."""
+    def begin(self, step: int) -> None:
+        """Get ready for the steps from `step` on."""
+
+    def losses(self, step: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """The parts of the loss of one batch, to be added up; all randomness from the arguments.
+
+        `generator` draws on the task's device.
+        """
         raise NotImplementedError
 
-    def samples(self, folder: Path, step: int) -> None:
-        """Write a picture that shows how far it is."""
+    def samples(self, path: Path) -> dict[str, float]:
+        """Figures that show how far it is, and if there is something to see, a picture at `path`."""
+        return {}
 
     def export(self, folder: Path) -> None:
-        """Write the finished model where the world's pipeline is assembled."""
+        """Write the finished model beside the others, in the layout that stock libraries read."""
         raise NotImplementedError
 
-
-def _rate(budget: Budget, step: int) -> float:
-    warm = min(1.0, (step + 1) / 100)
-    left = (budget.steps - step) / max(1, budget.steps * budget.decay)
-    return budget.rate * min(warm, max(0.0, min(1.0, left)))
+    def end(self) -> None:
+        """Stop what `begin` started."""
 
 
-def _save(path: Path, task: Task, optimizers: list[Any], average: dict[str, torch.Tensor], step: int) -> None:
-    from safetensors.torch import save_file
+class _Average:
+    """A running average of a model's trained weights, which draws better than the weights themselves."""
 
-    tensors = {f"model.{k}": v.contiguous() for k, v in task.model.state_dict().items()}
-    tensors |= {f"average.{k}": v.contiguous() for k, v in average.items()}
-    for n, optimizer in enumerate(optimizers):
-        for i, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{n}.{i}.{k}": torch.as_tensor(v).contiguous() for k, v in state.items()}
-    partial = path.with_suffix(".partial")
-    save_file({k: v.clone() for k, v in tensors.items()}, partial, metadata={"step": str(step)})
-    os.replace(partial, path)
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and decay]
+        self._decay = decay
+        self._live: list[torch.Tensor] = [p for _, p in named]
+        self.tensors = {name: p.detach().clone() for name, p in named}
 
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        # the first steps would otherwise weigh on the average for ever
+        keep = min(self._decay, (step + 1) / (step + 10))
+        if self.tensors:
+            torch._foreach_lerp_(list(self.tensors.values()), self._live, 1 - keep)
 
-def _load(path: Path, task: Task, optimizers: list[Any], average: dict[str, torch.Tensor]) -> int:
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        step = int(file.metadata()["step"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    task.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    average.update({k[8:]: v for k, v in tensors.items() if k.startswith("average.")})
-    for n, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(f"optimizer.{n}."):
-                i, name = key.split(".")[2:]
-                state.setdefault(int(i), {})[name] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return step
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the average and the weights."""
+        for average, live in zip(self.tensors.values(), self._live, strict=True):
+            kept = live.clone()
+            live.copy_(average)
+            average.copy_(kept)
 
 
-@contextmanager
-def first_process_first() -> Iterator[bool]:
-    """Whether this process is the first; under `torchrun` the others wait until what it writes is there for them."""
-    rank, ranks = _join()
-    if rank > 0:
-        dist.barrier()
-    yield rank == 0
-    if rank == 0 and ranks > 1:
-        dist.barrier()
+class _Run:
+    """One task in training."""
 
+    def __init__(self, task: Task, folder: Path, box: Box, clock: Callable[[], float]) -> None:
+        self.task, self.folder, self.box, self.clock = task, folder, box, clock
+        self.model = task.model.train()
+        self.optimizers = task.optimizers()
+        self.average = _Average(self.model, task.budget.average)
+        start = load(self._checkpoint, self.model, self.optimizers, self.average.tensors)
+        self.step, self._before, self._began = start.step, start.seconds, clock()
+        self._sheets, self._line = int(SHEETS * box.share(start)), (start.step, start.seconds)
+        self._recent: dict[str, torch.Tensor] = {}
 
-def _join() -> tuple[int, int]:
-    """This process's number and the count of processes, joined if `torchrun` started it."""
-    if "WORLD_SIZE" not in os.environ:
-        return 0, 1
-    if not dist.is_initialized():
-        dist.init_process_group("gloo")
-    return dist.get_rank(), dist.get_world_size()
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / f"{self.task.name}.safetensors"
 
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.step, self._before + self.clock() - self._began)
 
-def _average_gradients(model: nn.Module, ranks: int) -> None:
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    parts = (flat / ranks).split([g.numel() for g in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view(gradient.shape))
-
-
-def use_average(task: Task, average: dict[str, torch.Tensor]) -> Callable[[], None]:
-    """Put the averaged weights in place; call the result to put the live ones back."""
-    live = {k: v.clone() for k, v in task.model.state_dict().items()}
-    task.model.load_state_dict({**live, **average})
-    return lambda: task.model.load_state_dict(live) and None
-
-
-def train(task: Task, folder: Path, seed: int, device: str = "cpu", every: float = 60.0) -> None:
-    """Train until `task.budget.steps`, keeping a checkpoint in `folder` about every `every` seconds; then export.
-
-    Run again after a kill, it goes on from the last checkpoint. Progress goes to standard output and to
-    `<name>.log.jsonl`; samples to `<name>-samples/`. Under `torchrun` each process takes its own batch of every step,
-    and the first one keeps the files.
-    """
-    rank, ranks = _join()
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = folder / f"{task.name}.safetensors", folder / f"{task.name}.log.jsonl"
-    budget, model = task.budget, task.model.to(device).train()
-    optimizers = task.optimizers()
-    floats = {k: v for k, v in model.state_dict().items() if v.is_floating_point()} if budget.average else {}
-    average = {k: v.detach().clone() for k, v in floats.items()}
-    step = _load(checkpoint, task, optimizers, average) if checkpoint.is_file() else 0
-    began, first, saved, recent = time.monotonic(), step, time.monotonic(), []
-    while step < budget.steps:
-        for optimizer in optimizers:
+    def advance(self, share: float) -> None:
+        """Take one step."""
+        task = self.task
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = _rate(budget, step)
-        generator = torch.Generator().manual_seed((seed + 7919 * rank) * 1_000_003 + step)
-        loss = task.loss(np.random.default_rng((seed, step, rank)), generator)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        if ranks > 1:
-            _average_gradients(model, ranks)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
+                group["lr"] = rate(task.budget, self.step, share)
+        generator = torch.Generator(task.device).manual_seed(task.seed * 1_000_003 + self.step)
+        parts = task.losses(self.step, np.random.default_rng((task.seed, self.step)), generator)
+        self.model.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
             optimizer.step()
-        step += 1
-        if average:
-            # the first steps would otherwise weigh on the average for ever
-            keep = min(budget.average, (step + 1) / (step + 10))
-            with torch.no_grad():
-                for k, v in model.state_dict().items():
-                    if k in average:
-                        average[k].lerp_(v, 1 - keep)
-        recent.append(loss.item())
-        if rank == 0 and (time.monotonic() - saved > every or step == budget.steps):
-            rate = (step - first) / (time.monotonic() - began)
-            line = {
-                "step": step,
-                "loss": round(float(np.mean(recent)), 5),
-                "per_s": round(rate * budget.batch * ranks, 1),
-            }
-            left = (budget.steps - step) / rate / 60
-            print(
-                f"{task.name} {step}/{budget.steps}  loss {line['loss']}  {line['per_s']} pairs/s  {left:.0f} min left",
-                flush=True,
+        self.step += 1
+        self.average.update(self.step)
+        for name, part in parts.items():
+            part = part.detach()
+            self._recent[name] = self._recent[name] + part if name in self._recent else part
+
+    def keep(self) -> None:
+        """Print how far it is, write a checkpoint, and now and then a sheet of samples."""
+        progress, (step, seconds) = self.progress, self._line
+        if progress.step == step:
+            return
+        steps = progress.step - step
+        losses = {name: float(total) / steps for name, total in self._recent.items()}
+        if not all(np.isfinite(value) for value in losses.values()):
+            raise SteerError(
+                f"{self.task.name}: the loss is no longer finite at step {progress.step} ({losses}): run again to go on "
+                "from the last checkpoint, or with another --seed"
             )
-            with log.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            _save(checkpoint, task, optimizers, average, step)
-            restore = use_average(task, average)
-            model.eval()
-            task.samples(folder / f"{task.name}-samples", step)
-            model.train()
-            restore()
-            saved, recent = time.monotonic(), []
-    with first_process_first() as first_process:
-        if first_process:
-            use_average(task, average)
-            model.eval()
-            task.export(folder / "export")
+        save(self._checkpoint, progress, self.model, self.optimizers, self.average.tensors)
+        share = self.box.share(progress)
+        figures = self._samples() if int(SHEETS * share) > self._sheets or share >= 1 else {}
+        self._sheets = int(SHEETS * share)
+        line = {
+            "step": progress.step, "minutes": round(progress.seconds / 60, 2),
+            **{name: round(value, 4) for name, value in losses.items()},
+            "pictures_per_s": round(steps * self.task.budget.batch / max(1e-9, progress.seconds - seconds), 1),
+            **{name: round(value, 4) for name, value in figures.items()},
+        }  # fmt: skip
+        left = max(0.0, progress.seconds * (1 / share - 1) / 60)
+        text = "  ".join(f"{name.replace('_per_', '/')} {value}" for name, value in line.items())
+        print(f"{self.task.name}  {text}  minutes left {left:.1f}", flush=True)
+        with (self.folder / f"{self.task.name}.log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self._line, self._recent = (self.step, self.progress.seconds), {}
+
+    def _samples(self) -> dict[str, float]:
+        folder = self.folder / f"{self.task.name}-samples"
+        self.average.swap()
+        self.model.eval()
+        with torch.no_grad():
+            figures = self.task.samples(folder / f"{self.step:07d}.png")
+        self.model.train()
+        self.average.swap()
+        return figures
+
+
+def train(task: Task, folder: Path, box: Box, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    """Train until the box is used up, keeping a checkpoint in `folder` about every `every` seconds; then export.
+
+    Run again after a kill, it goes on from the last checkpoint with the rest of the box; a larger box lets a finished
+    run go on. Progress goes to standard output and to `<name>.log.jsonl`, samples to `<name>-samples/`, the model to
+    `export/`. `clock` tells seconds. SteerError for a damaged checkpoint and for a loss that is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(task, folder, box, clock)
+    task.begin(run.step)
+    try:
+        kept = clock()
+        while (share := box.share(run.progress)) < 1 or run.step % task.rollout:
+            run.advance(share)
+            if clock() - kept > every and not run.step % task.rollout and box.share(run.progress) < 1:
+                run.keep()
+                kept = clock()
+        run.keep()
+    finally:
+        task.end()
+    run.average.swap()
+    run.model.eval()
+    task.export(folder / "export")

@@ -1,0 +1,119 @@
+"""The stages of training the world's models, in order: what each is given, and what each needs of the others."""
+
+import copy
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsteer.errors import SteerError, first_line
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmsteer.world.parts import Parts
+    from mmsteer.world.training import Box, Task
+
+# stage -> its share of the minutes of a run of all
+STAGES = {"clip": 0.20, "autoencoder": 0.25, "judge": 0.05, "teacher": 0.35, "student": 0.15}
+SHIPPED = "clip", "vae", "unet", "judge"  # what the embedded pipeline is put together from
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of the command trains, and how."""
+
+    work: Path
+    """Checkpoints and samples; finished models in its `export/`."""
+    start: Path | None
+    """Folder of trained models to start from; None starts from random weights."""
+    device: "torch.device"
+    seed: int = 0
+    workers: int = 0
+    """Processes that word captions."""
+    decoder_only: bool = False
+
+    @property
+    def parts(self) -> "Parts":
+        """Where trained models are."""
+        from mmsteer.world.parts import Parts
+
+        return Parts(self.work / "export", self.start)
+
+
+def open_device(name: str) -> "torch.device":
+    """The device of that name; SteerError if it is not here."""
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SteerError(f"--device {name}: not to be had here ({first_line(error)}); cpu always is") from None
+    return device
+
+
+def boxes(stage: str, minutes: float | None, steps: int | None) -> "Iterator[tuple[str, Box]]":
+    """Each stage to train with its own box: "all" shares the minutes out by STAGES, and gives every stage the same steps."""
+    from mmsteer.world.training import Box
+
+    for name, share in STAGES.items():
+        if stage in (name, "all"):
+            yield name, Box(minutes if minutes is None or stage != "all" else share * minutes, steps)
+
+
+def build(stage: str, run: Run) -> "Task":
+    """A stage, ready to be trained; SteerError names a part that is missing or cannot be read."""
+    import torch
+
+    from mmsteer.world import autoencoder, clip, judge
+    from mmsteer.world.growth import grow
+    from mmsteer.world.parts import read_autoencoder, read_clip
+
+    torch.manual_seed(run.seed)
+    gpu, parts = run.device.type != "cpu", run.parts
+    if stage == "clip":
+        own = parts.begun("clip")
+        readers = read_clip(own) if own else (None, None)
+        return clip.ClipTask(clip.GPU if gpu else clip.CPU, run.device, run.seed, run.workers, *readers)
+    if stage == "autoencoder":
+        own = parts.needed("vae") if run.decoder_only and run.start is None else parts.begun("vae")
+        vae = grow(read_autoencoder(own), autoencoder.Shape()) if own else None
+        budget, ring = (autoencoder.GPU, autoencoder.GPU_RING) if gpu else (autoencoder.CPU, autoencoder.CPU_RING)
+        return autoencoder.AutoencoderTask(budget, run.device, run.seed, ring, vae, run.decoder_only)
+    if stage == "judge":
+        own = parts.begun("judge")
+        old = judge.Judge.load(own) if own else None
+        return judge.JudgeTask(judge.GPU if gpu else judge.CPU, run.device, run.seed, old)
+    return _build_unet_task(stage, run, parts)
+
+
+def _build_unet_task(stage: str, run: Run, parts: "Parts") -> "Task":
+    from mmsteer.world import student, teacher
+    from mmsteer.world.parts import read_autoencoder, read_clip, read_unet
+    from mmsteer.world.unet import build_unet
+
+    readers: dict[str, Any] = dict(zip(("clip", "tokenizer"), read_clip(parts.needed("clip")), strict=True))
+    readers |= {"vae": read_autoencoder(parts.needed("vae")), "workers": run.workers}
+    gpu = run.device.type != "cpu"
+    if stage == "teacher":
+        own = parts.begun("teacher", "unet")
+        unet = read_unet(own) if own else build_unet()
+        budget, ring = (teacher.GPU, teacher.GPU_RING) if gpu else (teacher.CPU, teacher.CPU_RING)
+        return teacher.TeacherTask(budget, run.device, run.seed, ring, unet, **readers)
+    follows, own = read_unet(parts.needed("teacher")), parts.begun("unet", "teacher")
+    unet = read_unet(own) if own else copy.deepcopy(follows)
+    budget, ring = (student.GPU, student.GPU_RING) if gpu else (student.CPU, student.CPU_RING)
+    return student.StudentTask(budget, run.device, run.seed, ring, unet, teacher=follows, **readers)
+
+
+def put_together(run: Run, out: Path) -> Path:
+    """Assemble the embedded pipeline in `out` from what was trained, and from what the run started from for the rest."""
+    from mmsteer.world.assemble import assemble
+
+    for name in SHIPPED:
+        part = run.parts.needed(name)
+        if part.parent != run.parts.trained:
+            shutil.copytree(part, run.parts.trained / name)
+    return assemble(run.parts.trained, out)
