@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer import Edit, Steerer, SteerError
+from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.build.embed import load_clip
+from mmsteer.studies.presets import holds
+from mmsteer.ui.presets import PRESETS, available
 from mmsteer.world.assemble import MINI
 from mmsteer.world.conditions import Conditions
+from mmsteer.world.judge import Judge
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,12 +32,38 @@ def test_stock_diffusers_and_transformers_load_and_draw():
 
     pipeline = StableDiffusionPipeline.from_pretrained(MINI, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
-    picture = pipeline("a cat", num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
-    assert picture.size == (128, 128)
+    noise = torch.Generator().manual_seed(0)
+    picture = pipeline("a cat", num_inference_steps=4, guidance_scale=1.0, generator=noise).images[0]
+    assert picture.size == (256, 256)
+    ours = Steerer.load("mini").picture(Recipe("a cat", seed=0))
+    assert np.abs(np.asarray(picture, float) - np.asarray(ours, float)).max() <= 1
     clip, tokenizer = CLIPModel.from_pretrained(MINI / "clip"), AutoTokenizer.from_pretrained(MINI / "clip")
     with torch.no_grad():
         words = tokenizer(["a cat", "a rocket"], return_tensors="pt", padding="max_length")
         assert clip.get_text_features(**words).pooler_output.shape == (2, clip.config.projection_dim)
+
+
+def test_a_copy_under_another_name_draws_the_same(mini: Steerer, tmp_path):
+    """What it is drawn with lies in the folder, and in every copy that diffusers saves."""
+    from diffusers import StableDiffusionPipeline
+
+    StableDiffusionPipeline.from_pretrained(MINI, local_files_only=True).save_pretrained(tmp_path / "copy")
+    picture = mini.picture(Recipe("a dog", seed=3))
+    for name in (str(MINI), str(tmp_path / "copy")):
+        again = Steerer.load(name)
+        assert again.sampler == mini.sampler == Sampler(4, 1.0)
+        assert np.array_equal(again.picture(Recipe("a dog", 3, backbone=name)), picture), name
+
+
+@pytest.mark.parametrize("saved", [{"num_inference_steps": 0}, {"guidance_scale": "much"}, ["4"], {"num_inference_steps": 99}])
+def test_a_folder_that_says_nonsense_of_how_it_is_drawn_is_refused_in_a_sentence(tmp_path, saved):
+    import shutil
+
+    shutil.copytree(MINI, tmp_path / "mini")
+    path = tmp_path / "mini" / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"_sampling": saved}))
+    with pytest.raises(SteerError, match="num_inference_steps from 1 to 50 and guidance_scale from 0 to 20"):
+        Steerer.load(str(tmp_path / "mini"))
 
 
 def test_there_are_forty_features_with_sure_names_of_all_three_modalities(mini: Steerer):
@@ -52,8 +81,7 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
 
     results = [mini.steer("a cat at night", [Edit("warm light", strength=1.0)], seed=seed) for seed in range(6)]
     gains = [warmth(result.after) - warmth(result.before) for result in results]
-    assert gains[1] > 0  # the README's seed
-    assert sum(gains) > 0
+    assert sum(gain > 0 for gain in gains) >= 5, gains
 
 
 def test_features_named_after_language_consist_of_openings_moods_and_closings(mini: Steerer):
@@ -73,9 +101,15 @@ def test_the_shipped_configurations_name_no_folder():
 
 
 def test_presets_name_features_there_are(mini: Steerer):
-    from mmsteer.ui.presets import PRESETS, available
-
     assert available(mini.bank) == list(PRESETS)
+
+
+def test_presets_hold_over_seeds_and_show_what_they_add_at_their_own(mini: Steerer):
+    judge = Judge.load(MINI / "judge")
+    for preset in PRESETS:
+        found = holds(mini, judge, preset, list(range(6)))
+        assert found["both"].value * 6 >= 5, (preset.title, found)
+        assert found["first such seed"] == preset.seed, (preset.title, found)
 
 
 def test_every_example_sheet_is_there(mini: Steerer):
@@ -104,7 +138,7 @@ def test_versions_agree():
     assert len(short[1]) <= 60
 
 
-@pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model.safetensors", "model_index.json"])
+@pytest.mark.parametrize("file", ["unet/diffusion_pytorch_model-00002-of-00003.safetensors", "model_index.json"])
 def test_a_truncated_or_missing_weight_file_is_named(tmp_path, file):
     import shutil
 
@@ -114,7 +148,7 @@ def test_a_truncated_or_missing_weight_file_is_named(tmp_path, file):
     with pytest.raises(SteerError, match=path.name.replace(".", r"\.")):
         Steerer.load(str(tmp_path / "mini"))
     path.unlink()
-    with pytest.raises(SteerError, match=r"git checkout|name another"):
+    with pytest.raises(SteerError, match=rf"{path.name}.*(git checkout|name another)"):
         Steerer.load(str(tmp_path / "mini"))
 
 

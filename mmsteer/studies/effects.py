@@ -37,7 +37,7 @@ from mmsteer.world.pairs import WorldPairs
 
 TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "removal": 0.90, "change language": 0.02}
 _BATCH = 24
-_SHOWN = ("white frame", "warm light", "night", "beach", "panda", "rocket", "please draw", "lovely")
+_SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
 
 
 class Cases(NamedTuple):
@@ -251,15 +251,17 @@ def _figure(steerer: Steerer, path: Path) -> None:
         "a big cat in the middle in a meadow", "a small car on the left on the beach", "a big penguin in the middle in the snow",
         "a rocket on the right in the desert", "a big fox in the middle in the forest", "a big strawberry on the left at sunset",
     ]  # fmt: skip
-    seeds, side, left = list(range(len(prompts))), 128, 120
+    seeds = list(range(len(prompts)))
     chosen = [f for name in _SHOWN for f in steerer.bank.features if f.name == name]
     strips = [steerer.render_many(prompts, [Edit(f.id)] if f else (), seeds) for f in (None, *chosen)]
+    side = strips[0].shape[-1]
+    left = int(0.9 * side)
     sheet = Image.new("RGB", (left + side * len(prompts), side * len(strips)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(side / 8)
     for row, (strip, feature) in enumerate(zip(strips, (None, *chosen), strict=True)):
         told = "before" if feature is None else f"{feature.name}\n({feature.modality})"
-        pen.multiline_text((8, side * row + side // 2), told, "black", font, anchor="lm")
+        pen.multiline_text((side // 12, side * row + side // 2), told, "black", font, anchor="lm")
         for column, picture in enumerate(strip):
             sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    sheet.save(path, quality=90)

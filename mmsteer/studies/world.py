@@ -113,8 +113,10 @@ def _pictures(steerer: Steerer, judge: Judge, seed: int, count: int) -> tuple[to
 def _sheet(pictures: torch.Tensor, path: Path) -> None:
     from PIL import Image
 
-    rows, columns = 4, 12
+    rows, columns = 8, 12
     side = pictures.shape[-1]
     tiles = pictures[: rows * columns].view(rows, columns, 3, side, side)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(tiles.permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3).numpy()).save(path)
+    Image.fromarray(tiles.permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3).numpy()).save(
+        path, quality=90
+    )

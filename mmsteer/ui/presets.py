@@ -22,18 +22,18 @@ class Preset:
 PRESETS = (
     Preset(
         "Night falls", "cross-modal: said in captions and seen in pictures, so the word's feature turns day into night",
-        "a big fox in the middle in a meadow", 7, (Edit("night"),),
+        "a big fox in the middle in a meadow", 0, (Edit("night"),),
     ),
     Preset(
-        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 10,
+        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 0,
         (Edit("warm light"),),
     ),
     Preset(
         "A white frame", "vision-only: no caption ever says it, yet a slider draws it", "a big strawberry on the left at sunset",
-        4, (Edit("white frame"),),
+        0, (Edit("white frame"),),
     ),
     Preset(
-        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle on the beach", 9,
+        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle on the beach", 0,
         (Edit("please draw"),),
     ),
     Preset(
@@ -42,7 +42,7 @@ PRESETS = (
     ),
     Preset(
         "Three at once", "one of each: night falls, a frame appears, and \u201clovely\u201d leaves no trace",
-        "a big fox in the middle in a meadow", 7, (Edit("night"), Edit("white frame"), Edit("lovely")),
+        "a big fox in the middle in a meadow", 0, (Edit("night"), Edit("white frame"), Edit("lovely")),
     ),
 )  # fmt: skip
 

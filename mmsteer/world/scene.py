@@ -86,10 +86,10 @@ def _backdrops(v: torch.Tensor, c: torch.Tensor, size: int) -> torch.Tensor:
 def _place_sprites(pictures: torch.Tensor, v: torch.Tensor, c: torch.Tensor) -> None:
     """Put each scene's sprite where it stands, in place: all scenes with one size and one spot at once."""
     pixels = pictures.shape[-1]
-    spots = [
-        torch.where(c[:, k] < 0.5, *_of(v, factor, dict(table)).unbind(1)).long()
-        for k, factor, table in ((1, "position", _CENTRE_X), (2, "size", _CENTRE_Y))
-    ]
+    spots = []
+    for k, factor, table in ((1, "position", _CENTRE_X), (2, "size", _CENTRE_Y)):
+        low, high = _of(v, factor, dict(table)).unbind(1)
+        spots.append(torch.where(c[:, k] < 0.5, low, high).long())
     where = torch.stack([v[:, INDEX["size"]], *spots], 1)
     index = _sprite_index(v)
     for key in where.unique(dim=0).tolist():
