@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmsteer.errors import SteerError
+
+if TYPE_CHECKING:
+    from mmsteer.visitor import Visitor
 
 PROMPT, SEED = "a big cat in a meadow", 3
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         return
     figures = _start_up() | _pictures(8 if args.quick else 40, args.threads)
     figures |= _dictionaries(10_000 if args.quick else 100_000, 100 if args.quick else 1500)
-    figures |= _memory(10 if args.quick else 1000)
+    figures |= _page(*((10, 3) if args.quick else (1000, 20)))
     figures |= _embedding(*((32, 1) if args.quick else (192, 5)))
     print(table([{"figure": name, "measured": value} for name, value in figures.items()]))
     if args.json:
@@ -77,13 +80,14 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
         torch.set_num_threads(threads)
     steerer = Steerer.load("mini")
     edit = Edit(next(f.id for f in steerer.bank.features if f.modality == "cross"))
-    pipeline, spec = steerer.backbone.pipeline, steerer.backbone.spec
+    pipeline, first = steerer.backbone.pipeline, _first_generation(steerer.backbone.pipeline)
+
+    def stock(of: Any, steps: int, guidance: float) -> None:
+        noise = torch.Generator().manual_seed(SEED)
+        of(PROMPT, num_inference_steps=steps, guidance_scale=guidance, generator=noise)
 
     def bare() -> None:
-        pipeline(
-            PROMPT, num_inference_steps=spec.steps, guidance_scale=spec.guidance,
-            generator=torch.Generator().manual_seed(SEED),
-        )  # fmt: skip
+        stock(pipeline, steerer.sampler.steps, steerer.sampler.guidance)
 
     def steered() -> None:
         steerer.picture(Recipe(PROMPT, SEED, steerer.sampler, (edit,)))
@@ -91,14 +95,17 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
     def plan() -> None:
         steerer.plan(encode(steerer.backbone, [PROMPT]), (edit,))
 
-    times = _in_turn({"bare": bare, "steered": steered}, repeats)
+    calls = {"bare": bare, "steered": steered, "first": lambda: stock(first, 12, 5.0)}
+    times = _in_turn(calls, repeats)
     alone = _in_turn({"plan": plan}, repeats)["plan"]
     ratios = [s / b for s, b in zip(times["steered"], times["bare"], strict=True)]
+    faster = [b / f for b, f in zip(times["bare"], times["first"], strict=True)]
     median_bare, median_steered = (statistics.median(times[name]) for name in ("bare", "steered"))
     return {
         "picture, bare pipeline, ms": round(1000 * median_bare, 1),
         "picture, steered, ms": round(1000 * median_steered, 1),
         "steered / bare, median of pairs": round(statistics.median(ratios), 4),
+        "bare / first generation's shapes (128 px, 12 guided steps)": round(statistics.median(faster), 3),
         "steered - bare, ms": round(1000 * (median_steered - median_bare), 1),
         "encoding the prompt and editing, ms": round(1000 * statistics.median(alone), 2),
         "memory at its highest, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -107,9 +114,30 @@ def _pictures(repeats: int, threads: int) -> dict[str, Any]:
     }
 
 
-def _memory(pictures: int) -> dict[str, Any]:
-    """By how much the page's process has grown after so many pictures, each pair of another seed: MB over what it took once
-    the first was drawn."""
+def _first_generation(pipeline: Any) -> Any:
+    """A stock pipeline of the shapes that the embedded one had before, untrained: what a picture takes does not depend on weights."""
+    from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, UNet2DConditionModel
+
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=12, out_channels=12, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), block_out_channels=(64, 128), layers_per_block=1,
+        norm_num_groups=16, cross_attention_dim=128, attention_head_dim=4, addition_embed_type="text",
+        addition_embed_type_num_heads=4, resnet_time_scale_shift="scale_shift",
+    )  # fmt: skip
+    vae = AutoencoderTiny(
+        latent_channels=12, encoder_block_out_channels=(32,) * 4, decoder_block_out_channels=(32,) * 4,
+        num_encoder_blocks=(0, 1, 3, 3), num_decoder_blocks=(4, 4, 1, 0), scaling_factor=1.0,
+    )  # fmt: skip
+    scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, solver_order=2)
+    parts = {"unet": unet.eval(), "vae": vae.eval(), "scheduler": scheduler}
+    first = type(pipeline)(**{**pipeline.components, **parts, "requires_safety_checker": False})
+    first.set_progress_bar_config(disable=True)
+    return first
+
+
+def _page(pictures: int, seconds: float) -> dict[str, Any]:
+    """What the page's process costs and does: MB by which it has grown after so many pictures, each pair of another seed, over
+    what it took once the first was drawn; and pictures a second for a visitor who drags a slider for some seconds."""
     import psutil
 
     port = _free_port()
@@ -119,16 +147,34 @@ def _memory(pictures: int) -> dict[str, Any]:
     )  # fmt: skip
     try:
         visitor = _arrive(f"http://127.0.0.1:{port}", page)
-        row = {"id": 0, "mode": "slide", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
         idle = 0
         for k in range(1 + pictures // 2):
-            visitor.draw(PROMPT, k, {"rows": [row], "silent": []})
+            visitor.draw(PROMPT, k, _rack(1))
             idle = idle or psutil.Process(page.pid).memory_info().rss
         grown = psutil.Process(page.pid).memory_info().rss - idle
+        rate = _live(visitor, seconds)
     finally:
         page.terminate()
         page.wait()
-    return {f"memory of the page after {pictures:,} pictures over idle, MB": round(grown / 2**20)}
+    return {
+        f"memory of the page after {pictures:,} pictures over idle, MB": round(grown / 2**20),
+        "live: pictures per second while a slider is dragged": round(rate, 1),
+    }
+
+
+def _rack(strength: float) -> dict[str, Any]:
+    row = {
+        "id": 0, "mode": "slide", "strength": strength, "on": True, "locked": False, "words": [], "start": 0, "end": 1,
+    }  # fmt: skip
+    return {"rows": [row], "silent": []}
+
+
+def _live(visitor: "Visitor", seconds: float) -> float:
+    """Frames a second of a slider that moves up and up, each asked for as soon as the last is there, as the page's script does."""
+    began, frames = time.perf_counter(), 0
+    while (took := time.perf_counter() - began) < seconds:
+        frames += "after" in visitor.frame(_rack(0.05 * (1 + frames % 40)))
+    return frames / took
 
 
 def _free_port() -> int:
@@ -137,7 +183,7 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _arrive(address: str, page: "subprocess.Popen[bytes]") -> Any:
+def _arrive(address: str, page: "subprocess.Popen[bytes]") -> "Visitor":
     """A visitor of a page that is just starting; SteerError if it ends instead."""
     from mmsteer.visitor import Visitor
 

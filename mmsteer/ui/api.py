@@ -55,10 +55,10 @@ class _Api:
         """  # noqa: E501  a description is one line
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
-            steerer = self.loading.wait()
-            own = steerer.sampler
+            own = self.loading.wait().sampler
             sampler = Sampler(own.steps if steps is None else steps, own.guidance if guidance is None else guidance)
-            result = steerer.steer(prompt, _edits(edits), seed, sampler)
+            asked = _edits(edits)
+            result = self.loading.run(lambda steerer: steerer.steer(prompt, asked, seed, sampler))
             about = {
                 "recipe": result.recipe.to_query(), "gauge": round(result.gauge, 3), "seconds": round(result.seconds, 3),
                 "unknown": list(result.unknown), "cut": list(result.cut),
@@ -88,7 +88,7 @@ class _Api:
             recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.backbone.name)
             (edit,) = _edits([feature])
             strip = sweeps.over(self.bank, recipe, edit, frames)
-            pictures = dict(strip.draw(steerer.picture))
+            pictures = dict(self.loading.run(lambda steerer: list(strip.draw(steerer.picture))))
             sheet = BytesIO()
             sweeps.save_sheet(strip, [pictures[number] for number in range(len(strip.cells))], sheet)
             return _file(sheet.getvalue(), "sweep.png"), [cell.strengths[0] for cell in strip.cells]

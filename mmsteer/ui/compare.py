@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from mmsteer.steer import Steered
 
-_MOVE = "this.closest('.mm-compare').style.setProperty('--cut',this.value+'%');window.mmCut=this.value"
-# a new pair keeps the border where the visitor had put it
+# the border is a property of what stands around the pair: gradio puts a pair's own attributes back with every new one
+_MOVE = "this.closest('.mm-compare').parentElement.style.setProperty('--cut',this.value+'%');window.mmCut=this.value"
+# a new pair keeps the border where the visitor had put it, in another tab perhaps
 _KEEP = (
-    "const c=this.closest('.mm-compare'),v=window.mmCut??50;c.style.setProperty('--cut',v+'%');"
+    "const c=this.closest('.mm-compare'),v=window.mmCut??50;c.parentElement.style.setProperty('--cut',v+'%');"
     "c.querySelector('input').value=v"
 )
 
@@ -33,7 +34,7 @@ def compare(result: "Steered") -> str:
     recipe = result.recipe
     before, after = picture_data(result.before, recipe.plain), picture_data(result.after, recipe)
     alt = {which: escape(alternative(which, recipe), quote=True) for which in ("before", "after")}
-    return f"""<figure class="mm-compare" style="--cut:50%" data-query="{escape(recipe.to_query(), quote=True)}">
+    return f"""<figure class="mm-compare" data-query="{escape(recipe.to_query(), quote=True)}">
 <img class="mm-before" src="{before}" alt="{alt["before"]}">
 <img class="mm-after" src="{after}" alt="{alt["after"]}" onload="{_KEEP}">
 <span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
@@ -43,6 +44,7 @@ def compare(result: "Steered") -> str:
 </figure>"""
 
 
+_LIVE = "The picture follows a slider while it moves; it is drawn anew, to keep, when the slider is let go"
 VIEWS = {
     "wipe": "one over the other, with a movable border",
     "side": "side by side",
@@ -72,12 +74,6 @@ def views() -> str:
 
 def status(result: "Steered", faithfulness: str) -> str:
     """Seconds, gauge, how true the map to the joint space is, and what the model could not read, in plain words."""
-    if result.gauge <= 1:
-        gauge, kind = "within the usual range", "ok"
-    elif result.gauge <= 1.5:
-        gauge, kind = "stretched: pictures may get odd", "warn"
-    else:
-        gauge, kind = "far beyond the usual: expect broken pictures", "bad"
     notes = ""
     if result.unknown:
         notes += _note(f"The model does not know: {', '.join(result.unknown)}.")
@@ -88,12 +84,24 @@ def status(result: "Steered", faithfulness: str) -> str:
             notes += _note(
                 f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed."
             )
-    level = min(1.0, result.gauge / 2)
+    shown = gauge(result.gauge)
     return (
         f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
-        f'<span class="mm-gauge mm-gauge-{kind}"><span class="mm-meter" aria-hidden="true"><i style="width:{level:.0%}"></i></span>'
-        f"gauge {result.gauge:.2f}, {gauge}</span><span>{escape(faithfulness)}</span></div>{notes}"
+        f'<span class="mm-live" title="{_LIVE}">live</span>'
+        f'<span class="{shown["className"]}">{shown["innerHTML"]}</span><span>{escape(faithfulness)}</span></div>{notes}'
     )
+
+
+def gauge(distance: float) -> dict[str, str]:
+    """How far from the usual, as a meter and in words: the properties of an element."""
+    if distance <= 1:
+        said, kind = "within the usual range", "ok"
+    elif distance <= 1.5:
+        said, kind = "stretched: pictures may get odd", "warn"
+    else:
+        said, kind = "far beyond the usual: expect broken pictures", "bad"
+    meter = f'<span class="mm-meter" aria-hidden="true"><i style="width:{min(1.0, distance / 2):.0%}"></i></span>'
+    return {"className": f"mm-gauge mm-gauge-{kind}", "innerHTML": f"{meter}gauge {distance:.2f}, {said}"}
 
 
 def stranger(made_for: str, here: str) -> str:

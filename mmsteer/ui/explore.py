@@ -48,7 +48,7 @@ def explore(bank: FeatureBank, loading: Loading) -> None:
         steerer, wrong = told(loading.wait)
         columns = iter(()) if steerer is None else effects.draw(steerer, feature)
         while not wrong:
-            more, wrong = told(lambda: next(columns, None))
+            more, wrong = told(lambda: loading.run(lambda _: next(columns, None)))
             if more is None:
                 break
             yield {"id": feature.id, "columns": [column._asdict() for column in more]}

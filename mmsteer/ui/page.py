@@ -15,9 +15,10 @@ from mmsteer.errors import SteerError
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.api import add_api
 from mmsteer.ui.badge import active, legend
-from mmsteer.ui.compare import compare, skeleton, status, stranger, views
+from mmsteer.ui.compare import compare, gauge, skeleton, status, stranger, views
 from mmsteer.ui.explore import explore
 from mmsteer.ui.keep import LARGEST_FILE, history, read_file
+from mmsteer.ui.live import frame, live, timed
 from mmsteer.ui.loading import Loading, attempt
 from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
@@ -44,28 +45,33 @@ class _Page:
 
     def draw(
         self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None
-    ) -> Iterator[tuple[Any, Any, Any]]:
+    ) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Before and after for the rack as it stands, and the prompt's own features; then the same with what CLIP finds. On bad
-        input the pictures stay and a sentence says why."""
+        input the pictures stay and a sentence says why. Either way, frames of a moving slider are over."""
 
-        def steered() -> "tuple[Steered, str]":
+        def steered() -> "tuple[Steered, float | None, str]":
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
-            edits, steerer = edits_of(self.bank, value), self.loading.wait()
-            result = steerer.steer(prompt, edits, int(seed), sampler)
-            return result, self.reading.told(steerer, result) if result.recipe.edits else ""
+            edits, number = edits_of(self.bank, value), int(seed)
+
+            def pair(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
+                result, seconds = timed(steerer, prompt, edits, number, sampler)
+                return result, seconds, self.reading.told(steerer, result) if result.recipe.edits else ""
+
+            return self.loading.run(pair)
 
         drawn, wrong = attempt(steered)
         if drawn is None:
-            yield gr.skip(), wrong, gr.skip()
+            yield gr.skip(), wrong, gr.skip(), {"drawn": {}}
             return
-        result, read = drawn
+        result, seconds, read = drawn
         told, finding = status(result, self.bank.faithfulness) + read, bool(result.recipe.edits) and self.reading.likely
         own = [(f, amount) for f, amount in result.features if f.telling][:ACTIVE]
-        yield compare(result), told + (coming() if finding else ""), active(own)
+        rest = {"drawn": {"seconds": seconds, "gauge": gauge(result.gauge)}}
+        yield compare(result), told + (coming() if finding else ""), active(own), rest
         if finding:
-            found, _ = attempt(lambda: self.reading.likeness(self.loading.reader(), result))
-            yield gr.skip(), told + (found or ""), gr.skip()
+            found, _ = attempt(lambda: self.loading.run(lambda _: self.reading.likeness(self.loading.reader(), result)))
+            yield gr.skip(), told + (found or ""), gr.skip(), gr.skip()
 
     def preset(self, preset: Preset) -> list[Any]:
         """Prompt, seed and rack of a preset."""
@@ -125,6 +131,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
                     )
                     third = words()
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
+                moving = live()
                 tour = talk(bank, page.presets)
                 with gr.Row(elem_id="mm-presets"):
                     shortcuts = [
@@ -161,7 +168,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
             "fn": page.draw,
             "api_name": "pair",
             "inputs": [prompt, seed, shelf, sampler],
-            "outputs": [pictures, told, own],
+            "outputs": [pictures, told, own, moving],
             **shared,
         }
         quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
@@ -180,6 +187,13 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)
         shelf.release(**drawing)
+        moving.ask(
+            lambda asked: frame(bank, page.loading, asked),
+            moving,
+            moving,
+            api_name="frame",
+            **{**shared, "show_progress": "hidden"},
+        )
         tour.ask(
             lambda step: drawn(page.loading, page.presets, step), tour, tour, **{**shared, "trigger_mode": "multiple"}
         )

@@ -31,7 +31,7 @@ from mmsteer.ui.reading import Reading
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mmsteer.steer import Steered
+    from mmsteer.steer import Steered, Steerer
 
 HERE = Path(__file__).parent
 STRONGEST = 1.5  # of a part; 1 is as strong as the picture has it
@@ -58,7 +58,7 @@ class _Tab:
 
         def looked() -> list[Any]:
             picture, caption, alt = self._picture(asked)
-            found = strongest(self.loading.reader().features_of(picture))
+            found = strongest(self.loading.run(lambda _: self.loading.reader().features_of(picture)))
             shown = {"picture": _small(picture), "told": alt}
             return [gr.HTML(shown=shown), gr.HTML(found={m: _offers(found[m]) for m in ("vision", "cross")}), caption]
 
@@ -76,9 +76,15 @@ class _Tab:
         def drawn() -> list[Any]:
             if seed is None or seed != int(seed):
                 raise SteerError("the seed is empty or not a whole number: type one")
-            steerer, parts = self.loading.wait(), self._parts(value, caption)
-            result = steerer.steer(prompt, edits(self.bank, parts, _strengths(value)), int(seed))
-            about = status(result, self.bank.faithfulness) + self.reading.told(steerer, result)
+            parts, number = self._parts(value, caption), int(seed)
+            added = edits(self.bank, parts, _strengths(value))
+
+            def pair(steerer: "Steerer") -> "tuple[Steered, str]":
+                result = steerer.steer(prompt, added, number)
+                return result, self.reading.told(steerer, result)
+
+            result, read = self.loading.run(pair)
+            about = status(result, self.bank.faithfulness) + read
             return [gr.HTML(said=_offers(parts["language"])), _pair(result), about]
 
         done, wrong = attempt(drawn)
@@ -95,7 +101,7 @@ class _Tab:
 
     def _parts(self, value: Any, caption: str) -> Parts:
         """The parts that a browser sends back, with what the caption says; SteerError for those that no picture has."""
-        said = self.loading.wait().features_of(caption) if caption.strip() else []
+        said = self.loading.run(lambda steerer: steerer.features_of(caption)) if caption.strip() else []
         return _checked(self.bank, value) | {"language": strongest(said)["language"]}
 
     def _picture(self, asked: Any) -> "tuple[Image.Image, str, str]":
@@ -114,7 +120,8 @@ class _Tab:
                 recipe = Recipe(prompt, seed, steerer.sampler, own, steerer.backbone.name)
             case _:
                 raise SteerError("the picture asked for cannot be read: load the page again")
-        return steerer.picture(recipe), recipe.prompt, alternative(which, recipe)
+        picture = self.loading.run(lambda steerer: steerer.picture(recipe))
+        return picture, recipe.prompt, alternative(which, recipe)
 
 
 def from_picture(

@@ -26,12 +26,19 @@ function publish(changed) {
   window.dispatchEvent(new CustomEvent("mm-rack", { detail: { changed } }));
 }
 
+// Where a slider is on its way, for the picture to follow; nothing once it rests.
+function moved(row = null) {
+  const detail = row && { ...state, rows: state.rows.map((other) => (other.id === row.id ? row : other)) };
+  window.dispatchEvent(new CustomEvent("mm-move", { detail: structuredClone(detail) }));
+}
+
 // The server hears of a change at once when a control is let go, and after a short rest of arrow keys or typing.
 function changed(now = true, row = null) {
   last = row?.id ?? last;
   publish(true);
   clearTimeout(resting);
   const tell = () => {
+    moved();
     props.value = structuredClone(state);
     trigger("release");
   };
@@ -58,8 +65,12 @@ function slider(row, feature) {
   const keys = ["Arrow", "Page", "Home", "End"];
   const range = make("input", {
     type: "range", min: low, max: high, step: STEP, "aria-label": `strength of ${feature.name}`,
-    oninput: () => (number.value = range.value),
+    oninput: () => {
+      number.value = range.value;
+      moved({ ...row, strength: +range.value });
+    },
     onpointerup: () => set(+range.value, true),
+    onpointercancel: () => set(+range.value, true), // a finger that scrolls on: what the slider shows is drawn
     onkeyup: (event) => keys.some((key) => event.key.startsWith(key)) && set(+range.value, false),
   });
   const number = make("input", {
@@ -224,7 +235,12 @@ element.querySelector(".mm-rack").replaceChildren(
     make("button", { type: "button", class: "mm-chip", id: "mm-reset", title: "all sliders to zero", onclick: () => { for (const row of state.rows) row.strength = 0; render(); changed(); } }, "Zero")),
   list,
   make("div", { class: "mm-find" }, search, filters), chips);
-watch("value", () => { state = structuredClone(props.value); render(); });
+watch("value", () => { // another rack, for which a pair is drawn
+  clearTimeout(resting);
+  moved();
+  state = structuredClone(props.value);
+  render();
+});
 watch("phases", render); // known once the model is loaded, perhaps after a row was opened
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
 window.addEventListener("mm-set", (event) => put(event.detail));

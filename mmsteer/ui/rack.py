@@ -63,7 +63,7 @@ def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
         edits = [(bool(row["on"]), _edit(bank, row)) for row in shown]
     except SteerError:
         raise
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         raise SteerError("the rack cannot be read: load the page again") from None
     acting = [edit for on, edit in edits if on and (edit.strength or edit.mode == "set")]
     return [edit for edit in acting if bank.get(edit.feature).modality not in silent]

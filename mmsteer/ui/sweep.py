@@ -35,7 +35,7 @@ class Sweeps:
 
     def __init__(self, bank: "FeatureBank", loading: Loading) -> None:
         self.bank, self.loading = bank, loading
-        self._picture = lru_cache(KEPT)(lambda recipe: loading.wait().picture(recipe))
+        self._picture = lru_cache(KEPT)(lambda recipe: loading.run(lambda steerer: steerer.picture(recipe)))
 
     def lay(self, prompt: str, seed: float | None, shelf: Any, sampler: Sampler | None, asked: Any) -> dict[str, Any]:
         """Lay a sweep out: `asked` is {kind, features: [id]} of rows in the rack.

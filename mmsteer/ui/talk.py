@@ -47,7 +47,7 @@ def drawn(loading: Loading, presets: Sequence[Preset], value: Any) -> dict[str, 
         if type(step) is not int or not 0 <= step < len(presets):
             raise SteerError("the tour has no such step: load the page again")
         preset = presets[step]
-        result = loading.wait().steer(preset.prompt, preset.edits, preset.seed)
+        result = loading.run(lambda steerer: steerer.steer(preset.prompt, preset.edits, preset.seed))
         recipes = {"before": result.recipe.plain, "after": result.recipe}
         pictures = {"before": result.before, "after": result.after}
         return {

@@ -17,6 +17,7 @@ from mmsteer.wording import in_words
 
 if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank
+    from mmsteer.steer import Steered, Steerer
 
 
 def words() -> gr.HTML:
@@ -36,14 +37,17 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, asked: Any
         wording = in_words(bank, recipe.prompt, recipe.edits)
         if not wording.prompt:
             raise SteerError("without the words of what is taken out, nothing is left of the prompt")
-        steerer = loading.wait()
-        result = steerer.steer(wording.prompt, (), recipe.seed, recipe.sampler)
+
+        def third(steerer: "Steerer") -> "tuple[Steered, str]":
+            result = steerer.steer(wording.prompt, (), recipe.seed, recipe.sampler)
+            return result, reading.between(steerer, steerer.picture(recipe.plain), result.before)
+
+        result, read = loading.run(third)
         notes = [f"No caption ever says {name}: this cannot be asked for in words." for name in wording.unsaid]
         if result.unknown:
             notes.append(f"The model does not know: {', '.join(result.unknown)}.")
         if wording.prompt == recipe.prompt:
             notes.append("The prompt says all of it already.")
-        read = reading.between(steerer, steerer.picture(recipe.plain), result.before)
         return {
             "picture": picture_data(result.before, result.recipe), "prompt": wording.prompt, "notes": " ".join(notes),
             "read": read,
