@@ -176,7 +176,7 @@ def ask(address: str, endpoint: str, data: list[Any]) -> str:
 
 
 @pytest.mark.parametrize("meta", [None, {"_type": "gradio.FileData"}])
-@pytest.mark.parametrize("path", [str(ROOT / "assets" / "figures" / "prompts.png"), "/etc/passwd"])
+@pytest.mark.parametrize("path", [str(ROOT / "assets" / "figures" / "labels.png"), "/etc/passwd"])
 def test_no_file_of_the_server_is_read_for_who_names_one(address: str, path: str, meta: dict[str, str] | None):
     answer = ask(address, "features_of_picture", [{"path": path} | ({"meta": meta} if meta else {})])
     assert answer.startswith("event: error")

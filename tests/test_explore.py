@@ -120,9 +120,10 @@ def test_words_in_no_feature_name_find_the_feature(mini: Steerer, text: str, fir
     assert first in named[:2]
 
 
-def test_most_names_find_their_own_feature_first(mini: Steerer):
+def test_most_names_find_a_feature_of_that_name_first(mini: Steerer):
+    """The feature itself, or the second of the same concept: "cactus" may find "cactus 2"."""
     said = [f for f in mini.bank.features if f.named_by == "truth" and not f.unsaid and not f.name[-1].isdigit()]
-    hits = [f.id == mini.search(f.name, count=1)[0][0].id for f in said]
+    hits = [f.name == mini.search(f.name, count=1)[0][0].name.rstrip(" 23456789") for f in said]
     assert sum(hits) / len(hits) > 0.8
 
 

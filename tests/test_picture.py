@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -192,35 +193,38 @@ def test_without_its_clip_and_with_another_one_a_sentence_says_what_to_do(
 
 
 def test_of_the_embedded_world_each_part_brings_what_it_should():
-    """Of penguins in the snow, framed, most vision parts frame a cat and leave it a cat; the cross-modal part is the snow."""
+    """Of penguins in the snow, framed: the vision part frames a cat and leaves it a cat in its meadow; the cross-modal part is
+    the penguin and the snow; there is no language part. On at least five of six seeds."""
     from mmsteer.world.assemble import MINI
-    from mmsteer.world.factors import INDEX, label, named
+    from mmsteer.world.factors import label, named
     from mmsteer.world.judge import Judge
 
     steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
-    reader, seeds = PictureReader(steerer), (19, 7, 3)
+    reader, seeds = PictureReader(steerer), range(6)
     shown = [
         steerer.steer("a big penguin in the snow in the middle", [Edit("white frame")], seed).after for seed in seeds
     ]
     parts = [strongest(reader.features_of(picture)) for picture in shown]
-    assert sum("white frame" in [feature.name for feature, _ in part["vision"]] for part in parts) >= 2
-    assert all("snow" in [feature.name for feature, _ in part["cross"]] for part in parts)
+    assert sum("white frame" in [feature.name for feature, _ in part["vision"]] for part in parts) >= 5
+    assert sum("snow" in [feature.name.rstrip(" 23") for feature, _ in part["cross"]] for part in parts) >= 5
     assert not any(part["language"] for part in parts)
 
     def read(modality: str, part, seed: int) -> dict[str, str]:
         result = steerer.steer("a big cat in the middle in a meadow", edits(steerer.bank, part, {modality: 1.0}), seed)
-        pixels = torch.tensor(list(result.after.getdata()), dtype=torch.uint8).view(1, 128, 128, 3).permute(0, 3, 1, 2)
-        row = judge.read(pixels)[0]
-        return {name: label(name, named(row)[name]) for name in ("thing", "place", "frame") if row[INDEX[name]] >= 0}
+        (row,) = judge.read(torch.from_numpy(np.array(result.after)).permute(2, 0, 1)[None])
+        return {name: label(name, named(row)[name]) for name in ("thing", "place", "frame")}
 
     vision, cross, language = (
         [read(modality, part, seed) for part, seed in zip(parts, seeds, strict=True)]
         for modality in ("vision", "cross", "language")
     )
-    assert sum(found["frame"] == "white frame" for found in vision) >= 2
-    assert sum(found["thing"] == "cat" for found in vision) >= 2
-    assert sum(found["place"] == "snow" for found in cross) >= 2
-    assert [found["place"] for found in language] == ["meadow"] * 3
+    for found, wanted in (
+        (vision, {"thing": "cat", "place": "meadow", "frame": "white frame"}),
+        (cross, {"thing": "penguin", "place": "snow"}),
+        (language, {"thing": "cat", "place": "meadow"}),
+    ):
+        for name, value in wanted.items():
+            assert sum(row[name] == value for row in found) >= 5, (name, value, found)
 
 
 # ---- the tab ---------------------------------------------------------------------------------------------------------
