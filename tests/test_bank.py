@@ -271,6 +271,8 @@ def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     assert found["lovely"].rivals == ()  # what no picture shows drives out nothing that pictures show
     unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
     assert {f.name: f.rivals for f in find_rivals(unnamed, {"text": dictionary}, text)}["cat"] == ()
+    none_named = [replace(f, named_by=None) for f in features]
+    assert [f.rivals for f in find_rivals(none_named, {"text": dictionary}, text)] == [()] * len(features)
 
 
 def test_a_full_disk_leaves_the_bank_that_was_there(tiny_bank, tmp_path):

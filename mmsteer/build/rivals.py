@@ -30,7 +30,7 @@ def find_rivals(
         together += fires.T @ fires
     counts = together.diagonal()
     expected = counts[:, None] * counts[None] / len(text)
-    unseen = torch.tensor([f.modality == "language" for f in own])
+    unseen = torch.tensor([f.modality == "language" for f in own], dtype=torch.bool)  # there may be none
     apart = (together <= _SHARE * expected) & (expected >= _EXPECTED) & ~(unseen[:, None] & ~unseen)
     rivals = {f.id: tuple(own[j].id for j in row.nonzero()[:, 0].tolist()) for f, row in zip(own, apart, strict=True)}
     return [replace(f, rivals=rivals.get(f.id, ())) for f in features]
