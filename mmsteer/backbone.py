@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsteer.errors import SteerError, first_line
+from mmsteer.recipe import Sampler
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
@@ -224,15 +225,13 @@ def _sampling(spec: Spec, family: Family, scheduler: Any) -> tuple[int, float]:
     usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
     saved = scheduler.config.get(SAMPLING, {})
     try:
-        steps, guidance = saved.get("num_inference_steps", usual[0]), saved.get("guidance_scale", usual[1])
-        if not (isinstance(steps, int) and 1 <= steps <= 50 and 0 <= float(guidance) <= 20):
-            raise ValueError
-    except (AttributeError, TypeError, ValueError):
+        read = Sampler(saved.get("num_inference_steps", usual[0]), saved.get("guidance_scale", usual[1]))
+    except (AttributeError, SteerError):
         raise SteerError(
             f"{spec.source} says in scheduler/scheduler_config.json that it is drawn with {SAMPLING} = {str(saved)[:80]}: allowed are "
             "num_inference_steps from 1 to 50 and guidance_scale from 0 to 20"
         ) from None
-    steps, guidance = spec.steps or steps, float(guidance if spec.guidance is None else spec.guidance)
+    steps, guidance = spec.steps or read.steps, float(read.guidance if spec.guidance is None else spec.guidance)
     scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": steps, "guidance_scale": guidance}})
     return steps, guidance
 

@@ -34,7 +34,8 @@ from mmsteer.build.vectors import Embedded
 from mmsteer.clip import Clip
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
-from mmsteer.world.clip import SIZE, tokens
+from mmsteer.world.clip import tokens
+from mmsteer.world.draws import READ
 from mmsteer.world.pairs import WorldPairs
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "yellow": (220, 210, 40)}
@@ -104,7 +105,7 @@ def test_the_worlds_vectors_are_those_of_its_scenes_bit_for_bit(tmp_path):
     """Straight from scenes to CLIP, 128 at a time as embedding does; an empty caption says nothing, and stays."""
     found = embed(MINI / "clip", 2, 200, tmp_path)
     model, tokenizer = load_clip(MINI / "clip")
-    for k, batch in enumerate(WorldPairs(2, 200, SIZE).batches(128)):
+    for k, batch in enumerate(WorldPairs(2, 200, READ).batches(128)):
         rows = slice(128 * k, 128 * k + len(batch.captions))
         with torch.no_grad():
             image = model.get_image_features(batch.pictures.float() / 127.5 - 1).pooler_output

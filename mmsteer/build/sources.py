@@ -13,7 +13,7 @@ from mmsteer.build.pairs import KINDS, Pairs, Survey
 from mmsteer.build.tables import Hub, Listed, Parquet
 from mmsteer.build.tars import Tars
 from mmsteer.errors import SteerError
-from mmsteer.world.clip import SIZE
+from mmsteer.world.draws import READ
 from mmsteer.world.pairs import WorldPairs, written
 
 WORLD_COUNT = 30_000
@@ -59,7 +59,7 @@ class World(Pairs):
 
     def __init__(self, seed: int, count: int) -> None:
         super().__init__(f"world:{seed}", count)
-        self._world = WorldPairs(seed, count, SIZE)
+        self._world = WorldPairs(seed, count, READ)
 
     def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
         for start in range(0, len(self._world), _WORLD_BLOCK):

@@ -30,7 +30,8 @@ from mmsteer.steer import Steerer
 from mmsteer.studies.report import Share, share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, captions
-from mmsteer.world.clip import SIZE, tokens
+from mmsteer.world.clip import tokens
+from mmsteer.world.draws import READ
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.judge import Judge
 from mmsteer.world.pairs import WorldPairs
@@ -202,7 +203,7 @@ def _along(steerer: Steerer, prompts: list[str], direction: torch.Tensor, seeds:
 def _mean_directions(steerer: Steerer, seed: int, count: int) -> dict[tuple[str, str], torch.Tensor]:
     """Per factor value, mean embedding with minus without: of captions for cross factors, of pictures for vision ones."""
     clip, tokenizer = load_clip(MINI / "clip")
-    batch = next(iter(WorldPairs(seed + 1, count, SIZE).batches(count)))
+    batch = next(iter(WorldPairs(seed + 1, count, READ).batches(count)))
     with torch.no_grad():
         text = F.normalize(clip.get_text_features(tokens(tokenizer, batch.captions)).pooler_output, dim=-1)
         parts = [clip.get_image_features(p.float() / 127.5 - 1).pooler_output for p in batch.pictures.split(128)]

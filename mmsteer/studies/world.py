@@ -12,7 +12,8 @@ from mmsteer.steer import Steerer
 from mmsteer.studies.report import share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, captions
-from mmsteer.world.clip import SIZE, tokens
+from mmsteer.world.clip import tokens
+from mmsteer.world.draws import shrink
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, draw_factors
 from mmsteer.world.judge import Judge
 from mmsteer.world.pairs import WorldPairs
@@ -57,7 +58,7 @@ def _readers(judge: Judge, scenes: WorldPairs) -> dict[str, Any]:
     with torch.no_grad():
         for batch in scenes.batches(_BATCH):
             seen.append(judge.read(batch.pictures))
-            small = F.avg_pool2d(batch.pictures.float() / 127.5 - 1, batch.pictures.shape[-1] // SIZE)
+            small = shrink(batch.pictures.float() / 127.5 - 1)
             image.append(F.normalize(clip.get_image_features(small).pooler_output, dim=-1))
             truth.append(batch.factors)
         values = np.concatenate(truth)

@@ -25,6 +25,7 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
 
     from mmsteer.backbone import SAMPLING
+    from mmsteer.world.checkpoint import replace_folder
     from mmsteer.world.unet import STUDENT_STEPS, build_scheduler
 
     missing = [name for name in ("clip", "vae", "unet", "judge") if not (parts / name).is_dir()]
@@ -43,19 +44,19 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    pipeline.save_pretrained(partial, max_shard_size=_SHARD)
-    # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is no
-    # one's concern
-    _drop(partial / "vae" / "config.json", "block_out_channels", "_name_or_path")
-    _drop(partial / "unet" / "config.json", "_name_or_path")
-    CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(partial / "clip")
-    tokenizer.save_pretrained(partial / "clip")
-    CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(partial / "clip")
-    shutil.copytree(parts / "judge", partial / "judge")
-    shutil.rmtree(out, ignore_errors=True)
-    partial.replace(out)
+
+    def write(folder: Path) -> None:
+        pipeline.save_pretrained(folder, max_shard_size=_SHARD)
+        # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is
+        # no one's concern
+        _drop(folder / "vae" / "config.json", "block_out_channels", "_name_or_path")
+        _drop(folder / "unet" / "config.json", "_name_or_path")
+        CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(folder / "clip")
+        tokenizer.save_pretrained(folder / "clip")
+        CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(folder / "clip")
+        shutil.copytree(parts / "judge", folder / "judge")
+
+    replace_folder(out, write)
     return out
 
 

@@ -23,7 +23,6 @@ from mmsteer.world.tokenizer import LENGTH, build_tokenizer
 from mmsteer.world.training import Budget, Task
 from mmsteer.world.workers import Arrays, Workers, on_device
 
-SIZE = READ  # pixels a side of what the vision tower reads
 WIDTH = 128  # d_text and d_joint
 CPU = Budget(batch=192, rate=1.5e-3, warm=50, weight_decay=0.05)
 GPU = Budget(batch=1536, rate=2e-3, weight_decay=0.05)
@@ -48,7 +47,7 @@ def build_clip(tokenizer: Any) -> Any:
     }  # fmt: skip
     vision = {
         "hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "image_size": SIZE, "patch_size": 16, "projection_dim": WIDTH,
+        "image_size": READ, "patch_size": 16, "projection_dim": WIDTH,
     }  # fmt: skip
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=WIDTH))
 
@@ -189,7 +188,7 @@ class ClipTask(Task):
     def export(self, folder: Path) -> None:
         from transformers import CLIPImageProcessorPil
 
-        size = {"height": SIZE, "width": SIZE}
+        size = {"height": READ, "width": READ}
         half = [0.5] * 3
         processor = CLIPImageProcessorPil(
             size=size, do_center_crop=False, crop_size=size, image_mean=half, image_std=half

@@ -18,7 +18,6 @@ from mmsteer.world.draws import READ, WAYS, pictures, random_scenes, shrink, sma
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
 from mmsteer.world.training import Budget, Task
 
-SIZE = READ  # pixels a side of what the judge reads
 CPU = Budget(batch=64, rate=1e-3, warm=50, average=0.995, weight_decay=0.05)
 GPU = Budget(batch=512, rate=2e-3, average=0.995, weight_decay=0.05)
 _NOISE = 0.03  # on the pixels it trains on
@@ -54,9 +53,9 @@ class Judge(nn.Module):
         S is 128 or a multiple of it: larger pictures are made smaller by area first. SteerError otherwise.
         """
         side = pictures.shape[-1]
-        if side % SIZE or pictures.shape[-2] != side:
+        if side % READ or pictures.shape[-2] != side:
             raise SteerError(
-                f"the judge reads square pictures of {SIZE} pixels a side or a multiple of it, not "
+                f"the judge reads square pictures of {READ} pixels a side or a multiple of it, not "
                 f"{side}x{pictures.shape[-2]}: draw them at such a size"
             )
         seen = np.full((len(pictures), len(FACTORS)), -1)
