@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmsteer.adapter import attach, image_width, read_adapter
 from mmsteer.errors import SteerError, first_line
 from mmsteer.recipe import Sampler
 
@@ -59,6 +60,8 @@ FAMILIES: dict[str, Family] = {
 SAMPLING = "_sampling"
 """Key of a scheduler's configuration: with how many steps and how much guidance its checkpoint is drawn. Diffusers carries keys
 that begin with an underscore along, from one scheduler to the next and into what it saves."""
+STEERABLE = "_trained_to_be_steered"
+"""Key of a UNet's configuration: true where it was trained on edits. Carried along likewise."""
 DISTILLED_STEPS, DISTILLED_GUIDANCE = 2, 0.0
 """How distilled checkpoints (Turbo) of any family are drawn."""
 
@@ -80,13 +83,25 @@ class Spec:
     whole_words: bool = False
     """Each known word is one token; a word of several tokens is unknown to the model, and the visitor is told."""
     licence: str = "see the checkpoint's own card"
+    parts: dict[str, Path] = field(default_factory=dict)
+    """Parts of the pipeline that lie in other folders than `source`: name -> folder."""
+    adapter: Path | None = None
+    """An image adapter's file (`mmsteer.adapter`)."""
     memory: float | None = None
     """GB of GPU memory that drawing one picture takes in half precision: an estimate, for as long as the weights are not here
     to be measured (`mmsteer.doctor`)."""
 
 
+_MINI: dict[str, Any] = {"size": 256, "whole_words": True, "licence": "Apache-2.0; sprites OFL-1.1"}
+_ORDINARY = ASSETS / "ordinary"
+_ORDINARY_PARTS = {part: _ORDINARY / part for part in ("unet", "scheduler")}
 BACKBONES: dict[str, Spec] = {
-    "mini": Spec(ASSETS / "mini", size=256, whole_words=True, licence="Apache-2.0; sprites OFL-1.1"),
+    "mini": Spec(ASSETS / "mini", **_MINI),
+    # the same CLIP and autoencoder with a UNet that was trained on captions alone, as real checkpoints are
+    "ordinary": Spec(ASSETS / "mini", parts=_ORDINARY_PARTS, **_MINI),
+    "ordinary-image": Spec(
+        ASSETS / "mini", parts=_ORDINARY_PARTS, adapter=_ORDINARY / "adapter" / "ip-adapter.safetensors", **_MINI
+    ),
     "sd15": Spec(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", size=512, variant="fp16",
         licence="CreativeML OpenRAIL-M", memory=3,
@@ -115,6 +130,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that say which backbone, and where it runs."""
     parser.add_argument(
         "--backbone", default="mini", help=f"{', '.join(BACKBONES)}, a folder saved by diffusers, or a hub id[@commit]"
+    )
+    parser.add_argument(
+        "--adapter",
+        help="an image adapter for the backbone, on which vision-only features act: an IP-Adapter's safetensors file, or "
+        "OWNER/NAME/PATH of one on the hub",
     )
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
     parser.add_argument("--dtype", choices=DTYPES, help="precision (default: float32 on a CPU, float16 on a GPU)")
@@ -145,11 +165,13 @@ class Backbone:
         dtype: str | None = None,
         offload: bool = False,
         words_only: bool = False,
+        adapter: str | Path | None = None,
     ) -> "Backbone":
         """Load a known name, a local folder or a hub id of a known class; SteerError says what is wrong and what would do.
 
         Weights are read from safetensors only, a folder without the network, a hub id from the cache where it is there.
         A checkpoint's safety checker stays on. With `words_only` what draws is left out: such a backbone reads prompts.
+        `adapter` is an image adapter's file, or OWNER/NAME/PATH of one on the hub.
         """
         spec = spec_of(name)
         family = family_of(name, spec)
@@ -162,16 +184,23 @@ class Backbone:
         half = precision == torch.float16 and not local
         without = dict.fromkeys(_DRAWING) | {"requires_safety_checker": False} if words_only else {}
         index = _json(name, spec, "model_index.json")
+        left_out = {part: value for part, value in without.items() if part in index}
+        elsewhere = {part: folder for part, folder in spec.parts.items() if part not in left_out}
         try:
+            parts = {part: _load_part(folder, precision) for part, folder in elsewhere.items()}
             pipeline = getattr(diffusers, family.pipeline).from_pretrained(
                 spec.source, local_files_only=local, use_safetensors=True, dtype=precision, revision=spec.revision,
-                variant=spec.variant if half else None, **{part: value for part, value in without.items() if part in index},
+                variant=spec.variant if half else None, **left_out, **parts,
             )  # fmt: skip
         except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
             raise SteerError(
                 f"cannot load the backbone in {spec.source}: {first_line(error)}. {_CURE}{_broken(spec.source)}"
             ) from error
         pipeline.set_progress_bar_config(disable=True)
+        if (adapter := adapter or spec.adapter) and not words_only:
+            if family.image:
+                raise SteerError(f"{name} reads an image embedding by itself: leave the adapter out")
+            attach(pipeline.unet, read_adapter(adapter))
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
@@ -188,6 +217,18 @@ class Backbone:
         return cls(name, spec, family, pipeline, device, steps, guidance)
 
     @property
+    def draws_unsaid(self) -> bool:
+        """Whether it makes something of what no prompt says: its UNet was trained on edits, or reads an image embedding."""
+        return bool(self.pipeline.unet.config.get(STEERABLE)) or self.image_width is not None
+
+    @property
+    def image_width(self) -> int | None:
+        """d_joint of the image embedding that it reads beside the words; None where it reads none."""
+        if self.family.image:
+            return int(self.pipeline.image_normalizer.mean.shape[-1])
+        return image_width(getattr(self.pipeline, "unet", None))
+
+    @property
     def length(self) -> int:
         """Token rows T, start and end of text included."""
         return int(self.pipeline.text_encoder.config.max_position_embeddings)
@@ -197,6 +238,16 @@ class Backbone:
         """d_text: how wide the rows are that the UNet reads."""
         encoders = [self.pipeline.text_encoder] + ([self.pipeline.text_encoder_2] if self.family.pooled else [])
         return sum(int(encoder.config.hidden_size) for encoder in encoders)
+
+
+def _load_part(folder: Path, precision: Any) -> Any:
+    """A part of a pipeline from a folder of its own."""
+    import diffusers
+
+    config = next(path for path in (folder / "config.json", folder / "scheduler_config.json") if path.is_file())
+    kind = getattr(diffusers, json.loads(config.read_text())["_class_name"])
+    options = {} if config.name == "scheduler_config.json" else {"dtype": precision, "use_safetensors": True}
+    return kind.from_pretrained(folder, local_files_only=True, **options)
 
 
 def choose_device(device: str | None) -> str:

@@ -199,7 +199,7 @@ class FeatureBank:
         backbones with a pooled vector, inverse_pooled `[d_joint, d_pooled]`; probes `[n_probes, d_joint]`; effect_image,
         effect_text `[n_latents, d_joint]`, rest_image, rest_text `[n_latents]`: where a vector without the latent lies along
         its effect, in activation (or effect_shared, rest_shared); mean_text, mean_image, gauge_mean `[d_joint]`; gauge_precision
-        `[d_joint, d_joint]`; gauge_p99 `[]`."""
+        `[d_joint, d_joint]`; gauge_p99 `[]`; image_norm `[]`: how long CLIP's embeddings of pictures are."""
         from safetensors.torch import load_file
 
         assert self.folder is not None

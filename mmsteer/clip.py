@@ -139,6 +139,13 @@ class Clip:
 
     def pictures(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
         """Prepared pictures side by side -> unit vectors `float32 [B, d_joint]`, left on the device."""
+        return F.normalize(self._look(prepared), dim=-1)
+
+    def image_norm(self, pictures: list[Image.Image]) -> float:
+        """How long its embeddings of pictures are before they are brought to unit length, on average."""
+        return float(self._look(self.prepare(pictures)).norm(dim=-1).mean())
+
+    def _look(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
         given = {name: value.to(self.device, non_blocking=True) for name, value in prepared.items()}
         pixels = given["pixel_values"].float()
         if self._plain:
@@ -146,7 +153,8 @@ class Clip:
             pixels = pixels / step - shift
         given["pixel_values"] = pixels.to(self.dtype)
         with torch.inference_mode():
-            return F.normalize(self.model.get_image_features(**given).pooler_output.float(), dim=-1)
+            features: torch.Tensor = self.model.get_image_features(**given).pooler_output.float()
+        return features
 
     @cached_property
     def _scaling(self) -> tuple[list[float], list[float]]:

@@ -5,13 +5,16 @@ own, since schedulers keep their step index on themselves.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmsteer.denoiser import Denoiser
 
 if TYPE_CHECKING:
     import torch
 
     from mmsteer.backbone import Backbone
+    from mmsteer.plan import Plan
     from mmsteer.prompt import Conditioning
     from mmsteer.recipe import Sampler
 
@@ -27,33 +30,40 @@ class Drawn(NamedTuple):
 
 def render(
     backbone: "Backbone",
-    states: "Callable[[float], Conditioning]",
+    plan: "Plan",
     empty: "Conditioning",
     seeds: Sequence[int],
     sampler: "Sampler",
 ) -> Drawn:
     """Draw B pictures.
 
-    `states(f)` gives what the UNet reads at fraction f of the run, for B prompts: the same object as long as nothing
-    changes. `empty`, of one prompt, is what guidance steers away from. Picture i starts from the noise of seeds[i], drawn
-    on the CPU, whatever the batch.
+    `plan.at(f)` is what the UNet reads at fraction f of the run, for B prompts. `empty`, of one prompt, is what guidance steers
+    away from. Picture i starts from the noise of seeds[i], drawn on the CPU, whatever the batch.
     """
     import torch
 
     pipeline = copy.copy(backbone.pipeline)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-    current, guided = states(0.0), sampler.guidance > 1
+    current, guided = plan.at(0.0), sampler.guidance > 1
     against = empty.repeated(len(seeds))
+    towards = sampler.edit_guidance if plan.moves else 1.0
+    stands_in = None
+    if towards != 1 or (backbone.image_width and backbone.family.phases and plan.changes):
+        stands_in = Denoiser(pipeline.unet, plan.prompt, guided, towards)
+        stands_in.current = current
+        pipeline.unet = stands_in
 
     def both(negative: Any, positive: Any) -> Any:
         return torch.cat([negative, positive]) if guided else positive
 
     def next_states(_: Any, step: int, time: Any, tensors: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
         nonlocal current
-        wanted = states((step + 1) / sampler.steps)
+        wanted = plan.at((step + 1) / sampler.steps)
         if wanted is current:
             return {}
         current = wanted
+        if stands_in:
+            stands_in.current = current
         changed = {"prompt_embeds": both(against.hidden, wanted.hidden)}
         return changed | ({} if wanted.pooled is None else {"add_text_embeds": both(against.pooled, wanted.pooled)})
 
@@ -70,11 +80,16 @@ def render(
         arguments["negative_pooled_prompt_embeds"] = against.pooled if guided else None
     if backbone.family.image:
         arguments["image_embeds"] = current.image
+    elif current.image is not None:  # an adapter's; without a picture it reads zeros, as in its training
+        embeddings = both(torch.zeros_like(current.image), current.image)
+        arguments["ip_adapter_image_embeds"] = [embeddings[:, None]]
     if backbone.family.phases:
         arguments["callback_on_step_end"] = next_states
         arguments["callback_on_step_end_tensor_inputs"] = ["prompt_embeds"]
     with torch.no_grad():
         output = pipeline(**arguments)
+    if stands_in:
+        backbone.pipeline.maybe_free_model_hooks()  # where parts move to the GPU in turn, the copy has lost sight of the UNet
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
     return Drawn(pictures, tuple(bool(flag) for flag in blanked))

@@ -44,9 +44,14 @@ def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
         )
     if found.pooled and "inverse_pooled" not in bank.bridge:
         raise SteerError(f"the bank's bridge, made for {made_for}, does not reach the pooled vector. {cure}")
-    if found.image and len(bank.bridge["mean_image"]) != backbone.pipeline.image_normalizer.mean.shape[-1]:
+    if backbone.image_width not in (None, len(bank.bridge["mean_image"])):
         raise SteerError(
-            f"the bank, made for {made_for}, lives in another joint space than the image embedding. {cure}"
+            f"the bank, made for {made_for}, lives in a joint space {len(bank.bridge['mean_image'])} wide, and {backbone.name} reads "
+            f"image embeddings {backbone.image_width} wide: give a bank of the CLIP whose picture encoder these come from"
+        )
+    if backbone.image_width and not found.image and "image_norm" not in bank.bridge:
+        raise SteerError(
+            "the bank does not say how long its CLIP's image embeddings are, which an image adapter needs: build it again"
         )
     if "probes" not in bank.bridge:
         raise SteerError(f"the bank was made for a CLIP alone, not for a text encoder that a pipeline reads. {cure}")

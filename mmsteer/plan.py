@@ -33,6 +33,16 @@ class Plan:
         """[B, d_joint]: the sum of all joint-space differences."""
         self._states: dict[tuple[int, ...], Conditioning] = {(): conditioning}
 
+    @property
+    def prompt(self) -> Conditioning:
+        """What is read without edits."""
+        return self._states[()]
+
+    @property
+    def changes(self) -> bool:
+        """Whether what is read changes during the run."""
+        return any((move.start, move.end) != (0.0, 1.0) for move in self.moves)
+
     def at(self, fraction: float) -> Conditioning:
         """What is read at a fraction of the run: the same object for as long as nothing changes."""
         active = tuple(i for i, move in enumerate(self.moves) if move.start <= fraction < move.end)

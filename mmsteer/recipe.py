@@ -5,7 +5,7 @@ Whatever comes back in is treated as hostile until checked: known keys only, eve
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -30,13 +30,18 @@ class Sampler:
     steps: int = 4
     guidance: float = 1.0
     """Classifier-free guidance scale; 1 and below switch guidance off."""
+    edit_guidance: float = 1.0
+    """How far each step goes from the prediction for *before* to that for *after*: 1 is *after* itself, more goes beyond it, at
+    half as much time again (semantic guidance, 2301.12247)."""
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
             raise SteerError(f"`steps` is {self.steps!r}: give a whole number from 1 to 50")
-        number = isinstance(self.guidance, int | float) and not isinstance(self.guidance, bool)
-        if not number or not math.isfinite(self.guidance) or not 0 <= self.guidance <= 20:
-            raise SteerError(f"`guidance` is {self.guidance!r}: give a number from 0 to 20")
+        for name in ("guidance", "edit_guidance"):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or not 0 <= value <= 20:
+                raise SteerError(f"`{name}` is {value!r}: give a number from 0 to 20")
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return Recipe(self.prompt, self.seed, self.sampler, (), self.backbone)
+        return Recipe(self.prompt, self.seed, replace(self.sampler, edit_guidance=1.0), (), self.backbone)
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -91,6 +96,8 @@ class Recipe:
         """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&edit=…&edit=…`."""
         fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
         fields += [("guidance", f"{self.sampler.guidance:g}"), ("backbone", self.backbone)]
+        if self.sampler.edit_guidance != 1:
+            fields.append(("edit_guidance", f"{self.sampler.edit_guidance:g}"))
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
@@ -104,10 +111,17 @@ class Recipe:
             first = {key: values[0] for key, values in fields.items()}
             seed, steps = int(first.get("seed", "0")), int(first.get("steps", Sampler.steps))
             guidance = float(first.get("guidance", Sampler.guidance))
+            edit_guidance = float(first.get("edit_guidance", Sampler.edit_guidance))
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
-        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance), edits, first.get("backbone", backbone))
+        return cls(
+            first.get("prompt", ""),
+            seed,
+            Sampler(steps, guidance, edit_guidance),
+            edits,
+            first.get("backbone", backbone),
+        )
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""

@@ -58,7 +58,7 @@ class Steerer:
         check_fit(backbone, bank, self.joint)
         self.empty = encode_nothing(backbone)
         self.held = {side: Held(bank, side) for side in bank.dictionaries if side != "image"}
-        self._image_norm = _image_norm(backbone) if backbone.family.image else 0.0
+        self._image_norm = _image_norm(backbone, bank)
         self.befores: Kept[Recipe, tuple[Image.Image, bool]] = Kept(_KEPT)
 
     @classmethod
@@ -69,9 +69,12 @@ class Steerer:
         device: str | None = None,
         dtype: str | None = None,
         offload: bool = False,
+        adapter: "str | Path | None" = None,
     ) -> "Steerer":
-        """Load a backbone by name, folder or hub id, and a bank by folder (default: the embedded bank)."""
-        return cls(Backbone.load(backbone, device, dtype, offload), FeatureBank.load(bank or ASSETS / "banks" / "mini"))
+        """Load a backbone by name, folder or hub id, and a bank by folder (default: the embedded bank); with an image adapter
+        (`mmsteer.adapter`), vision-only features act on the image embedding that it reads."""
+        loaded = Backbone.load(backbone, device, dtype, offload, adapter=adapter)
+        return cls(loaded, FeatureBank.load(bank or ASSETS / "banks" / "mini"))
 
     def steer(self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise."""
@@ -98,13 +101,13 @@ class Steerer:
     ) -> "torch.Tensor":
         """The same edits on B prompts at once, `uint8 [B, 3, H, W]`; picture i from the noise of seeds[i]."""
         plan = self.plan(encode(self.backbone, list(prompts)), tuple(edits))
-        return render(self.backbone, plan.at, self.empty, seeds, sampler or self.sampler).pictures
+        return render(self.backbone, plan, self.empty, seeds, sampler or self.sampler).pictures
 
     def plan(self, encoded: Encoded, edits: Sequence[Edit]) -> Plan:
         """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move."""
-        x, norm = self.joint.project(encoded.last)  # [B, d_joint], [B, 1]
+        x, _ = self.joint.project(encoded.last)  # [B, d_joint]
         conditioning, family = encoded.conditioning, self.backbone.family
-        if family.image:
+        if self.reads_image:
             conditioning = conditioning._replace(image=self._image(x, conditioning.hidden))
         moves, shift = [], x * 0
         receded: dict[str, torch.Tensor] = {}
@@ -114,16 +117,46 @@ class Steerer:
                     f"an edit is to act from {start:g} to {stop:g} of the run, but pipelines of {family.title} read the prompt "
                     "once for the whole run: leave the range out"
                 )
-            dx = self._difference(
-                x, [e for e in edits if (e.words, e.start, e.end) == (words, start, stop)], edits, receded
-            )
-            if dx.any():
-                dh = self.joint.lift(dx, norm)[:, None] * self._rows(encoded, words)  # [B, T, d_text]
-                dpooled = self.joint.lift_pooled(dx, norm) if family.pooled and not words else None
-                dimage = dx * self._image_norm if family.image and not words else None
-                moves.append(Move(start, stop, dh, dpooled, dimage))
-                shift = shift + dx
+            own = [e for e in edits if (e.words, e.start, e.end) == (words, start, stop)]
+            unsaid = [e for e in own if self.bank.get(e.feature).unsaid]
+            said = [e for e in own if e not in unsaid]
+            if words and unsaid and self.reads_image:
+                raise SteerError(
+                    f"{unsaid[0].feature!r} is vision-only, and here such features act on an image embedding, which has no words: "
+                    "leave the words of this edit out"
+                )
+            dx, dx_unsaid = (self._difference(x, some, edits, receded) for some in (said, unsaid))
+            if dx.any() or dx_unsaid.any():
+                moves.append(self.move(encoded, dx, dx_unsaid, words, start, stop))
+                shift = shift + dx + dx_unsaid
         return Plan(conditioning, moves, shift)
+
+    @property
+    def reads_image(self) -> bool:
+        """Whether the UNet reads an image embedding beside the words: then vision-only features act on that alone."""
+        return self.backbone.image_width is not None
+
+    def move(
+        self,
+        encoded: Encoded,
+        dx: "torch.Tensor",
+        unsaid: "torch.Tensor | None" = None,
+        words: tuple[str, ...] = (),
+        start: float = 0.0,
+        end: float = 1.0,
+    ) -> Move:
+        """A joint-space difference `dx [B, d_joint]` as what it adds to what the UNet reads, on some words or on all.
+
+        `unsaid [B, d_joint]` is what no prompt carries. Where the UNet reads an image embedding, all of the difference moves
+        that, and only `dx` the words: an ordinary UNet makes nothing of words that no caption says. Else both move the words.
+        """
+        _, norm = self.joint.project(encoded.last)
+        whole = dx if unsaid is None else dx + unsaid
+        through_words = dx if self.reads_image else whole
+        dh = self.joint.lift(through_words, norm)[:, None] * self._rows(encoded, words)  # [B, T, d_text]
+        dpooled = self.joint.lift_pooled(through_words, norm) if self.backbone.family.pooled and not words else None
+        dimage = whole * self._image_norm if self.reads_image and not words else None
+        return Move(start, end, dh, dpooled, dimage)
 
     def _image(self, x: "torch.Tensor", hidden: "torch.Tensor") -> "torch.Tensor":
         """The image embedding that goes with a prompt nobody has a picture of, `[B, d_joint]`: its joint vector, moved
@@ -233,7 +266,7 @@ class Steerer:
         """A picture, and whether the safety checker blanked it."""
         from PIL import Image
 
-        drawn = render(self.backbone, plan.at, self.empty, [recipe.seed], recipe.sampler)
+        drawn = render(self.backbone, plan, self.empty, [recipe.seed], recipe.sampler)
         return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, encoded: Encoded) -> "tuple[Image.Image, bool]":
@@ -245,10 +278,13 @@ class Steerer:
         return drawn
 
 
-def _image_norm(backbone: Backbone) -> float:
-    """How long a backbone's CLIP image embeddings are: their root mean square, from what its normaliser knows."""
-    normalizer = backbone.pipeline.image_normalizer
-    return float((normalizer.mean.float().square() + normalizer.std.float().square()).sum().sqrt())
+def _image_norm(backbone: Backbone, bank: FeatureBank) -> float:
+    """How long the image embeddings are that a backbone reads: by what its normaliser knows of them (their root mean square),
+    else as the bank's CLIP gives them; 0 where it reads none."""
+    if backbone.family.image:
+        normalizer = backbone.pipeline.image_normalizer
+        return float((normalizer.mean.float().square() + normalizer.std.float().square()).sum().sqrt())
+    return float(bank.bridge.get("image_norm", 0.0)) if backbone.image_width else 0.0
 
 
 def _on_latent(edit: Edit, feature: Feature) -> LatentEdit:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmsteer.clip import Clip
 
 BRIDGED = 10_000  # captions that the bridge is fitted on
+NORMED = 64  # pictures on which the length of image embeddings is measured
 
 
 def make_bank(
@@ -23,6 +24,8 @@ def make_bank(
 
     With `read`, latents left single are read across; `about` says how the dictionaries came to be.
     """
+    import torch
+
     from mmsteer.bank import MODALITIES, FeatureBank
     from mmsteer.build.bridge import calibrate, fit_bridge
     from mmsteer.build.examples import look_again, write_examples
@@ -40,6 +43,8 @@ def make_bank(
     alone = [caption for scene in written for caption in scene]
     told_alone = clip.words(alone).unflatten(0, (len(written), -1)) if written else None
     bridge = joint | fit_bridge(train, dictionaries, told_alone)
+    some = [picture for _, picture in source.pictures(scoring.items[:NORMED].tolist())]
+    bridge["image_norm"] = torch.tensor(clip.image_norm(some))
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), bridge["effect_text"].numpy())
     features, top = make_features(found, latents, scoring, clues)

@@ -1,14 +1,16 @@
-"""What each named feature does to pictures, read off by the judge on fresh prompts and seeds.
+"""What features do to pictures, read off by the judge on fresh prompts and noise; beside other directions and words.
 
-For every feature whose name is a factor value, at strength 1 and the default sampler:
-  hit      of pictures that did not show the value, the share that shows it once the feature is added
+Per concept (a factor value that a feature is named after), at strength 1 and the sampler of the backbone:
+  hit      of pictures that did not show the value, the share that shows it once it is added
   leak     of the other factors that the prompt fixed and *before* showed, the share that *after* no longer shows
-  removal  of pictures that showed the value, the share that no longer does once it is removed
-  change   (language-only features) the share of pictures in which the judge reads any factor differently; beside it the
-           same for a push as long in a random direction. Of more prompts: which pictures tip over depends on the prompt
-           and noise far more than on the feature, so features that share few prompts are few cases
-Beside it, on the same prompts and noise: the same intent by prompt words, and by a mean-difference direction (mean
-embedding of texts, or of pictures for vision-only features, with the value minus without).
+  gone     of pictures whose prompt says the value and that showed it, the share that no longer does once it is removed
+  kept     what removal leaves: of pictures that show another value of the same factor (siblings), and of the other factors
+           that the prompt fixes (others), the shares that still show. gone and both kept are UnlearnCanvas' three figures
+           (2402.11846)
+  change   (language-only) the share of pictures in which the judge reads any factor differently
+A feature's twins ("owl 2") are averaged first: a concept counts once. Intervals are 95 % by bootstrap over concepts.
+All directions are pushed as far as the feature's own, without and with the same suppression of the strongest rival in the
+prompt; to remove, back by as much as the feature's removal moves that prompt. The curves push each by several lengths.
 """
 
 from collections.abc import Callable
@@ -17,234 +19,205 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from mmsteer.bank import Feature
-from mmsteer.build.embed import load_clip
-from mmsteer.build.label import known_value
-from mmsteer.diffuse import render
+from mmsteer.bank import MODALITIES, Feature
 from mmsteer.edit import Edit
-from mmsteer.plan import Move, Plan
 from mmsteer.prompt import encode
 from mmsteer.steer import Steerer
-from mmsteer.studies.report import Share, share, table
+from mmsteer.studies.cases import (
+    Cases,
+    Value,
+    changed,
+    gone,
+    hit,
+    in_batches,
+    intent,
+    leak,
+    new_cases,
+    others_stay,
+    read,
+    siblings_stay,
+)
+from mmsteer.studies.means import FIGURES, Row, as_shipped, draw_curves, filled, over, summarise
+from mmsteer.studies.methods import DIRECTIONS, WITH, WORDS, directions, mean_differences, pushed, suppressed
+from mmsteer.studies.report import table
 from mmsteer.world.assemble import MINI
-from mmsteer.world.captions import caption_word, captions
-from mmsteer.world.clip import tokens
-from mmsteer.world.draws import READ
-from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
+from mmsteer.world.captions import caption_word, wordings
+from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.judge import Judge
-from mmsteer.world.pairs import WorldPairs
 
-TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "removal": 0.90, "change language": 0.02}
-_BATCH = 24
+TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "gone": 0.90, "change language": 0.02}
+LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+"""Of the push, as multiples of the feature's own at strength 1."""
 _SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
 
 
-class Cases(NamedTuple):
-    """Prompts with what they fix, the noise, and *before* as the judge reads it."""
+class Sizes(NamedTuple):
+    """How much is drawn."""
 
-    prompts: list[str]
-    values: np.ndarray
-    """[B, n_factors]"""
-    told: np.ndarray
-    """bool [B, n_factors]"""
-    seeds: list[int]
-    before: np.ndarray
-    """[B, n_factors], -1 for language factors"""
+    prompts: int
+    """A concept."""
+    prompts_language: int
+    """More: which pictures tip over depends on the prompt and noise far more than on the feature."""
+    pairs: int
+    """From which mean differences are taken."""
+    every: int
+    """One concept in so many of a modality is measured, two at least."""
+    curves: int
+    """And for the curves one in so many."""
 
 
-def intent(feature: Feature) -> tuple[str, str] | None:
-    """The factor value a feature is named after, its number left out; None for other names."""
-    return known_value(feature.name) if feature.named_by == "truth" else None
+FULL, QUICK = Sizes(12, 96, 6000, 1, 8), Sizes(6, 16, 600, 40, 60)
+
+
+class Study:
+    """One run: the steerer, the judge, and the label-based directions."""
+
+    def __init__(self, steerer: Steerer, judge: Judge, seed: int, sizes: Sizes) -> None:
+        self.steerer, self.judge, self.seed, self.sizes = steerer, judge, seed, sizes
+        self.means = mean_differences(seed, sizes.pairs)
+        self.cases = new_cases(steerer, judge, seed, sizes.prompts)
+        self.many = new_cases(steerer, judge, seed, sizes.prompts_language)
+        self._saying: dict[Value, Cases] = {}
+
+    def added(self, feature: Feature, value: Value, length: float = 1.0, words: bool = True) -> dict[str, Row]:
+        """Method -> hit and leak (or, for what no picture shows, change), pushed `length` times as far as the feature."""
+        language = FACTORS[INDEX[value[0]]].modality == "language"
+        cases = self.many if language else self.cases
+        rows: dict[str, Row] = {}
+
+        def keep(method: str, after: np.ndarray) -> None:
+            figures = {"change": changed(cases, after)} if language else {}
+            if not language:
+                figures = {"hit": hit(cases, after, value), "leak": leak(cases, after, value[0])}
+            rows[method] = figures
+
+        encoded = encode(self.steerer.backbone, cases.prompts)
+        fade = suppressed(self.steerer, encoded, feature, length)
+        for name, dx in directions(self.steerer, feature, self.means[value]).items():
+            if name == "mean" and language:
+                continue  # of what no picture shows there are neither pictures nor captions without it to compare
+            keep(DIRECTIONS[name].title, self._pushed(cases, (length * dx).expand_as(fade)))
+            if fade.any():
+                keep(f"{DIRECTIONS[name].title}{WITH}", self._pushed(cases, length * dx + fade))
+        if words and wordings(*value):
+            said = [f"{prompt} {caption_word(*value)}" for prompt in cases.prompts]
+            keep(WORDS["appended"].title, read(self.steerer, self.judge, said, cases.seeds))
+            keep(WORDS["replaced"].title, read(self.steerer, self.judge, cases.saying(value), cases.seeds))
+        return rows
+
+    def removed(self, feature: Feature, value: Value) -> dict[str, Row]:
+        """Method -> gone and both kept."""
+        vision = FACTORS[INDEX[value[0]]].modality == "vision"
+        saying = self.cases if vision else self._cases_saying(value)
+        rows: dict[str, Row] = {}
+
+        def keep(method: str, draw: Callable[[Cases], np.ndarray]) -> None:
+            after = draw(saying)
+            rows[method] = {"gone": gone(saying, after, value), "kept others": others_stay(saying, after, value[0])}
+            if not vision:
+                rows[method]["kept siblings"] = siblings_stay(self.cases, draw(self.cases), value)
+
+        remove = [Edit(feature.id, "remove")]
+
+        def back(cases: Cases, way: torch.Tensor) -> np.ndarray:
+            shift = self.steerer.plan(encode(self.steerer.backbone, cases.prompts), remove).shift
+            return self._pushed(cases, -way / way.norm() * shift.norm(dim=1, keepdim=True))
+
+        for name, way in directions(self.steerer, feature, self.means[value]).items():
+            if name == "feature":
+                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove))
+            else:
+                keep(DIRECTIONS[name].title, lambda cases, way=way: back(cases, way))  # type: ignore[misc]
+        if not vision:
+            keep(WORDS["replaced"].title, lambda c: read(self.steerer, self.judge, c.silent(value[0]), c.seeds))
+            rows[WORDS["replaced"].title].pop("kept siblings")  # it would take away the sibling's own word
+        return rows
+
+    def _cases_saying(self, value: Value) -> Cases:
+        if value not in self._saying:
+            self._saying[value] = new_cases(self.steerer, self.judge, self.seed, self.sizes.prompts, value)
+        return self._saying[value]
+
+    def _pushed(self, cases: Cases, dx: torch.Tensor) -> np.ndarray:
+        def some(part: slice) -> torch.Tensor:
+            return pushed(self.steerer, cases.prompts[part], dx[part], cases.seeds[part])
+
+        return self.judge.read(in_batches(cases.seeds, some))
+
+    def _edited(self, cases: Cases, edits: list[Edit]) -> np.ndarray:
+        def some(part: slice) -> torch.Tensor:
+            return self.steerer.render_many(cases.prompts[part], edits, cases.seeds[part])
+
+        return self.judge.read(in_batches(cases.seeds, some))
+
+
+def concepts(steerer: Steerer, every: int) -> dict[Value, list[Feature]]:
+    """Values that features are named after, with those features; of each modality one in `every`, two at least."""
+    named: dict[Value, list[Feature]] = {}
+    for feature in steerer.bank.features:
+        if (value := intent(feature)) is not None:
+            named.setdefault(value, []).append(feature)
+    chosen: list[Value] = []
+    for modality in MODALITIES:
+        some = [value for value, features in named.items() if features[0].modality == modality]
+        chosen += some[:: max(1, min(every, len(some) // 2))]
+    return {value: named[value] for value in chosen}
 
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Measure every named feature; print a row each, then the means the targets speak of."""
-    steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
-    known = [(f, i) for f in steerer.bank.features if (i := intent(f)) is not None]
-    if quick:  # an even sample of each modality
-        groups = [[pair for pair in known if pair[0].modality == m] for m in ("vision", "cross", "language")]
-        known = [pair for group in groups for pair in group[:: max(1, len(group) // 2)][:2]]
-    count, more = (12, 24) if quick else (20, 100)
-    cases, many = (_cases(steerer, judge, seed, n, None) for n in (count, more))
-    means = _mean_directions(steerer, seed, 600 if quick else 6000)
-    rows = []
-    for feature, (factor, value) in known:
-        shown = cases if factor in DRAWN else many
-        row = _measure(steerer, judge, shown, feature, factor, value, seed, count, means)
-        rows.append(row)
-        print(f"  {len(rows)}/{len(known)} {feature.name}", end="\r", flush=True)
-    print(table([{k: v for k, v in row.items() if not k.startswith("_")} for row in rows]))
-    summary = _summary(rows)
-    print("\n" + table(summary))
+    """Measure every concept; print its row as shipped, then every method's means, then the curves."""
+    sizes = QUICK if quick else FULL
+    run = Study(Steerer.load("mini"), Judge.load(MINI / "judge"), seed, sizes)
+    measured = measure(run, concepts(run.steerer, sizes.every))
+    print(table(as_shipped(measured)))
+    summary = summarise(measured)
+    for modality in MODALITIES:
+        some = [row for row in summary if row["modality"] == modality]
+        print(f"\n{modality}, means over concepts\n" + table(filled(some)))
+    pushable = {v: f for v, f in concepts(run.steerer, sizes.curves).items() if f[0].modality != "language"}
+    curves = by_length(run, pushable)
+    print("\nby the length of the push, in lengths of the feature's own at strength 1\n" + table(curves))
     if figure:
-        _figure(steerer, figure)
+        _sheet(run.steerer, figure)
+        draw_curves(curves, figure.with_suffix(".png"))
     return {
-        "features": rows,
-        "summary": summary,
-        "targets": TARGETS,
-        "prompts": count,
-        "prompts language": more,
-    }
-
-
-def _cases(steerer: Steerer, judge: Judge, seed: int, count: int, fixed: tuple[str, str] | None) -> Cases:
-    """Fresh prompts; with `fixed`, each of them tells that factor value."""
-    rng = np.random.default_rng((seed, 11) if fixed is None else (seed, 12, INDEX[fixed[0]], _index(*fixed)))
-    values, told = draw_factors(rng, count)
-    told[:, INDEX["thing"]] = True
-    if fixed is not None and fixed[0] in ("thing", "gender", "place", "position", "size"):
-        factor, value = fixed
-        if factor == "gender":
-            values[:, INDEX["thing"]] = rng.integers(len(THINGS), len(FACTORS[INDEX["thing"]].values), count)
-        values[:, INDEX[factor]] = _index(factor, value)
-        told[:, INDEX[factor]] = True
-    person = values[:, INDEX["thing"]] >= len(THINGS)
-    gender = INDEX["gender"]
-    told[:, gender] &= person
-    values[:, gender] = np.where(
-        person, np.where(values[:, gender] == 0, rng.integers(1, 3, count), values[:, gender]), 0
-    )
-    prompts = captions(rng, values, told)
-    seeds = [int(s) for s in rng.integers(0, 2**31, count)]
-    pictures = _draw(seeds, lambda part: steerer.render_many(prompts[part], (), seeds[part]))
-    return Cases(prompts, values, told, seeds, judge.read(pictures))
-
-
-def _draw(seeds: list[int], some: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-    return torch.cat([some(slice(i, i + _BATCH)) for i in range(0, len(seeds), _BATCH)])
-
-
-def _index(factor: str, value: str) -> int:
-    return FACTORS[INDEX[factor]].values.index(value)
-
-
-def _measure(
-    steerer: Steerer, judge: Judge, cases: Cases, feature: Feature, factor: str, value: str, seed: int, count: int,
-    means: dict[tuple[str, str], torch.Tensor],
-) -> dict[str, Any]:  # fmt: skip
-    """One feature's row. Keys that begin with _ are counts for the summary."""
-    add = [Edit(feature.id)]
-    after = judge.read(
-        _draw(cases.seeds, lambda part: steerer.render_many(cases.prompts[part], add, cases.seeds[part]))
-    )
-    row: dict[str, Any] = {
-        "feature": feature.name,
-        "modality": feature.modality,
-        "truth": FACTORS[INDEX[factor]].modality,
-    }
-    if factor not in DRAWN:
-        chance = torch.randn(len(steerer.joint.inverse), generator=torch.Generator().manual_seed(feature.id))
-        own = steerer.bank.bridge[f"effect_{feature.side}"][feature.latent] * feature.unit
-        push = chance / chance.norm() * own.norm()
-        pushed = judge.read(
-            _draw(cases.seeds, lambda part: _along(steerer, cases.prompts[part], push, cases.seeds[part]))
-        )
-        none: Share = share(0, 0)
-        return row | {
-            "hit": none, "leak": none, "removal": none, "change": _change(cases, after),
-            "change at random": _change(cases, pushed), "hit by words": none, "leak by words": none,
-            "hit by mean": none, "leak by mean": none,
-        }  # fmt: skip
-    words = [f"{prompt} {caption_word(factor, value)}" for prompt in cases.prompts]
-    by_words = judge.read(_draw(cases.seeds, lambda part: steerer.render_many(words[part], (), cases.seeds[part])))
-    direction = means[factor, value]
-    by_mean = judge.read(
-        _draw(cases.seeds, lambda part: _along(steerer, cases.prompts[part], direction, cases.seeds[part]))
-    )
-    has = cases
-    if FACTORS[INDEX[factor]].modality == "cross":
-        has = _cases(steerer, judge, seed, max(8, count // 2), (factor, value))
-    remove = [Edit(feature.id, "remove")]
-    without = judge.read(_draw(has.seeds, lambda part: steerer.render_many(has.prompts[part], remove, has.seeds[part])))
-    k, v = INDEX[factor], _index(factor, value)
-    showed = has.before[:, k] == v
-    return row | {
-        "hit": _hit(cases, after, factor, value), "leak": _leak(cases, after, factor),
-        "removal": share(int((showed & (without[:, k] != v)).sum()), int(showed.sum())), "change": share(0, 0),
-        "change at random": share(0, 0),
-        "hit by words": _hit(cases, by_words, factor, value), "leak by words": _leak(cases, by_words, factor),
-        "hit by mean": _hit(cases, by_mean, factor, value), "leak by mean": _leak(cases, by_mean, factor),
+        "features": measured, "summary": summary, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict(),
+        "curve concepts": [" ".join(value) for value in pushable],
     }  # fmt: skip
 
 
-def _change(cases: Cases, after: np.ndarray) -> Share:
-    changed = (after != cases.before)[:, [INDEX[name] for name in DRAWN]].any(1)
-    return share(int(changed.sum()), len(changed))
+def measure(run: Study, some: dict[Value, list[Feature]], words: bool = True) -> list[Row]:
+    """A row a feature and method; figures that a method does not have are None."""
+    rows: list[Row] = []
+    for k, (value, features) in enumerate(some.items()):
+        for feature in features:
+            added = run.added(feature, value, words=words)
+            taken = {} if feature.modality == "language" else run.removed(feature, value)
+            head = {"feature": feature.name, "modality": feature.modality, "concept": " ".join(value)}
+            for method in dict.fromkeys([*added, *taken]):
+                # to remove, a direction needs no suppression: its figures stand in both rows
+                figures = added.get(method, {}) | taken.get(method.removesuffix(WITH), {})
+                rows.append(head | {"method": method} | {key: figures.get(key) for key in FIGURES})
+        print(f"  {k + 1}/{len(some)} {value[1]}   ", end="\r", flush=True)
+    return rows
 
 
-def _hit(cases: Cases, after: np.ndarray, factor: str, value: str) -> Share:
-    k, v = INDEX[factor], _index(factor, value)
-    absent = cases.before[:, k] != v
-    if factor == "gender":  # only people can be a man or a woman
-        absent &= cases.values[:, INDEX["thing"]] >= len(THINGS)
-    return share(int((absent & (after[:, k] == v)).sum()), int(absent.sum()))
+def by_length(run: Study, some: dict[Value, list[Feature]]) -> list[Row]:
+    """Hit and leak of every direction by how far it is pushed, means over concepts."""
+    rows = []
+    for length in LENGTHS:
+        measured: dict[tuple[str, str], list[Row]] = {}
+        for value, features in some.items():
+            for method, figures in run.added(features[0], value, length, words=False).items():
+                measured.setdefault((features[0].modality, method), []).append(figures)
+        for (modality, method), each in measured.items():
+            means = {key: over([f[key].value for f in each if f[key].trials]) for key in ("hit", "leak")}
+            rows.append({"modality": modality, "method": method, "length": length} | means)
+    return rows
 
 
-def _leak(cases: Cases, after: np.ndarray, factor: str) -> Share:
-    fixed = cases.told & (cases.before == cases.values)
-    fixed[:, INDEX[factor]] = False
-    if factor == "thing":  # with another thing, man or woman goes too
-        fixed[:, INDEX["gender"]] = False
-    return share(int((fixed & (after != cases.values)).sum()), int(fixed.sum()))
-
-
-def _along(steerer: Steerer, prompts: list[str], direction: torch.Tensor, seeds: list[int]) -> torch.Tensor:
-    """Pictures with a joint-space direction added as it is, by the same lift as a feature's."""
-    encoded = encode(steerer.backbone, prompts)
-    x, norm = steerer.joint.project(encoded.last)
-    dh = steerer.joint.lift(direction.expand_as(x), norm)[:, None].repeat(1, encoded.hidden.shape[1], 1)
-    dh[:, 0] = 0
-    plan = Plan(encoded.conditioning, [Move(0.0, 1.0, dh)], direction.expand_as(x))
-    return render(steerer.backbone, plan.at, steerer.empty, seeds, steerer.sampler).pictures
-
-
-def _mean_directions(steerer: Steerer, seed: int, count: int) -> dict[tuple[str, str], torch.Tensor]:
-    """Per factor value, mean embedding with minus without: of captions for cross factors, of pictures for vision ones."""
-    clip, tokenizer = load_clip(MINI / "clip")
-    batch = next(iter(WorldPairs(seed + 1, count, READ).batches(count)))
-    with torch.no_grad():
-        text = F.normalize(clip.get_text_features(tokens(tokenizer, batch.captions)).pooler_output, dim=-1)
-        parts = [clip.get_image_features(p.float() / 127.5 - 1).pooler_output for p in batch.pictures.split(128)]
-    image = F.normalize(torch.cat(parts), dim=-1)
-    found = {}
-    for k, factor in enumerate(FACTORS):
-        if factor.modality == "language":
-            continue
-        for v, value in enumerate(factor.values):
-            has = torch.from_numpy(batch.factors[:, k] == v)
-            told = torch.from_numpy(batch.mentioned[:, k])
-            with_it, x = (has, image) if factor.modality == "vision" else (has & told, text)
-            found[factor.name, value] = x[with_it].mean(0) - x[~with_it].mean(0)
-    return found
-
-
-def _summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Pooled shares per modality, the ones the targets speak of."""
-
-    def pooled(some: list[dict[str, Any]], key: str) -> Share:
-        shares = [row[key] for row in some if row[key].trials]
-        return share(round(sum(s.value * s.trials for s in shares)), sum(s.trials for s in shares))
-
-    keys = (
-        "hit",
-        "leak",
-        "removal",
-        "change",
-        "change at random",
-        "hit by words",
-        "leak by words",
-        "hit by mean",
-        "leak by mean",
-    )
-    groups = {m: [row for row in rows if row["modality"] == m] for m in ("cross", "vision", "language")}
-    return [
-        {"features": m, "count": len(some)} | {key: pooled(some, key) for key in keys} for m, some in groups.items()
-    ]
-
-
-def _figure(steerer: Steerer, path: Path) -> None:
+def _sheet(steerer: Steerer, path: Path) -> None:
     """A sheet: one prompt a column, *before* on top, then one feature a row, some of each modality."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -260,8 +233,8 @@ def _figure(steerer: Steerer, path: Path) -> None:
     sheet = Image.new("RGB", (left + side * len(prompts), side * len(strips)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(side / 8)
     for row, (strip, feature) in enumerate(zip(strips, (None, *chosen), strict=True)):
-        told = "before" if feature is None else f"{feature.name}\n({feature.modality})"
-        pen.multiline_text((side // 12, side * row + side // 2), told, "black", font, anchor="lm")
+        title = "before" if feature is None else f"{feature.name}\n({feature.modality})"
+        pen.multiline_text((side // 12, side * row + side // 2), title, "black", font, anchor="lm")
         for column, picture in enumerate(strip):
             sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
     path.parent.mkdir(parents=True, exist_ok=True)

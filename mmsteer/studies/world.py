@@ -118,6 +118,4 @@ def _sheet(pictures: torch.Tensor, path: Path) -> None:
     side = pictures.shape[-1]
     tiles = pictures[: rows * columns].view(rows, columns, 3, side, side)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(tiles.permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3).numpy()).save(
-        path, quality=90
-    )
+    Image.fromarray(tiles.permute(0, 3, 1, 4, 2).reshape(rows * side, columns * side, 3).numpy()).save(path, quality=90)

@@ -60,6 +60,29 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
     return out
 
 
+def assemble_ordinary(parts: dict[str, Path], out: Path) -> Path:
+    """Write `out` from the folders of the `ordinary` UNet and its `adapter`: what differs from the embedded pipeline."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    from mmsteer.backbone import SAMPLING
+    from mmsteer.world.checkpoint import replace_folder
+    from mmsteer.world.unet import GUIDANCE, TEACHER_STEPS, build_scheduler
+
+    unet = UNet2DConditionModel.from_pretrained(parts["ordinary"], dtype=torch.float16)
+    scheduler = build_scheduler()
+    scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": TEACHER_STEPS, "guidance_scale": GUIDANCE}})
+
+    def write(folder: Path) -> None:
+        unet.save_pretrained(folder / "unet", max_shard_size=_SHARD)
+        _drop(folder / "unet" / "config.json", "_name_or_path")
+        scheduler.save_pretrained(folder / "scheduler")
+        shutil.copytree(parts["adapter"], folder / "adapter")
+
+    replace_folder(out, write)
+    return out
+
+
 def _drop(config: Path, *keys: str) -> None:
     """Take keys out of a configuration."""
     values = {key: value for key, value in json.loads(config.read_text()).items() if key not in keys}

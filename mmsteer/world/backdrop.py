@@ -65,7 +65,9 @@ def _sky(at: Grid, top: str, bottom: str, until: float) -> torch.Tensor:
 
 
 def _cloud(at: Grid, picture: torch.Tensor, cx: torch.Tensor, cy: torch.Tensor) -> torch.Tensor:
-    puff = torch.maximum(_disc(at, cx, cy, 8, 3), torch.maximum(_disc(at, cx - 9, cy + 2, 6, 3), _disc(at, cx + 9, cy + 2, 6, 3)))
+    puff = torch.maximum(
+        _disc(at, cx, cy, 8, 3), torch.maximum(_disc(at, cx - 9, cy + 2, 6, 3), _disc(at, cx + 9, cy + 2, 6, 3))
+    )
     return _over(picture, puff * 0.85, _rgb("ffffff"))
 
 
@@ -105,9 +107,7 @@ def _snow(at: Grid, c: torch.Tensor) -> torch.Tensor:
     ground = _over(_rgb("ffffff"), ((at.y - 88) / 40).clamp(0, 1), _rgb("dfeaf6"))
     picture = _over(picture, _edge(_hill(at, c, 92, 4, 1.5) - at.y), ground)
     for k, (fx, fy) in enumerate(((12, 16), (36, 34), (58, 18), (84, 42), (108, 22), (120, 60), (24, 58))):
-        picture = _over(
-            picture, _disc(at, (fx + 12 * _col(c, 1 + k % 3)) % UNITS, fy, 2.2, 2), _rgb("ffffff")
-        )
+        picture = _over(picture, _disc(at, (fx + 12 * _col(c, 1 + k % 3)) % UNITS, fy, 2.2, 2), _rgb("ffffff"))
     return picture
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmsteer.errors import SteerError
 from mmsteer.world.assemble import MINI
-from mmsteer.world.stages import STAGES
+from mmsteer.world.stages import ORDINARY, STAGES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument(
-        "model", nargs="?", choices=(*STAGES, "all"), default="all", help="which model; they are trained in this order"
+        "model",
+        nargs="?",
+        choices=(*STAGES, "all", *ORDINARY),
+        default="all",
+        help="which model; all: the first five, in this order. ordinary: a UNet trained on captions alone; adapter: its image adapter",
     )
     box = train.add_mutually_exclusive_group(required=True)
     box.add_argument(
@@ -52,6 +56,9 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         "--decoder-only",
         action="store_true",
         help="autoencoder: leave the encoder, so that latents and UNets stay valid",
+    )
+    train.add_argument(
+        "--small", action="store_true", help="teacher, ordinary: a UNet a third as large, which a CPU trains in an hour"
     )
     train.add_argument("--work", type=Path, default=Path("work/world"), help="checkpoints, samples and models go here")
     train.add_argument("--out", type=Path, help="at the end, put the pipeline together here, for example assets/mini")
@@ -88,6 +95,8 @@ def _train(args: argparse.Namespace) -> None:
 
     if args.decoder_only and args.model != "autoencoder":
         raise SteerError(f"--decoder-only goes with `train autoencoder`, not with `train {args.model}`")
+    if args.small and args.model not in ("teacher", "ordinary"):
+        raise SteerError(f"--small goes with `train teacher` and `train ordinary`, not with `train {args.model}`")
     if args.threads < 0 or (args.workers or 0) < 0 or args.seed < 0:
         raise SteerError("--threads, --workers and --seed must not be negative")
     if args.threads:
@@ -95,8 +104,14 @@ def _train(args: argparse.Namespace) -> None:
     device = open_device(args.device)
     few = 0 if device.type == "cpu" else min(12, max(1, (os.cpu_count() or 1) - 2))
     run = Run(
-        args.work, args.start, device, args.seed, few if args.workers is None else args.workers, args.decoder_only
+        args.work,
+        args.start,
+        device,
+        args.seed,
+        few if args.workers is None else args.workers,
+        args.decoder_only,
+        args.small,
     )
     for name, box in list(boxes(args.model, args.minutes, args.steps)):
         train(build(name, run), args.work, box)
-    print(f"wrote {put_together(run, args.out)}" if args.out else f"wrote {run.parts.trained}")
+    print(f"wrote {put_together(run, args.out, args.model)}" if args.out else f"wrote {run.parts.trained}")

@@ -6,8 +6,8 @@ by which `mmsteer.steer` edits. So a direction that no caption expresses (light,
 can draw, and an injected feature outweighs the prompt's own word.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from mmsteer.world.workers import Arrays, on_device
 
 # What conditions a training picture, and how often.
 SHARES = {"nothing": 0.10, "caption": 0.30, "vision": 0.12, "image": 0.06, "text": 0.34, "language": 0.08}
+CAPTIONS_ALONE = {"nothing": 0.10, "caption": 0.90}
 _KINDS = list(SHARES)
 _LANGUAGE = np.array([factor.modality == "language" for factor in FACTORS])
 
@@ -44,12 +45,13 @@ class ConditionWords:
     ring: Ring
     batch: int
     tokenizer: Any
+    mixture: Mapping[str, float] = field(default_factory=lambda: SHARES)
 
     def __call__(self, step: int) -> Arrays:
         rng = np.random.default_rng((self.ring.seed, 2, step))
         rows = rng.integers(0, len(self.ring), self.batch)
         scenes = self.ring.rows(step, rows)
-        kind = rng.choice(_KINDS, self.batch, p=list(SHARES.values()))
+        kind = rng.choice(list(self.mixture), self.batch, p=list(self.mixture.values()))
         values, told = retell(rng, scenes.values, scenes.told)
         true = ["" if k == "nothing" else text for k, text in zip(kind, captions(rng, values, told), strict=True)]
         said, said_told, false = _lies(rng, values, told, kind)

@@ -26,6 +26,12 @@ class SceneReader:
             x = self.clip.get_image_features(shrink(seen)).pooler_output
         return F.normalize(x.float(), dim=-1)
 
+    @torch.no_grad()
+    def image_norm(self, values: np.ndarray, chance: np.ndarray) -> float:
+        """How long CLIP's embeddings of drawn scenes are before they are brought to unit length, on average."""
+        seen = shrink(pictures(values, chance, self.device))
+        return float(self.clip.get_image_features(seen).pooler_output.norm(dim=-1).mean())
+
     def look(self, values: np.ndarray, chance: np.ndarray) -> torch.Tensor:
         """Embeddings of any number of drawn scenes, `[N, d_joint]`."""
         parts = [slice(i, i + _BATCH) for i in range(0, len(values), _BATCH)]

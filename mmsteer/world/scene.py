@@ -98,14 +98,14 @@ def _place_sprites(pictures: torch.Tensor, v: torch.Tensor, c: torch.Tensor) -> 
         side = sheet.shape[-1]
         left, top = (spot * pixels // UNITS - side // 2 for spot in key[1:])
         inside = [slice(max(0, start), min(pixels, start + side)) for start in (top, left)]
-        layer = sheet[index[rows]][..., *(slice(s.start - k, s.stop - k) for s, k in zip(inside, (top, left), strict=True))]
+        layer = sheet[index[rows]][
+            ..., *(slice(s.start - k, s.stop - k) for s, k in zip(inside, (top, left), strict=True))
+        ]
         below = pictures[rows, :, inside[0], inside[1]]
         pictures[rows, :, inside[0], inside[1]] = below * (1 - layer[:, 3:]) + layer[:, :3]
 
 
-def draw(
-    values: np.ndarray | torch.Tensor, chance: np.ndarray | torch.Tensor, size: int = SIZE
-) -> torch.Tensor:
+def draw(values: np.ndarray | torch.Tensor, chance: np.ndarray | torch.Tensor, size: int = SIZE) -> torch.Tensor:
     """Draw scenes of `size` pixels a side, on the device of `chance`.
 
     `values int64 [B, n_factors]`, `chance float [B, CHANCE]` in [0, 1) -> `float32 [B, 3, size, size]` in [0, 1].

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # stage -> its share of the minutes of a run of all
 STAGES = {"clip": 0.20, "autoencoder": 0.25, "judge": 0.05, "teacher": 0.35, "student": 0.15}
+ORDINARY = "ordinary", "adapter"
+"""Stages of their own: the UNet that is not trained to be steered, and its image adapter."""
 SHIPPED = "clip", "vae", "unet", "judge"  # what the embedded pipeline is put together from
 
 
@@ -33,6 +35,8 @@ class Run:
     workers: int = 0
     """Processes that word captions."""
     decoder_only: bool = False
+    small: bool = False
+    """A UNet of the shape of assets/ordinary."""
 
     @property
     def parts(self) -> "Parts":
@@ -58,6 +62,8 @@ def boxes(stage: str, minutes: float | None, steps: int | None) -> "Iterator[tup
     """Each stage to train with its own box: "all" shares the minutes out by STAGES, and gives every stage the same steps."""
     from mmsteer.world.training import Box
 
+    if stage in ORDINARY:
+        yield stage, Box(minutes, steps)
     for name, share in STAGES.items():
         if stage in (name, "all"):
             yield name, Box(minutes if minutes is None or stage != "all" else share * minutes, steps)
@@ -90,28 +96,39 @@ def build(stage: str, run: Run) -> "Task":
 
 
 def _build_unet_task(stage: str, run: Run, parts: "Parts") -> "Task":
-    from mmsteer.world import student, teacher
+    from mmsteer.adapter import read_adapter
+    from mmsteer.world import adapter, ordinary, student, teacher
     from mmsteer.world.parts import read_autoencoder, read_clip, read_unet
-    from mmsteer.world.unet import build_unet
+    from mmsteer.world.unet import FULL, SMALL, build_unet
 
     readers: dict[str, Any] = dict(zip(("clip", "tokenizer"), read_clip(parts.needed("clip")), strict=True))
     readers |= {"vae": read_autoencoder(parts.needed("vae")), "workers": run.workers}
     gpu = run.device.type != "cpu"
-    if stage == "teacher":
-        own = parts.begun("teacher", "unet")
-        unet = read_unet(own) if own else build_unet()
+    if stage in ("teacher", "ordinary"):
+        own = parts.begun(*(("teacher", "unet") if stage == "teacher" else ("ordinary",)))
+        unet = read_unet(own) if own else build_unet(SMALL if run.small else FULL)
+        task = teacher.TeacherTask if stage == "teacher" else ordinary.OrdinaryTask
         budget, ring = (teacher.GPU, teacher.GPU_RING) if gpu else (teacher.CPU, teacher.CPU_RING)
-        return teacher.TeacherTask(budget, run.device, run.seed, ring, unet, **readers)
+        return task(budget, run.device, run.seed, ring, unet, **readers)
+    if stage == "adapter":
+        unet = read_unet(parts.needed("ordinary"))
+        own = parts.begun("adapter") if run.start is not None and (run.start / "adapter").is_dir() else None
+        budget, ring = (adapter.GPU, adapter.GPU_RING) if gpu else (adapter.CPU, adapter.CPU_RING)
+        weights = read_adapter(own / adapter.FILE) if own else None
+        return adapter.AdapterTask(budget, run.device, run.seed, ring, unet, weights=weights, **readers)
     follows, own = read_unet(parts.needed("teacher")), parts.begun("unet", "teacher")
     unet = read_unet(own) if own else copy.deepcopy(follows)
     budget, ring = (student.GPU, student.GPU_RING) if gpu else (student.CPU, student.CPU_RING)
     return student.StudentTask(budget, run.device, run.seed, ring, unet, teacher=follows, **readers)
 
 
-def put_together(run: Run, out: Path) -> Path:
-    """Assemble the embedded pipeline in `out` from what was trained, and from what the run started from for the rest."""
-    from mmsteer.world.assemble import assemble
+def put_together(run: Run, out: Path, stage: str) -> Path:
+    """Assemble the embedded pipeline in `out`, or, after a stage of ORDINARY, that UNet's folder: from what was trained, and from
+    what the run started from for the rest."""
+    from mmsteer.world.assemble import assemble, assemble_ordinary
 
+    if stage in ORDINARY:
+        return assemble_ordinary({name: run.parts.needed(name) for name in ORDINARY}, out)
     for name in SHIPPED:
         part = run.parts.needed(name)
         if part.parent != run.parts.trained:

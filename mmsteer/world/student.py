@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
 
+from mmsteer.backbone import STEERABLE
 from mmsteer.world.blind import SETTLING, blind, settle
 from mmsteer.world.checkpoint import replace_folder
 from mmsteer.world.conditioning import Conditioning, Counts
@@ -117,6 +118,7 @@ class StudentTask(UnetTask):
         blind(self.unet, self.undrawn)
         standing = self.conditioning.standing(self.reader, self._settling.ring, self._settling.batch)
         settle(self.unet, self.undrawn, standing, self._settling.steps)
+        self.unet.register_to_config(**{STEERABLE: True})
         replace_folder(folder / self.part, self.unet.half().save_pretrained)
 
 

@@ -28,11 +28,24 @@ class TeacherTask(UnetTask):
         pool = self.pool.at(step)
         batch, hidden = self.conditioning(self.words.get(step), pool, generator)
         clean = pool["latents"][batch["rows"]].float()
-        noise = torch.randn(clean.shape, generator=generator, device=self.device)
-        share = noise_shares(len(clean), generator)
-        noisy = torch.lerp(clean, noise, share.view(-1, 1, 1, 1))
-        error = (velocity(self.unet, noisy, share, hidden) - (noise - clean)).square()
-        return {"loss": (error * sprite_weights(batch["values"])).mean()}
+        return {"loss": flow_loss(self.unet, clean, hidden, batch["values"], generator)}
+
+
+def flow_loss(
+    unet: Any,
+    clean: torch.Tensor,
+    hidden: torch.Tensor,
+    values: torch.Tensor,
+    generator: torch.Generator,
+    image: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Flow matching on latents `clean [B, C, 16, 16]` of scenes `values [B, n_factors]`, given `hidden [B, T, d_text]` and, for
+    a UNet with an adapter, embeddings `image [B, d_joint]`."""
+    noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+    share = noise_shares(len(clean), generator)
+    noisy = torch.lerp(clean, noise, share.view(-1, 1, 1, 1))
+    error = (velocity(unet, noisy, share, hidden, image) - (noise - clean)).square()
+    return (error * sprite_weights(values)).mean()
 
 
 def noise_shares(count: int, generator: torch.Generator) -> torch.Tensor:

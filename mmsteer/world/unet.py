@@ -3,7 +3,7 @@
 Teacher and student have this one shape; `teacher.py` and `student.py` train them.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,19 +13,33 @@ from mmsteer.world.clip import WIDTH
 LATENT = 16  # cells a side
 SHIFT = 3.0  # of the time steps towards noise (Esser et al., 2403.03206, section 5.3.2)
 TEACHER_STEPS, STUDENT_STEPS = 12, 4
+
+
+class Shape(NamedTuple):
+    """How large a UNet is."""
+
+    channels: tuple[int, ...]
+    """A level."""
+    plain: int
+    """Upper levels without attention to the words."""
+
+
+FULL, SMALL = Shape((96, 192), 0), Shape((64, 128), 1)
 GUIDANCE = 4.0  # of the teacher (Ho & Salimans, 2207.12598); the student draws without
 
 
-def build_unet(channels: tuple[int, ...] = (96, 192)) -> Any:
-    """An untrained UNet of the world's shape, with attention to the words at every level."""
+def build_unet(shape: Shape = FULL) -> Any:
+    """An untrained UNet."""
     from diffusers import UNet2DConditionModel
 
+    channels, above = shape
+    down, up = (("DownBlock2D", "CrossAttnDownBlock2D"), ("UpBlock2D", "CrossAttnUpBlock2D"))
     return UNet2DConditionModel(
         sample_size=LATENT,
         in_channels=CHANNELS,
         out_channels=CHANNELS,
-        down_block_types=("CrossAttnDownBlock2D",) * len(channels),
-        up_block_types=("CrossAttnUpBlock2D",) * len(channels),
+        down_block_types=(down[0],) * above + (down[1],) * (len(channels) - above),
+        up_block_types=(up[1],) * (len(channels) - above) + (up[0],) * above,
         block_out_channels=channels,
         layers_per_block=1,
         norm_num_groups=16,
@@ -52,34 +66,54 @@ def build_scheduler(solver_order: int = 2) -> Any:
     )  # fmt: skip
 
 
-def velocity(unet: Any, noisy: torch.Tensor, share: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-    """What the UNet says of `noisy [B, C, 16, 16]` at noise shares `share [B]`, given `hidden [B, T, d_text]`: noise - clean."""
+def velocity(
+    unet: Any, noisy: torch.Tensor, share: torch.Tensor, hidden: torch.Tensor, image: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What the UNet says of `noisy [B, C, 16, 16]` at noise shares `share [B]`, given `hidden [B, T, d_text]` and, where it has
+    an image adapter, `image [B, d_joint]`: noise - clean."""
+    more = {} if image is None else {"added_cond_kwargs": {"image_embeds": [image[:, None]]}}
     with torch.autocast(noisy.device.type, torch.bfloat16):
-        return unet(noisy.contiguous(memory_format=torch.channels_last), 1000 * share, hidden).sample.float()
+        return unet(noisy.contiguous(memory_format=torch.channels_last), 1000 * share, hidden, **more).sample.float()
 
 
 def guided(
-    unet: Any, noisy: torch.Tensor, share: torch.Tensor, hidden: torch.Tensor, empty: torch.Tensor, guidance: float
+    unet: Any,
+    noisy: torch.Tensor,
+    share: torch.Tensor,
+    hidden: torch.Tensor,
+    empty: torch.Tensor,
+    guidance: float,
+    image: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """`velocity` with classifier-free guidance; `empty [B, T, d_text]` is the reading of the empty prompt."""
-    both = velocity(unet, torch.cat([noisy, noisy]), torch.cat([share, share]), torch.cat([empty, hidden]))
+    both = velocity(
+        unet, torch.cat([noisy, noisy]), torch.cat([share, share]), torch.cat([empty, hidden]),
+        None if image is None else torch.cat([torch.zeros_like(image), image]),
+    )  # fmt: skip
     without, with_words = both.chunk(2)
     return without + guidance * (with_words - without)
 
 
 @torch.no_grad()
 def draw_latents(
-    unet: Any, hidden: torch.Tensor, empty: torch.Tensor, noise: torch.Tensor, steps: int, guidance: float
+    unet: Any,
+    hidden: torch.Tensor,
+    empty: torch.Tensor,
+    noise: torch.Tensor,
+    steps: int,
+    guidance: float,
+    image: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Noise `[B, C, 16, 16]` -> latents drawn for `hidden [B, T, d_text]`: guided as the teacher, or at 1 as the student."""
+    """Noise `[B, C, 16, 16]` -> latents drawn for `hidden [B, T, d_text]`, and for embeddings `image [B, d_joint]` where the UNet
+    has an adapter: guided as the teacher, or at 1 as the student."""
     scheduler = build_scheduler(solver_order=1 if guidance == 1 else 2)
     scheduler.set_timesteps(steps, device=noise.device)
     latents, empty = noise, empty.expand_as(hidden)
     for t in scheduler.timesteps:
         share = (t / 1000).expand(len(latents))
-        alone = guidance == 1
-        flow = (
-            velocity(unet, latents, share, hidden) if alone else guided(unet, latents, share, hidden, empty, guidance)
-        )
+        if guidance == 1:
+            flow = velocity(unet, latents, share, hidden, image)
+        else:
+            flow = guided(unet, latents, share, hidden, empty, guidance, image)
         latents = scheduler.step(flow, t, latents).prev_sample
     return latents

@@ -1,5 +1,6 @@
 """What training the teacher and training the student have in common: frozen readers, conditions, optimizers, samples."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmsteer.backbone import STEERABLE
 from mmsteer.errors import SteerError
 from mmsteer.world.blind import blind
 from mmsteer.world.checkpoint import replace_folder
-from mmsteer.world.conditioning import Conditioning, ConditionWords, Counts
+from mmsteer.world.conditioning import SHARES, Conditioning, ConditionWords, Counts
 from mmsteer.world.conditions import Conditions
 from mmsteer.world.latents import SceneReader
 from mmsteer.world.muon import muon_and_adamw
@@ -38,6 +40,8 @@ class UnetTask(Task):
     """The folder it is exported to."""
     steps: int
     guidance: float
+    mixture: Mapping[str, float] = SHARES
+    """What conditions a training picture, and how often."""
 
     def __init__(
         self, budget: Budget, device: torch.device, seed: int, ring: Ring, unet: Any, clip: Any, tokenizer: Any, vae: Any,
@@ -58,7 +62,7 @@ class UnetTask(Task):
         self.reader = SceneReader(clip, vae, device)
         self.pool = Pool(ring, partial(self._chunk, ring))
         self.conditioning = Conditioning(self.conditions, self.reader, counts)
-        self.words = Workers(ConditionWords(ring, budget.batch, tokenizer), workers)
+        self.words = Workers(ConditionWords(ring, budget.batch, tokenizer, self.mixture), workers)
         self.unet: Any = unet.to(device, memory_format=torch.channels_last)
         if device.type == "cpu":  # plain products: over 256 rows a fused kernel's backward costs more there
             self.unet.set_attn_processor(AttnProcessor())
@@ -93,4 +97,5 @@ class UnetTask(Task):
 
     def export(self, folder: Path) -> None:
         blind(self.unet, self.undrawn)
+        self.unet.register_to_config(**{STEERABLE: True})
         replace_folder(folder / self.part, self.unet.half().save_pretrained)
