@@ -61,9 +61,8 @@ def attach(unet: Any, weights: Weights) -> None:
 
 def image_width(unet: Any) -> int | None:
     """d_joint of the image embeddings that a UNet's adapter reads; None for a UNet without one."""
-    if unet is None or unet.config.get("encoder_hid_dim_type") != "ip_image_proj":
-        return None
-    return int(unet.encoder_hid_proj.image_projection_layers[0].image_embeds.in_features)
+    tokens = getattr(getattr(unet, "encoder_hid_proj", None), "image_projection_layers", None)
+    return None if tokens is None else int(tokens[0].image_embeds.in_features)
 
 
 def _find(source: str | Path) -> Path:

@@ -57,7 +57,13 @@ def test_a_copy_under_another_name_draws_the_same(mini: Steerer, tmp_path):
 
 @pytest.mark.parametrize(
     "saved",
-    [{"num_inference_steps": 0}, {"num_inference_steps": True}, {"guidance_scale": "much"}, ["4"], {"num_inference_steps": 99}],
+    [
+        {"num_inference_steps": 0},
+        {"num_inference_steps": True},
+        {"guidance_scale": "much"},
+        ["4"],
+        {"num_inference_steps": 99},
+    ],
 )
 def test_a_folder_that_says_nonsense_of_how_it_is_drawn_is_refused_in_a_sentence(tmp_path, saved):
     import shutil

@@ -39,7 +39,9 @@ def test_placing_a_sprite_resamples_nothing(size):
     plain = {"light": 0, "tilt": 0, "vignette": 0, "frame": 0, "softness": 0, "gender": 0, "position": 1}
     for big, side in enumerate(SPRITE_PIXELS[size]):
         values, chance = scenes(4, thing=THINGS_INDEX["panda"], **plain, **{"size": big})
-        sheet = F.interpolate(load_sprites(), (side, side), mode="bilinear", antialias=True).clamp(0, 1)[THINGS_INDEX["panda"]]
+        sheet = F.interpolate(load_sprites(), (side, side), mode="bilinear", antialias=True).clamp(0, 1)[
+            THINGS_INDEX["panda"]
+        ]
         opaque = sheet[3] > 0.9999
         assert opaque.float().mean() > 0.5
         for picture, row in zip(draw(values, chance, size), chance, strict=True):

@@ -1,14 +1,19 @@
 """Training of the world's models: each stage takes its steps, a kill costs nothing, and what is promised of the parts holds."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from mmsteer.__main__ import main
+from mmsteer.adapter import attach, read_adapter
+from mmsteer.backbone import STEERABLE
 from mmsteer.errors import SteerError
+from mmsteer.world.adapter import FILE, AdapterTask, weights_of
 from mmsteer.world.assemble import MINI
 from mmsteer.world.autoencoder import AutoencoderTask, Shape, build_autoencoder, cut, known, windows
 from mmsteer.world.clip import LOOKS, ClipTask, ClipWords, build_clip, looks
@@ -18,13 +23,14 @@ from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.growth import grow
 from mmsteer.world.judge import JudgeTask
 from mmsteer.world.muon import Muon
+from mmsteer.world.ordinary import OrdinaryTask
 from mmsteer.world.pool import Pool, Ring
 from mmsteer.world.stages import STAGES, boxes
 from mmsteer.world.student import Settling, StudentTask, follow
 from mmsteer.world.teacher import TeacherTask, noise_shares, sprite_weights
 from mmsteer.world.tokenizer import build_tokenizer
 from mmsteer.world.training import Box, Budget, Task, rate, train
-from mmsteer.world.unet import GUIDANCE, build_unet
+from mmsteer.world.unet import GUIDANCE, UnetShape, build_scheduler, build_unet, velocity
 from mmsteer.world.workers import Workers
 
 CPU = torch.device("cpu")
@@ -318,22 +324,20 @@ def readers():
 
 def a_unet():
     torch.manual_seed(1)
-    return build_unet((16, 32))
+    return build_unet(UnetShape((16, 32), 0))
 
 
 def a_task(name, readers):
-    if name == "teacher":
-        task = TeacherTask(TINY, CPU, 0, RING, a_unet(), **readers)
+    if name in ("teacher", "ordinary"):
+        task = (TeacherTask if name == "teacher" else OrdinaryTask)(TINY, CPU, 0, RING, a_unet(), **readers)
     else:
         task = StudentTask(TINY, CPU, 0, RING, a_unet(), **readers, teacher=a_unet(), settling=Settling(2, 3, RING))
     task.steps = 2  # of its samples
     return task
 
 
-@pytest.mark.parametrize(("name", "folder"), [("teacher", "teacher"), ("student", "unet")])
-def test_teacher_and_student_train_and_a_killed_run_takes_the_very_same_steps(
-    tmp_path, readers, name, folder, monkeypatch
-):
+@pytest.mark.parametrize(("name", "folder"), [("teacher", "teacher"), ("student", "unet"), ("ordinary", "ordinary")])
+def test_unets_train_and_a_killed_run_takes_the_very_same_steps(tmp_path, readers, name, folder, monkeypatch):
     from diffusers import UNet2DConditionModel
 
     monkeypatch.setattr("mmsteer.world.training.SHEETS", 1)
@@ -353,6 +357,51 @@ def test_teacher_and_student_train_and_a_killed_run_takes_the_very_same_steps(
     assert all(torch.equal(again[key], value) for key, value in whole.items())
     assert any(not torch.equal(value, again[key].float()) for key, value in a_unet().state_dict().items())
     assert [path.name for path in (tmp_path / "whole" / f"{name}-samples").iterdir()] == ["0000008.png"]
+    steerable = json.loads((tmp_path / "whole" / "export" / folder / "config.json").read_text()).get(STEERABLE, False)
+    assert steerable == (name != "ordinary")
+
+
+def test_an_ordinary_unet_reads_captions_as_they_are_and_never_an_edit(readers):
+    teacher, ordinary = (a_task(name, readers) for name in ("teacher", "ordinary"))
+    edited = {name: [] for name in ("teacher", "ordinary")}
+    for task in (teacher, ordinary):
+        for step in range(12):
+            words = task.words.get(step)
+            _, hidden = task.conditioning(words, task.pool.at(step), torch.Generator().manual_seed(step))
+            plain = task.conditions.read_ids(torch.from_numpy(words["ids"]))[0]
+            edited[task.name] += (hidden - plain).abs().amax((1, 2)).gt(0).tolist()
+    assert not any(edited["ordinary"])
+    assert 0.3 < np.mean(edited["teacher"]) < 0.9
+
+
+def test_an_adapter_trains_beside_a_frozen_unet_in_the_format_diffusers_reads(tmp_path, readers, monkeypatch):
+    from diffusers import StableDiffusionPipeline
+    from transformers import CLIPTextModel
+
+    monkeypatch.setattr("mmsteer.world.training.SHEETS", 1)
+    task = AdapterTask(TINY, CPU, 0, RING, a_unet(), **readers)
+    task.steps = 2
+    began = {name: value.clone() for name, value in weights_of(task.unet).items()}
+    train(task, tmp_path, Box(steps=6))
+    assert all(torch.equal(task.unet.state_dict()[name], value) for name, value in a_unet().state_dict().items())
+    file = tmp_path / "export" / "adapter" / FILE
+    weights = load_file(file)
+    assert weights.keys() == began.keys()
+    assert all(not torch.equal(weights[name], began[name]) for name in weights)
+    assert [path.name for path in (tmp_path / "adapter-samples").iterdir()] == ["0000006.png"]
+
+    ours, stock = a_unet().eval(), a_unet().eval()
+    attach(ours, read_adapter(file))
+    pipeline = StableDiffusionPipeline(
+        vae=readers["vae"], text_encoder=CLIPTextModel(readers["clip"].config.text_config), tokenizer=readers["tokenizer"],
+        unet=stock, scheduler=build_scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipeline.load_ip_adapter(str(file.parent), subfolder="", weight_name=FILE, image_encoder_folder=None)
+    random = torch.Generator().manual_seed(0)
+    noisy, hidden, image = (torch.randn(shape, generator=random) for shape in ((2, 16, 16, 16), (2, 24, 128), (2, 128)))
+    outputs = [velocity(unet, noisy, torch.tensor([0.3, 0.9]), hidden, image) for unet in (ours, stock)]
+    assert torch.equal(*outputs)
+    assert not torch.equal(outputs[0], velocity(ours, noisy, torch.tensor([0.3, 0.9]), hidden, -image))
 
 
 def test_a_unet_that_does_not_fit_its_readers_is_refused(readers):

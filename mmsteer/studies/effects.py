@@ -13,7 +13,7 @@ All directions are pushed as far as the feature's own, without and with the same
 prompt; to remove, back by as much as the feature's removal moves that prompt. The curves push each by several lengths.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,8 +73,13 @@ FULL, QUICK = Sizes(12, 96, 6000, 1, 8), Sizes(6, 16, 600, 40, 60)
 class Study:
     """One run: the steerer, the judge, and the label-based directions."""
 
-    def __init__(self, steerer: Steerer, judge: Judge, seed: int, sizes: Sizes) -> None:
-        self.steerer, self.judge, self.seed, self.sizes = steerer, judge, seed, sizes
+    def __init__(
+        self, steerer: Steerer, judge: Judge, seed: int, sizes: Sizes, ways: Collection[str] = DIRECTIONS
+    ) -> None:
+        """`ways` are the DIRECTIONS to measure."""
+        self.steerer, self.judge, self.seed, self.sizes, self.ways = steerer, judge, seed, sizes, ways
+        self.start = 0.0
+        """From which fraction of the run on everything acts."""
         self.means = mean_differences(seed, sizes.pairs)
         self.cases = new_cases(steerer, judge, seed, sizes.prompts)
         self.many = new_cases(steerer, judge, seed, sizes.prompts_language)
@@ -94,12 +99,10 @@ class Study:
 
         encoded = encode(self.steerer.backbone, cases.prompts)
         fade = suppressed(self.steerer, encoded, feature, length)
-        for name, dx in directions(self.steerer, feature, self.means[value]).items():
-            if name == "mean" and language:
-                continue  # of what no picture shows there are neither pictures nor captions without it to compare
-            keep(DIRECTIONS[name].title, self._pushed(cases, (length * dx).expand_as(fade)))
+        for name, dx in self._directions(feature, value).items():
+            keep(DIRECTIONS[name].title, self._pushed(cases, (length * dx).expand_as(fade), feature))
             if fade.any():
-                keep(f"{DIRECTIONS[name].title}{WITH}", self._pushed(cases, length * dx + fade))
+                keep(f"{DIRECTIONS[name].title}{WITH}", self._pushed(cases, length * dx + fade, feature))
         if words and wordings(*value):
             said = [f"{prompt} {caption_word(*value)}" for prompt in cases.prompts]
             keep(WORDS["appended"].title, read(self.steerer, self.judge, said, cases.seeds))
@@ -118,13 +121,13 @@ class Study:
             if not vision:
                 rows[method]["kept siblings"] = siblings_stay(self.cases, draw(self.cases), value)
 
-        remove = [Edit(feature.id, "remove")]
+        remove = [Edit(feature.id, "remove", start=self.start)]
 
         def back(cases: Cases, way: torch.Tensor) -> np.ndarray:
             shift = self.steerer.plan(encode(self.steerer.backbone, cases.prompts), remove).shift
-            return self._pushed(cases, -way / way.norm() * shift.norm(dim=1, keepdim=True))
+            return self._pushed(cases, -way / way.norm() * shift.norm(dim=1, keepdim=True), feature)
 
-        for name, way in directions(self.steerer, feature, self.means[value]).items():
+        for name, way in self._directions(feature, value).items():
             if name == "feature":
                 keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove))
             else:
@@ -139,9 +142,15 @@ class Study:
             self._saying[value] = new_cases(self.steerer, self.judge, self.seed, self.sizes.prompts, value)
         return self._saying[value]
 
-    def _pushed(self, cases: Cases, dx: torch.Tensor) -> np.ndarray:
+    def _directions(self, feature: Feature, value: Value) -> dict[str, torch.Tensor]:
+        """Those of `ways`; of what no picture shows there are no pictures or captions without it, and no mean difference."""
+        language = FACTORS[INDEX[value[0]]].modality == "language"
+        ways = directions(self.steerer, feature, self.means[value])
+        return {name: way for name, way in ways.items() if name in self.ways and not (language and name == "mean")}
+
+    def _pushed(self, cases: Cases, dx: torch.Tensor, feature: Feature) -> np.ndarray:
         def some(part: slice) -> torch.Tensor:
-            return pushed(self.steerer, cases.prompts[part], dx[part], cases.seeds[part])
+            return pushed(self.steerer, cases.prompts[part], dx[part], cases.seeds[part], feature.unsaid, self.start)
 
         return self.judge.read(in_batches(cases.seeds, some))
 

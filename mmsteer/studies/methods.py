@@ -66,12 +66,15 @@ def suppressed(steerer: Steerer, encoded: Encoded, feature: Feature, strength: f
     return whole - own
 
 
-def pushed(steerer: Steerer, prompts: list[str], dx: torch.Tensor, seeds: list[int]) -> torch.Tensor:
-    """Pictures `uint8 [B, 3, H, W]` with a difference of the joint space `[B, d_joint]` or `[d_joint]` added to every prompt."""
+def pushed(
+    steerer: Steerer, prompts: list[str], dx: torch.Tensor, seeds: list[int], unsaid: bool = False, start: float = 0.0
+) -> torch.Tensor:
+    """Pictures `uint8 [B, 3, H, W]` with a difference of the joint space `dx [B, d_joint]` added to the prompts, from a fraction of
+    the run on. `unsaid` says that no prompt carries it: where there is an image route, it takes that alone."""
     encoded = encode(steerer.backbone, prompts)
-    dx = dx.expand(len(prompts), -1)
-    plan = Plan(encoded.conditioning, [steerer.move(encoded, dx)], dx)
-    return render(steerer.backbone, plan, steerer.empty, seeds, steerer.sampler).pictures
+    prompt = steerer.plan(encoded, ()).prompt
+    move = steerer.move(encoded, dx * 0 if unsaid else dx, dx if unsaid else None, start=start)
+    return render(steerer.backbone, Plan(prompt, [move], dx), steerer.empty, seeds, steerer.sampler).pictures
 
 
 def mean_differences(seed: int, count: int) -> dict[Value, torch.Tensor]:

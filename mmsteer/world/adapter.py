@@ -79,6 +79,7 @@ class AdapterTask(UnetTask):
     mixture = CAPTIONS_ALONE
 
     def __init__(self, *arguments: Any, weights: Weights | None = None, **options: Any) -> None:
+        """As a UnetTask; `weights` to start from, else those of `begin`."""
         super().__init__(*arguments, **options)
         self.unet.requires_grad_(False)
         attach(self.unet, weights or begin(self.unet, self.conditions.clip.config.projection_dim))

@@ -15,7 +15,7 @@ SHIFT = 3.0  # of the time steps towards noise (Esser et al., 2403.03206, sectio
 TEACHER_STEPS, STUDENT_STEPS = 12, 4
 
 
-class Shape(NamedTuple):
+class UnetShape(NamedTuple):
     """How large a UNet is."""
 
     channels: tuple[int, ...]
@@ -24,11 +24,11 @@ class Shape(NamedTuple):
     """Upper levels without attention to the words."""
 
 
-FULL, SMALL = Shape((96, 192), 0), Shape((64, 128), 1)
+FULL, SMALL = UnetShape((96, 192), 0), UnetShape((64, 128), 1)
 GUIDANCE = 4.0  # of the teacher (Ho & Salimans, 2207.12598); the student draws without
 
 
-def build_unet(shape: Shape = FULL) -> Any:
+def build_unet(shape: UnetShape = FULL) -> Any:
     """An untrained UNet."""
     from diffusers import UNet2DConditionModel
 
