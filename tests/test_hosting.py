@@ -117,7 +117,7 @@ def hosting_page(space: str) -> Iterator[str]:
 
 
 def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space: str, tiny: Steerer):
-    recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.backbone.name)
+    recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.origin)
     with hosting_page(space) as hub, browser() as chromium:
         if chromium is None:
             pytest.skip("no Chromium is installed and none can be installed by this user")

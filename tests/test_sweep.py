@@ -31,9 +31,7 @@ from mmsteer.wording import in_words
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
 FAST = Sampler(3, 3.0)
-RECIPE = Recipe(
-    "a big cat in a meadow", 5, FAST, (Edit("penguin", strength=0.7), Edit("night"), Edit("vignette")), "tiny"
-)
+RECIPE = Recipe("a big cat in a meadow", 5, FAST, (Edit("penguin", strength=0.7), Edit("night"), Edit("vignette")))
 
 
 def pixels(source: str) -> bytes:
@@ -78,7 +76,7 @@ def test_strengths_rise_in_whole_steps_through_exact_zero(one: float, other: flo
 
 
 def test_an_edit_slides_as_the_racks_slider_does_or_pushes_or_sets(tiny: Steerer):
-    bare = Recipe("a cat", 0, FAST, (), "tiny")
+    bare = Recipe("a cat", 0, FAST)
 
     def swept(edit: Edit) -> list[tuple[Edit, ...]]:
         return [cell.recipe.edits for cell in over(tiny.bank, bare, edit, 3).cells]
@@ -524,9 +522,7 @@ def test_the_same_thing_by_prompt_stands_beside_the_pair_and_follows_it(page: Pa
     third = page.locator(".mm-third img")
     page.locator("#mm-by-words").click()
     expect(third).to_have_attribute("alt", f"By prompt: {PRESETS[0].prompt} night")
-    wanted = steerer.picture(
-        Recipe(f"{PRESETS[0].prompt} night", PRESETS[0].seed, steerer.sampler, (), steerer.backbone.name)
-    )
+    wanted = steerer.picture(Recipe(f"{PRESETS[0].prompt} night", PRESETS[0].seed, steerer.sampler, (), steerer.origin))
     assert pixels(third.get_attribute("src") or "") == wanted.tobytes()
     pair, beside = (page.locator(where).bounding_box() for where in ("#mm-pictures .mm-compare", ".mm-third img"))
     assert pair
