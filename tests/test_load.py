@@ -159,7 +159,7 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
             expect(page.locator("#mm-notice")).to_contain_text(told)
         for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
             page.goto(f"{address}/?{query}")
-            expect(page.locator(".mm-problem").first).to_be_visible()
+            expect(page.locator(".mm-problem, #mm-notice .mm-note").first).to_be_visible()
             expect(page.locator(".mm-compare")).to_be_visible()
         assert page.evaluate("window.pwned") is None
         assert dialogs == []
