@@ -177,6 +177,7 @@ def test_a_lent_gpu_draws_the_same_and_before_is_kept_on_this_side(lent, tiny: S
     here = tiny.steer("a cat", edits, 4, sampler)
     assert first.after.tobytes() == here.after.tobytes()
     assert (first.recipe, first.features, first.gauge) == (here.recipe, here.features, here.gauge)
+    assert first.recipe.origin == again.recipe.origin == here.recipe.origin
     assert again.before.tobytes() == first.before.tobytes()
     assert asked == [hosting.seconds(3, 32, 2), hosting.seconds(3, 32, 1)]  # the second time only *after*
 

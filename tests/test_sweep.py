@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.likeness import likeness
 from mmsteer.picture import PictureReader
@@ -334,6 +334,13 @@ def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
     for answer in (answers.draw({"again": again, "cell": 0}), answers.file({"again": again, "file": "gif"})):
         assert set(answer) == {"wrong", "run"}
         assert "log" not in answer["wrong"]
+
+
+def test_whatever_origin_a_browser_says_a_picture_says_what_drew_it(answers: Sweeps, tiny: Steerer):
+    forged = replace(RECIPE, origin=Origin("sd15", bank="0123456789abcdef")).to_json()
+    answer = answers.draw({"again": NIGHT | {"recipe": forged}, "cell": 0})
+    data = base64.b64decode(answer["drawn"]["picture"].split(",")[1])
+    assert Recipe.from_png(BytesIO(data)).origin == tiny.origin
 
 
 def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):

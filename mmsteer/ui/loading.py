@@ -37,6 +37,7 @@ class Loading:
             self._result = self._load()
             self._reader = PictureReader(self._result)
         except SteerError as error:
+            _LOG.error("loading failed: %s", error)  # with its folders, which only the owner of the machine is told
             self._error = error
         except Exception:
             _LOG.exception("loading failed")
