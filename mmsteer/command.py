@@ -59,7 +59,6 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     edits = tuple(Edit.parse(text) for text in args.edit)
     if not args.out.parent.is_dir():
         raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
-
     if args.prompt is None and args.recipe is None:
         raise SteerError(
             'there is nothing to draw: give a prompt, for example "a cat at night", or a file with --recipe'

@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 from urllib.parse import parse_qs, urlencode
 
 from mmsteer.decode import header
@@ -25,7 +26,7 @@ LARGEST_SEED = 2**32 - 1
 MOST_EDITS = 32
 PNG_KEY = "mmsteer"
 _LONGEST_TEXT = 20_000  # characters of a recipe as text
-_LONGEST_NAME = 200  # characters of a backbone's name
+_LONGEST_NAME = 300  # characters of a backbone's name
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ class Origin:
 
     def __post_init__(self) -> None:
         name = self.backbone
-        if not isinstance(name, str) or len(name) > _LONGEST_NAME or not name.isprintable():
-            raise SteerError(f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} printable characters")
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(category(c) in ("Cc", "Cs") for c in name):
+            raise SteerError(
+                f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
+            )
         object.__setattr__(self, "backbone", _last_part(name))
         for field_name, form, told in (
             ("model", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
@@ -105,13 +108,15 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """Read `to_json`'s form; SteerError for anything else."""
+        """Read `to_json`'s form, or what `python -m mmsteer steer --json` writes; SteerError for anything else."""
         if len(text) > _LONGEST_TEXT:
             raise SteerError(f"the recipe has {len(text):,} characters; {_LONGEST_TEXT:,} are allowed")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise SteerError(f"the recipe is not JSON ({error}): give one that mmsteer wrote") from None
+        if isinstance(data, dict) and "recipe" in data:  # `--json` of the command line: figures beside the recipe
+            data = data["recipe"]
         data = _known(data, cls, "recipe", "backbone")
         # recipes of before origins were told have their backbone's name beside the prompt
         old = {"backbone": data.pop("backbone")} if "backbone" in data else {}

@@ -208,7 +208,7 @@ def test_the_command_line_opens_a_recipe(tiny: Steerer, tiny_folder: Path, tiny_
     assert drawn == replace(recipe, edits=edits[:1])
     assert drawn.origin == tiny.origin
 
-    (tmp_path / "kept.json").write_text(drawn.to_json())
+    (tmp_path / "kept.json").write_text(json.dumps({"recipe": json.loads(drawn.to_json()), "gauge": 0.5}))
     again = ["steer", "a dog", "--recipe", str(tmp_path / "kept.json"), "--steps", "3", "--edit", "snow"]
     assert main([*again, "--out", str(tmp_path / "more.png"), *models]) == 0
     assert not re.search("made|left out", capsys.readouterr().err)
@@ -319,6 +319,7 @@ def test_what_the_command_line_writes_holds_no_path(home: Path, tmp_path: Path, 
     pair, notes, gif = (tmp_path / name for name in ("pair.png", "pair.json", "sweep.gif"))
     assert main(["steer", "a cat", "--edit", "night", "--out", str(pair), "--json", str(notes), *models]) == 0
     assert main(["sweep", "a cat", "--feature", "night", "--frames", "3", "--out", str(gif), *models]) == 0
+    assert Recipe.from_file(notes.read_bytes()).origin == Recipe.from_png(pair).origin
     for file in (pair, notes, gif):
         assert "my-sd" in clean(file.read_bytes())
     clean("".join(capsys.readouterr()))

@@ -86,7 +86,8 @@ def test_any_text_is_a_recipe_or_a_clear_error(text):
 
 @pytest.mark.parametrize(
     "text",
-    ['{"prompt": "a", "seed": -1}', '{"prompt": "a", "sampler": {"steps": 999}}', '{"prompt": "a", "edits": [{}]}', "[]",
+    ['{"recipe": 3}', '{"recipe": {"recipe": {"prompt": "a"}}}',
+     '{"prompt": "a", "seed": -1}', '{"prompt": "a", "sampler": {"steps": 999}}', '{"prompt": "a", "edits": [{}]}', "[]",
      '{"prompt": "a", "edits": [{"feature": "cat", "strength": NaN}]}', '{"prompt": "a", "x": 1}', "[" * 5000],
 )  # fmt: skip
 def test_a_hostile_recipe_is_refused(text):
@@ -129,7 +130,7 @@ def test_an_origin_never_holds_a_path(given, kept):
 @pytest.mark.parametrize(
     "origin",
     [
-        {"backbone": 3}, {"backbone": None}, {"backbone": "x" * 201}, {"backbone": "a\nb"}, {"backbone": "\ud800"},
+        {"backbone": 3}, {"backbone": None}, {"backbone": "x" * 301}, {"backbone": "a\nb"}, {"backbone": "\ud800"},
         {"model": "/home/ann"}, {"model": "abc"}, {"model": "0" * 65}, {"model": "0123456789ABCDEF"}, {"model": 7},
         {"bank": "0123456\n"}, {"bank": ["0123456789abcdef"]}, {"bank": None}, {"scheduler": "DDIMScheduler"},
         {"scheduler": "<b>, order 1"}, {"scheduler": "x" * 81 + ", order 1"}, {"scheduler": "DDIMScheduler, order \u0661"},
