@@ -30,7 +30,7 @@ def main() -> None:
         return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
 
     ready = hosting.lent(load) if hosting.on_zero_gpu() else load
-    demo = build_demo(FeatureBank.load(args.bank), ready, args.backbone)
+    demo = build_demo(FeatureBank.load(args.bank), ready)
     demo.queue(max_size=64).launch(
         server_name=args.host, server_port=args.port, mcp_server=args.mcp or None, **launch_settings()
     )

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from mmsteer.bank import Feature, FeatureBank
     from mmsteer.edit import Edit
     from mmsteer.errors import SteerError
-    from mmsteer.recipe import Recipe, Sampler
+    from mmsteer.recipe import Origin, Recipe, Sampler
     from mmsteer.steer import Steered, Steerer
 
-__all__ = ["Edit", "Feature", "FeatureBank", "Recipe", "Sampler", "SteerError", "Steered", "Steerer"]
+__all__ = ["Edit", "Feature", "FeatureBank", "Origin", "Recipe", "Sampler", "SteerError", "Steered", "Steerer"]
 
 _HOME = {
-    "Edit": "edit", "Feature": "bank", "FeatureBank": "bank", "Recipe": "recipe", "Sampler": "recipe",
+    "Edit": "edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "recipe", "Recipe": "recipe", "Sampler": "recipe",
     "SteerError": "errors", "Steered": "steer", "Steerer": "steer",
 }  # fmt: skip
 

@@ -12,31 +12,27 @@ Weights = dict[str, dict[str, Any]]
 """`image_proj` and `ip_adapter`, each name -> tensor, as diffusers takes them."""
 
 
-def read_adapter(source: str | Path) -> Weights:
-    """The weights of an adapter: a safetensors file here, or OWNER/NAME/PATH of one on the hub.
-
-    SteerError for a file that is not there, not safetensors, or not an adapter that reads one image embedding.
-    """
+def read_adapter(path: Path) -> Weights:
+    """The weights of an adapter in a safetensors file; SteerError for any other, and for one that reads more than an embedding."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = _find(source)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise SteerError(f"cannot read the adapter {source} ({first_line(error)}): give a safetensors file") from error
+        raise SteerError(f"cannot read the adapter {path} ({first_line(error)}): give a safetensors file") from error
     weights: Weights = {"image_proj": {}, "ip_adapter": {}}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
         weights.setdefault(kind, {})[rest] = tensor
     if set(weights) != {"image_proj", "ip_adapter"} or not weights["ip_adapter"]:
         raise SteerError(
-            f"{source} is no image adapter: it holds {', '.join(sorted(weights))}, not image_proj and ip_adapter. Give an "
+            f"{path} is no image adapter: it holds {', '.join(sorted(weights))}, not image_proj and ip_adapter. Give an "
             "IP-Adapter, for example h94/IP-Adapter/models/ip-adapter_sd15.safetensors"
         )
     if "proj.weight" not in weights["image_proj"]:
         raise SteerError(
-            f"{source} reads the patches of a picture or a face, not one image embedding: give a plain IP-Adapter, for example "
+            f"{path} reads the patches of a picture or a face, not one image embedding: give a plain IP-Adapter, for example "
             "h94/IP-Adapter/models/ip-adapter_sd15.safetensors"
         )
     return weights
@@ -65,8 +61,8 @@ def image_width(unet: Any) -> int | None:
     return None if tokens is None else int(tokens[0].image_embeds.in_features)
 
 
-def _find(source: str | Path) -> Path:
-    """A file here, or downloaded from the hub."""
+def find_adapter(source: str | Path) -> Path:
+    """The file of an adapter: one here, or OWNER/NAME/PATH of one on the hub, downloaded; SteerError where there is none."""
     if Path(source).is_file():
         return Path(source)
     owner, _, rest = str(source).partition("/")

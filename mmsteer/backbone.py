@@ -5,12 +5,14 @@ Knows where weights lie and whether they are what they should be; knows nothing 
 
 import argparse
 import json
+import os
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmsteer.adapter import attach, image_width, read_adapter
+from mmsteer.adapter import attach, find_adapter, image_width, read_adapter
 from mmsteer.errors import SteerError, first_line
 from mmsteer.recipe import Sampler
 
@@ -148,12 +150,15 @@ class Backbone:
     """A loaded pipeline. Shared by all requests and never changed by them."""
 
     name: str
+    """As `public_name` has it: never a path."""
     spec: Spec
     family: Family
     pipeline: Any
     device: str
     steps: int
     guidance: float
+    adapter: Path | None = None
+    """The file of its image adapter."""
     tokenizing: threading.Lock = field(default_factory=threading.Lock)
     """Fast tokenizers are not safe to call from two threads at once."""
 
@@ -197,10 +202,12 @@ class Backbone:
                 f"cannot load the backbone in {spec.source}: {first_line(error)}. {_CURE}{_broken(spec.source)}"
             ) from error
         pipeline.set_progress_bar_config(disable=True)
+        found = None
         if (adapter := adapter or spec.adapter) and not words_only:
             if family.image:
                 raise SteerError(f"{name} reads an image embedding by itself: leave the adapter out")
-            attach(pipeline.unet, read_adapter(adapter))
+            found = find_adapter(adapter)
+            attach(pipeline.unet, read_adapter(found))
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
@@ -214,7 +221,7 @@ class Backbone:
         else:
             pipeline.to(device)
         steps, guidance = _sampling(spec, family, pipeline.scheduler)
-        return cls(name, spec, family, pipeline, device, steps, guidance)
+        return cls(public_name(name), spec, family, pipeline, device, steps, guidance, found)
 
     @property
     def draws_unsaid(self) -> bool:
@@ -238,6 +245,26 @@ class Backbone:
         """d_text: how wide the rows are that the UNet reads."""
         encoders = [self.pipeline.text_encoder] + ([self.pipeline.text_encoder_2] if self.family.pooled else [])
         return sum(int(encoder.config.hidden_size) for encoder in encoders)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells its checkpoint from any other: its commit on the hub, or of a local folder the digest of its files.
+        Where parts come from elsewhere, or there is an adapter, a digest of that and of these."""
+        from mmsteer.digest import of_checkpoint, of_files
+
+        folder = folder_of(self.spec)
+        assert folder is not None, "it was loaded from there"
+        own = of_checkpoint(folder) if isinstance(self.spec.source, Path) else folder.name
+        more = [path for part in self.spec.parts.values() for path in sorted(part.iterdir())]
+        more += [self.adapter] if self.adapter else []
+        return of_files(own, more) if more else own
+
+    @property
+    def scheduler(self) -> str:
+        """Class and order of its scheduler, for example "DPMSolverMultistepScheduler, order 2"."""
+        scheduler = self.pipeline.scheduler
+        # solvers of several orders have theirs configured; of any other class it is the class's own
+        return f"{type(scheduler).__name__}, order {scheduler.config.get('solver_order', scheduler.order)}"
 
 
 def _load_part(folder: Path, precision: Any) -> Any:
@@ -295,6 +322,23 @@ def spec_of(name: str) -> Spec:
     if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
         return Spec(Path(name))
     return Spec(source, revision or None)
+
+
+def public_name(name: str) -> str:
+    """A backbone as pictures, links and pages name it: a known name or a hub id as it is, a folder by its last part alone."""
+    source = spec_of(name).source
+    # not resolved: what a link is called says more than what it leads to
+    return name if name in BACKBONES or isinstance(source, str) else Path(os.path.abspath(source)).name
+
+
+def folder_of(spec: Spec) -> Path | None:
+    """Where a checkpoint lies, without asking the hub: its own folder, or that of its commit in the cache; None if not here."""
+    if isinstance(spec.source, Path):
+        return spec.source
+    from huggingface_hub import try_to_load_from_cache
+
+    index = try_to_load_from_cache(spec.source, "model_index.json", revision=spec.revision)
+    return Path(index).parent if isinstance(index, str) else None
 
 
 def family_of(name: str, spec: Spec) -> Family:

@@ -217,6 +217,23 @@ class FeatureBank:
         effects = torch.stack([self.bridge[f"effect_{f.side}"][f.latent] for f in self.features]).float()
         return effects / effects.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
+    @cached_property
+    def digest(self) -> str:
+        """What tells this bank from any other: 16 hexadecimal digits of all by which it changes pictures.
+
+        That is the features' numbers and what these stand for, the dictionaries and the bridge. Names are left out, as a
+        feature that a person renames acts as before; so are scores, captions and examples.
+        """
+        from mmsteer.digest import of_tensors
+
+        features = [(f.id, f.side, f.latent, f.unit, f.unsaid, f.rivals) for f in self.features]
+        shapes = {side: asdict(dictionary.config) for side, dictionary in sorted(self.dictionaries.items())}
+        weights = {
+            f"{side}.{name}": tensor
+            for side, dictionary in self.dictionaries.items() for name, tensor in dictionary.state_dict().items()
+        }  # fmt: skip
+        return of_tensors(json.dumps([features, shapes]), weights | self.bridge)
+
     @property
     def origin(self) -> str:
         """Which pairs it was made of, in words."""
@@ -287,16 +304,25 @@ class FeatureBank:
 
     def get(self, feature: str | int) -> Feature:
         """A feature by number or (in any case) by name; SteerError lists the nearest names."""
-        found = self._by_id.get(feature) if isinstance(feature, int) else self._by_name.get(feature.strip().lower())
+        found = self.find(feature)
         if found is None:
             if isinstance(feature, int):
                 raise SteerError(f"there is no feature {feature}; numbers go from 0 to {max(self._by_id, default=0)}")
-            near = difflib.get_close_matches(feature.strip().lower(), list(self._by_name), n=5, cutoff=0.4)
+            near = ", ".join(other.name for other in self.near(feature))
             raise SteerError(
                 f"there is no feature {feature.strip()[:80]!r}; "
-                + (f"the nearest are {', '.join(near)}" if near else "search the bank for one by word")
+                + (f"the nearest are {near}" if near else "search the bank for one by word")
             )
         return found
+
+    def find(self, feature: str | int) -> Feature | None:
+        """A feature by number or (in any case) by name; None where there is none."""
+        return self._by_id.get(feature) if isinstance(feature, int) else self._by_name.get(feature.strip().lower())
+
+    def near(self, name: str) -> list[Feature]:
+        """At most five features whose names are spelt most like a name, nearest first."""
+        close = difflib.get_close_matches(name.strip().lower()[:_LONGEST_NAME], list(self._by_name), n=5, cutoff=0.4)
+        return [self._by_name[other] for other in close]
 
     def said(self, feature: Feature) -> str | int:
         """How an edit names a feature: by its name, which outlives a bank built again; by its number where it has no name."""

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,35 +27,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Arguments that say what to draw, and with which models."""
-    parser.add_argument("prompt", help='what to draw, for example "a cat at night"')
+    parser.add_argument(
+        "prompt", nargs="?", help='what to draw, for example "a cat at night" (default: the recipe\'s prompt)'
+    )
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE",
+        help="a PNG or JSON file that mmsteer wrote: start from its prompt, seed, sampler and edits",
+    )  # fmt: skip
     parser.add_argument(
         "--edit", action="append", default=[], metavar="EDIT",
         help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove"; '
         "may be given several times",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="sampling steps, 1 to 50 (default: the backbone's own)")
-    parser.add_argument("--guidance", type=float, help="guidance scale, 0 to 20 (default: the backbone's own)")
+    parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
+    parser.add_argument(
+        "--steps", type=int, help="sampling steps, 1 to 50 (default: the recipe's, or the backbone's own)"
+    )
+    parser.add_argument(
+        "--guidance", type=float, help="guidance scale, 0 to 20 (default: the recipe's, or the backbone's own)"
+    )
     backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
 
 
 def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
-    """The models and the recipe that `add_recipe`'s arguments name; bad input is refused before the models load."""
+    """The models and the recipe that `add_recipe`'s arguments name; bad input is refused before the models load.
+
+    Of a recipe from a file, edits whose features the bank does not have are left out. Standard error says so, and what else is
+    not as it was made.
+    """
     edits = tuple(Edit.parse(text) for text in args.edit)
     if not args.out.parent.is_dir():
         raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
+    if args.prompt is None and args.recipe is None:
+        raise SteerError(
+            'there is nothing to draw: give a prompt, for example "a cat at night", or a file with --recipe'
+        )
 
+    from mmsteer.opening import differences, missing
     from mmsteer.recipe import Recipe, Sampler
     from mmsteer.steer import Steerer
 
-    Recipe(args.prompt, args.seed)
+    made = _read(args.recipe) if args.recipe else Recipe(args.prompt)
+    asked = {"prompt": args.prompt, "seed": args.seed}
+    made = replace(made, **{name: value for name, value in asked.items() if value is not None})
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
-    own = steerer.sampler
+    strange = missing(steerer.bank, made)
+    for told in differences(made, steerer.origin, steerer.bank) + [one.told for one in strange]:
+        print(told, file=sys.stderr)
+    kept = [edit for edit in made.edits if steerer.bank.find(edit.feature)]
+    own = made.sampler if args.recipe else steerer.sampler
     sampler = Sampler(
         own.steps if args.steps is None else args.steps, own.guidance if args.guidance is None else args.guidance
     )
-    return steerer, Recipe(args.prompt, args.seed, sampler, edits, steerer.backbone.name)
+    return steerer, Recipe(made.prompt, made.seed, sampler, (*kept, *edits), steerer.origin)
+
+
+def _read(path: Path) -> "Recipe":
+    """The recipe in a file of the user's own."""
+    from mmsteer.recipe import Recipe
+
+    try:
+        return Recipe.from_file(path.read_bytes())
+    except OSError as error:
+        raise SteerError(f"cannot read {path} ({error.strerror}): give a PNG or JSON file that mmsteer wrote") from None
 
 
 def run(args: argparse.Namespace) -> None:

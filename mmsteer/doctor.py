@@ -20,6 +20,8 @@ from mmsteer.backbone import (
     Family,
     Spec,
     family_of,
+    folder_of,
+    public_name,
     spec_of,
 )
 from mmsteer.errors import SteerError, first_line
@@ -98,9 +100,9 @@ def _cuda() -> tuple[str, str]:
 
 def _backbone(name: str, spec: Spec) -> dict[str, str]:
     """One backbone: is it here, how is it drawn, and will it run?"""
-    folder = _folder(spec)
+    folder = folder_of(spec)
     row = {
-        "backbone": name, "family": "-", "weights": "fetched from the hub on first use", "from": str(spec.source),
+        "backbone": public_name(name), "family": "-", "weights": "fetched from the hub on first use", "from": str(spec.source),
         "commit": (spec.revision or "-")[:8], "size": f"{spec.size} px" if spec.size else "-",
         "GPU memory": f"about {spec.memory} GB (an estimate)" if spec.memory else "-", "runs": "-", "licence": spec.licence,
     }  # fmt: skip
@@ -122,16 +124,6 @@ def _backbone(name: str, spec: Spec) -> dict[str, str]:
         "GPU memory": f"{_gigabytes(half)} (by its files)",
         "runs": _runs(half, whole),
     }
-
-
-def _folder(spec: Spec) -> Path | None:
-    """Where the checkpoint lies, without asking the hub: its own folder, or the one in the cache."""
-    if isinstance(spec.source, Path):
-        return spec.source
-    from huggingface_hub import try_to_load_from_cache
-
-    index = try_to_load_from_cache(spec.source, "model_index.json", revision=spec.revision)
-    return Path(index).parent if isinstance(index, str) else None
 
 
 def _family(family: Family) -> dict[str, str]:

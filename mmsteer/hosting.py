@@ -60,7 +60,7 @@ class Lent:
     ) -> "Steered":
         """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
         known = self._steerer
-        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.backbone.name)
+        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin)
         for edit in recipe.edits:
             known.bank.get(edit.feature)
         given = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)

@@ -1,12 +1,17 @@
-"""Everything that makes a picture again: prompt, seed, sampler settings, edits, backbone. To JSON, URL query and PNG text.
+"""Everything that makes a picture again: prompt, seed, sampler settings, edits, and what it was made with. To JSON, URL query
+and PNG text.
 
-Whatever comes back in is treated as hostile until checked: known keys only, every value within its limits.
+Whatever comes back in is treated as hostile until checked: known keys only, every value within its limits. Whatever goes out
+holds no path: recipes travel.
 """
 
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+import re
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 from urllib.parse import parse_qs, urlencode
 
 from mmsteer.decode import header
@@ -21,6 +26,7 @@ LARGEST_SEED = 2**32 - 1
 MOST_EDITS = 32
 PNG_KEY = "mmsteer"
 _LONGEST_TEXT = 20_000  # characters of a recipe as text
+_LONGEST_NAME = 300  # characters of a backbone's name
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,36 @@ class Sampler:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a recipe was made with. Whatever is empty is not known."""
+
+    backbone: str = ""
+    """A known name, a hub id with its @commit if one was asked for, or the last part of a folder; never a path."""
+    model: str = ""
+    """The commit of a checkpoint on the hub, or the digest of a local one (`mmsteer.digest`)."""
+    bank: str = ""
+    """The digest of the bank."""
+    scheduler: str = ""
+    """Class and order of the scheduler: "DPMSolverMultistepScheduler, order 1"."""
+
+    def __post_init__(self) -> None:
+        name = self.backbone
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(category(c) in ("Cc", "Cs") for c in name):
+            raise SteerError(
+                f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
+            )
+        object.__setattr__(self, "backbone", _last_part(name))
+        for field_name, form, told in (
+            ("model", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
+            ("bank", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
+            ("scheduler", "[A-Za-z0-9_]{1,80}, order [0-9]{1,2}", 'a class and its order, for example "DDIMScheduler, order 1"'),
+        ):  # fmt: skip
+            value = getattr(self, field_name)
+            if not isinstance(value, str) or (value and not re.fullmatch(form, value)):
+                raise SteerError(f"`{field_name}` is {value!r:.80}: give {told}, or leave it out")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A picture in words and numbers."""
 
@@ -52,14 +88,16 @@ class Recipe:
     seed: int = 0
     sampler: Sampler = Sampler()
     edits: tuple[Edit, ...] = ()
-    backbone: str = "mini"
+    origin: Origin = field(default_factory=Origin, compare=False)
+    """What it was made with. Says nothing of what it asks for, so recipes that differ only here are equal, and what is kept
+    of one serves the other."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
             raise SteerError(f"`seed` is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED}")
-        if not isinstance(self.backbone, str):
-            raise SteerError(f"`backbone` is {self.backbone!r}: give a name")
+        if not isinstance(self.origin, Origin):
+            raise SteerError(f"`origin` is {self.origin!r:.80}: give an Origin")
         object.__setattr__(self, "edits", tuple(self.edits))
         if len(self.edits) > MOST_EDITS:
             raise SteerError(f"{len(self.edits)} edits at once; {MOST_EDITS} are allowed: take some out")
@@ -67,7 +105,7 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return Recipe(self.prompt, self.seed, replace(self.sampler, edit_guidance=1.0), (), self.backbone)
+        return replace(self, edits=(), sampler=replace(self.sampler, edit_guidance=1.0))
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -75,14 +113,19 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
-        """Read `to_json`'s form; SteerError for anything else."""
+        """Read `to_json`'s form, or what `python -m mmsteer steer --json` writes; SteerError for anything else."""
         if len(text) > _LONGEST_TEXT:
             raise SteerError(f"the recipe has {len(text):,} characters; {_LONGEST_TEXT:,} are allowed")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise SteerError(f"the recipe is not JSON ({error}): give one that mmsteer wrote") from None
-        data = _known(data, cls, "recipe")
+        if isinstance(data, dict) and "recipe" in data:  # `--json` of the command line: figures beside the recipe
+            data = data["recipe"]
+        data = _known(data, cls, "recipe", "backbone")
+        # recipes of before origins were told have their backbone's name beside the prompt
+        old = {"backbone": data.pop("backbone")} if "backbone" in data else {}
+        data["origin"] = Origin(**old | _known(data.get("origin", {}), Origin, "origin"))
         data["sampler"] = Sampler(**_known(data.get("sampler", {}), Sampler, "sampler"))
         edits = data.get("edits", [])
         if not isinstance(edits, list):
@@ -93,17 +136,17 @@ class Recipe:
         return cls(**data)
 
     def to_query(self) -> str:
-        """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&edit=…&edit=…`."""
+        """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&backbone=…&model=…&bank=…&scheduler=…&edit=…&edit=…`."""
         fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
-        fields += [("guidance", f"{self.sampler.guidance:g}"), ("backbone", self.backbone)]
+        fields += [("guidance", f"{self.sampler.guidance:g}")]
         if self.sampler.edit_guidance != 1:
             fields.append(("edit_guidance", f"{self.sampler.edit_guidance:g}"))
+        fields += [(name, value) for name, value in asdict(self.origin).items() if value]
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
-    def from_query(cls, query: str, backbone: str = "mini") -> "Recipe":
-        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others. `backbone` is that of a
-        link that names none."""
+    def from_query(cls, query: str) -> "Recipe":
+        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others."""
         if len(query) > _LONGEST_TEXT:
             raise SteerError(f"the link has {len(query):,} characters; {_LONGEST_TEXT:,} are allowed")
         try:
@@ -115,13 +158,8 @@ class Recipe:
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
-        return cls(
-            first.get("prompt", ""),
-            seed,
-            Sampler(steps, guidance, edit_guidance),
-            edits,
-            first.get("backbone", backbone),
-        )
+        origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, edit_guidance), edits, origin)
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""
@@ -147,13 +185,30 @@ class Recipe:
             raise SteerError("the picture carries no recipe: give a PNG that mmsteer wrote")
         return cls.from_json(str(text))
 
+    @classmethod
+    def from_file(cls, data: bytes) -> "Recipe":
+        """Read what a PNG or JSON file holds; SteerError for anything else."""
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            return cls.from_png(BytesIO(data))
+        try:
+            return cls.from_json(data.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
 
-def _known(data: Any, kind: type, name: str) -> dict[str, Any]:
-    """A dictionary with the field names of `kind` only."""
+
+def _last_part(name: str) -> str:
+    """A backbone's name without the folders that recipes of before wrote down: of a path its last part. A hub id stays whole."""
+    source = name.partition("@")[0]
+    path = "\\" in source or source.startswith((".", "/", "~")) or source.count("/") > 1
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if path else name
+
+
+def _known(data: Any, kind: type, name: str, *more: str) -> dict[str, Any]:
+    """A dictionary with the field names of `kind`, and `more`, only."""
     allowed = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
     if not isinstance(data, dict):
         raise SteerError(f"the {name} is a {type(data).__name__}, not an object: give one that mmsteer wrote")
-    strange = sorted(str(key) for key in set(data) - allowed)
+    strange = sorted(str(key) for key in set(data) - allowed - set(more))
     if strange:
         raise SteerError(
             f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}"

@@ -5,6 +5,7 @@ Knows the order of things; each step lives in the file it is named after.
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.backbone import ASSETS, Backbone
@@ -17,7 +18,7 @@ from mmsteer.held import Held
 from mmsteer.kept import Kept
 from mmsteer.plan import Move, Plan
 from mmsteer.prompt import Encoded, check_prompt, encode, encode_nothing
-from mmsteer.recipe import Recipe, Sampler
+from mmsteer.recipe import Origin, Recipe, Sampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,10 +77,15 @@ class Steerer:
         loaded = Backbone.load(backbone, device, dtype, offload, adapter=adapter)
         return cls(loaded, FeatureBank.load(bank or ASSETS / "banks" / "mini"))
 
+    @cached_property
+    def origin(self) -> Origin:
+        """What its recipes are made with."""
+        return Origin(self.backbone.name, self.backbone.digest, self.bank.digest, self.backbone.scheduler)
+
     def steer(self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise."""
         began = time.perf_counter()
-        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.backbone.name)
+        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin)
         encoded = encode(self.backbone, [recipe.prompt])
         plan = self.plan(encoded, recipe.edits)
         before = self._before(recipe.plain, encoded)

@@ -37,7 +37,7 @@ def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any
         return steerer
 
     port = free_port()
-    demo = build_demo(FeatureBank.load(bank), load, steerer.backbone.name)
+    demo = build_demo(FeatureBank.load(bank), load)
     demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings(), **more)
     yield f"http://127.0.0.1:{port}"
     demo.close()

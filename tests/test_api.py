@@ -82,9 +82,10 @@ def test_a_steered_pair_is_the_one_that_its_recipe_gives(client: Client, steerer
         "a cat at night", ["warm light:1.5", "night:remove"], 5, 2, 3.0, api_name="/steer"
     )
     edits = (Edit("warm light", strength=1.5), Edit("night", "remove"))
-    recipe = Recipe("a cat at night", 5, Sampler(2, 3.0), edits, steerer.backbone.name)
+    recipe = Recipe("a cat at night", 5, Sampler(2, 3.0), edits, steerer.origin)
     assert Recipe.from_png(after) == recipe
     assert Recipe.from_png(before) == recipe.plain
+    assert {Recipe.from_png(file).origin for file in (before, after)} == {steerer.origin}
     assert Recipe.from_query(about["recipe"]) == recipe
     assert Image.open(after).tobytes() == steerer.picture(recipe).tobytes()
     assert Image.open(before).tobytes() == steerer.picture(recipe.plain).tobytes()
@@ -93,7 +94,7 @@ def test_a_steered_pair_is_the_one_that_its_recipe_gives(client: Client, steerer
 
 def test_a_prompt_alone_is_drawn_as_the_page_would(client: Client, steerer: Steerer):
     before, after, about = client.predict("a zebra at night", api_name="/steer")
-    assert Recipe.from_png(after) == Recipe("a zebra at night", 0, steerer.sampler, (), steerer.backbone.name)
+    assert Recipe.from_png(after) == Recipe("a zebra at night", 0, steerer.sampler, (), steerer.origin)
     assert Image.open(before).tobytes() == Image.open(after).tobytes()
     assert about["unknown"] == ["zebra"]
 
@@ -207,7 +208,7 @@ def test_tools_over_mcp(address: str, steerer: Steerer):
         assert tool.description
         assert all(parameter.get("description") for parameter in tool.inputSchema["properties"].values())
     after = Image.open(io.BytesIO(base64.b64decode(steered.content[2].data)))
-    recipe = Recipe("a cat at night", 5, steerer.sampler, (Edit("warm light"),), steerer.backbone.name)
+    recipe = Recipe("a cat at night", 5, steerer.sampler, (Edit("warm light"),), steerer.origin)
     assert after.tobytes() == steerer.picture(recipe).tobytes()
     assert not own.isError
     first, amount = PictureReader(steerer).features_of(after)[0]

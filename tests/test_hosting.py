@@ -117,7 +117,7 @@ def hosting_page(space: str) -> Iterator[str]:
 
 
 def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space: str, tiny: Steerer):
-    recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.backbone.name)
+    recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.origin)
     with hosting_page(space) as hub, browser() as chromium:
         if chromium is None:
             pytest.skip("no Chromium is installed and none can be installed by this user")
@@ -177,6 +177,7 @@ def test_a_lent_gpu_draws_the_same_and_before_is_kept_on_this_side(lent, tiny: S
     here = tiny.steer("a cat", edits, 4, sampler)
     assert first.after.tobytes() == here.after.tobytes()
     assert (first.recipe, first.features, first.gauge) == (here.recipe, here.features, here.gauge)
+    assert first.recipe.origin == again.recipe.origin == here.recipe.origin
     assert again.before.tobytes() == first.before.tobytes()
     assert asked == [hosting.seconds(3, 32, 2), hosting.seconds(3, 32, 1)]  # the second time only *after*
 

@@ -8,7 +8,7 @@ import torch
 from conftest import WIDTH
 from safetensors.torch import save_file
 
-from mmsteer.adapter import attach, image_width, read_adapter
+from mmsteer.adapter import attach, find_adapter, image_width, read_adapter
 from mmsteer.bank import FeatureBank
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
@@ -131,13 +131,19 @@ def test_a_before_is_kept_whatever_the_edit_guidance(tiny):
     assert Recipe(PROMPT, 1, Sampler(4, 3.0, 2.0)).plain == Recipe(PROMPT, 1, Sampler(4, 3.0)).plain
 
 
+def test_an_adapter_makes_another_model_of_a_checkpoint(tiny, routed):
+    assert routed.origin.model != tiny.origin.model
+    assert routed.origin.backbone == tiny.origin.backbone
+
+
 def test_what_does_not_fit_is_said_in_one_line(tiny_folder, tiny_bank, tiny, adapter, routed, tmp_path):
     with pytest.raises(SteerError, match="'warm light' is vision-only.*leave the words of this edit out"):
         routed.steer(PROMPT, [Edit("warm light", words=("cat",))])
     with pytest.raises(SteerError, match="does not say how long.*build it again"):
         Steerer.load(str(tiny_folder), tiny_bank, adapter=adapter)
-    with pytest.raises(SteerError, match="there is no adapter .*: give a safetensors file"):
-        read_adapter(tmp_path / "none.safetensors")
+    for nowhere in (tmp_path / "none.safetensors", "./none.safetensors", "none.safetensors"):
+        with pytest.raises(SteerError, match="there is no adapter .*: give a safetensors file"):
+            find_adapter(nowhere)
     (tmp_path / "broken.safetensors").write_bytes(b"x" * 40)
     with pytest.raises(SteerError, match="cannot read the adapter .*broken.safetensors"):
         read_adapter(tmp_path / "broken.safetensors")

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
-from mmsteer import Edit, Recipe, Steerer
+from mmsteer import Edit, Origin, Recipe, Steerer
 from mmsteer.kept import Kept
 from mmsteer.visitor import Visitor
 
@@ -139,7 +139,7 @@ def test_no_file_is_read_by_its_name_through_the_upload(address: str):
 
 def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: Path):
     """Through the prompt of a link, its words, its backbone; through the text of a PNG; and by a link of 30,000 characters."""
-    recipe = Recipe(f"a cat {EVIL}", 3, edits=(Edit("night"),), backbone=EVIL)
+    recipe = Recipe(f"a cat {EVIL}", 3, edits=(Edit("night"),), origin=Origin(EVIL))
     info = PngInfo()
     info.add_itxt("mmsteer", json.dumps({**json.loads(recipe.to_json()), "prompt": EVIL, EVIL: EVIL}))
     Image.new("RGB", (4, 4)).save(tmp_path / "keys.png", pnginfo=info)
@@ -159,7 +159,7 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
             expect(page.locator("#mm-notice")).to_contain_text(told)
         for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
             page.goto(f"{address}/?{query}")
-            expect(page.locator(".mm-problem").first).to_be_visible()
+            expect(page.locator(".mm-problem, #mm-notice .mm-note").first).to_be_visible()
             expect(page.locator(".mm-compare")).to_be_visible()
         assert page.evaluate("window.pwned") is None
         assert dialogs == []

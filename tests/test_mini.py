@@ -52,7 +52,7 @@ def test_a_copy_under_another_name_draws_the_same(mini: Steerer, tmp_path):
     for name in (str(MINI), str(tmp_path / "copy")):
         again = Steerer.load(name)
         assert again.sampler == mini.sampler == Sampler(4, 1.0)
-        assert np.array_equal(again.picture(Recipe("a dog", 3, backbone=name)), picture), name
+        assert np.array_equal(again.picture(Recipe("a dog", 3)), picture), name
 
 
 @pytest.mark.parametrize(

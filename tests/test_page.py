@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof import FIGURES, PROOFS, proofs
@@ -218,7 +218,7 @@ def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer)
     recipe = Recipe(
         "a small cat at night", 77, Sampler(4, 2.0),
         (Edit("penguin", "set", 1.5), Edit("night", "add", -1.0), Edit("warm light", "remove", 0.5, start=0.5)),
-        steerer.backbone.name,
+        steerer.origin,
     )  # fmt: skip
     page = chromium.new_page()
     page.goto(f"{address}/?{recipe.to_query()}")
@@ -239,8 +239,8 @@ def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer)
     [
         ("prompt=cat&seed=-1", "`seed` is -1"),
         ("prompt=cat&edit=nonsense%5B", "cannot read the edit"),
-        ("prompt=cat&edit=unicorn", "there is no feature 'unicorn'"),
         ("prompt=cat&steps=1e9", "settings cannot be read"),
+        ("prompt=cat&bank=..%2Fmine", "`bank` is '../mine'"),
         ("prompt=%3Cscript%3Ewindow.pwned%3D1%3C/script%3E&seed=x", "settings cannot be read"),
     ],
 )
@@ -248,15 +248,29 @@ def test_a_hostile_link_gets_a_sentence(chromium, address: str, query: str, told
     page = chromium.new_page()
     page.goto(f"{address}/?{query}")
     expect(page.locator("#mm-notice .mm-problem")).to_contain_text(told)
+    expect(page.locator("#mm-notice .mm-problem")).to_be_visible()
     expect(page.locator(".mm-after")).to_be_visible()  # and the page is there, as without a link
     assert page.evaluate("window.pwned") is None
     page.close()
 
 
+def test_a_link_made_with_another_bank_opens_what_is_here_and_offers_the_nearest_names(chromium, address: str):
+    edits = (Edit("vignettes", strength=1.5), Edit("night"))
+    recipe = Recipe("a cat", 5, edits=edits, origin=Origin(bank="0123456789abcdef"))
+    page = chromium.new_page()
+    page.goto(f"{address}/?{recipe.to_query()}")
+    expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1")
+    notes = page.locator("#mm-notice .mm-note")
+    expect(notes).to_have_count(2)
+    expect(notes.first).to_contain_text("made with another bank of features")
+    expect(notes.last).to_contain_text("no feature 'vignettes' in this bank: the edit vignettes:1.5 is left out")
+    notes.last.get_by_role("button", name="vignette").click()
+    expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1, vignette:1.5")
+    page.close()
+
+
 def test_a_saved_picture_dropped_back_in_restores_everything(page: Page, steerer: Steerer, tmp_path: Path):
-    recipe = Recipe(
-        "a big penguin in the snow", 5, Sampler(3, 4.0), (Edit("snow", strength=1.5),), steerer.backbone.name
-    )
+    recipe = Recipe("a big penguin in the snow", 5, Sampler(3, 4.0), (Edit("snow", strength=1.5),), steerer.origin)
     recipe.save_png(steerer.picture(recipe), tmp_path / "kept.png")
     (tmp_path / "kept.json").write_text(recipe.to_json())
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")

@@ -161,7 +161,7 @@ def test_parts_fit_into_a_rack_and_make_a_recipe_that_can_be_shared(reader: Pict
     assert {edit.mode for edit in made} == {"add"}
     assert len(made) == sum(len(found) for found in parts.values())
     assert edits_of(steerer.bank, rows(steerer.bank, made)) == made
-    recipe = Recipe("a cat at night", 3, Sampler(2, 5.0), tuple(made), steerer.backbone.name)
+    recipe = Recipe("a cat at night", 3, Sampler(2, 5.0), tuple(made), steerer.origin)
     assert Recipe.from_query(recipe.to_query()) == recipe
     result = steerer.steer(recipe.prompt, made, recipe.seed, recipe.sampler)
     assert result.after.tobytes() == steerer.picture(Recipe.from_json(recipe.to_json())).tobytes()
@@ -299,7 +299,7 @@ def example(page: Page, steerer: Steerer) -> Image.Image:
     from mmsteer.ui.picture import _EXAMPLE
 
     prompt, added, seed = _EXAMPLE
-    return steerer.picture(Recipe(prompt, seed, steerer.sampler, added, steerer.backbone.name))
+    return steerer.picture(Recipe(prompt, seed, steerer.sampler, added, steerer.origin))
 
 
 def test_a_released_slider_draws_after_anew_and_keeps_before(page: Page):
@@ -535,7 +535,7 @@ def test_parts_that_no_page_makes_are_refused(tiny: Steerer, tiny_bank: Path, va
 def test_a_saved_picture_of_a_thousand_pixels_comes_back(page: Page, steerer: Steerer, tmp_path: Path):
     """3 MB of noise: larger than a page that took 1 MB would have."""
     noise = Image.fromarray(torch.randint(256, (1024, 1024, 3), dtype=torch.uint8).numpy())
-    recipe = Recipe("a penguin in the snow", 5, steerer.sampler, (Edit("night"),), steerer.backbone.name)
+    recipe = Recipe("a penguin in the snow", 5, steerer.sampler, (Edit("night"),), steerer.origin)
     recipe.save_png(noise, tmp_path / "large.png")
     assert 2**20 < (tmp_path / "large.png").stat().st_size < LARGEST_FILE
     page.get_by_role("tab", name="Steer", exact=True).click()

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from served import served
 
-from mmsteer import Edit, FeatureBank, Recipe, Steerer
+from mmsteer import Edit, FeatureBank, Origin, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.talk import drawn
 
@@ -191,13 +191,13 @@ def test_links_and_alternative_texts_say_names(page: Page, tiny_bank: Path):
 def test_a_recipe_of_another_backbone_is_drawn_with_a_note(chromium, address: str):
     page = chromium.new_page()
     evil = '<img src=x onerror="window.pwned=1">'
-    page.goto(f"{address}/?{Recipe('a cat', 5, edits=(Edit('night'),), backbone=evil).to_query()}")
+    page.goto(f"{address}/?{Recipe('a cat', 5, edits=(Edit('night'),), origin=Origin(evil)).to_query()}")
     expect(page.locator("#mm-notice .mm-note")).to_contain_text(
         f"made for the backbone '{evil}'; here it is drawn with 'whole'"
     )
     expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1")
     assert page.evaluate("window.pwned") is None
-    for query in (Recipe("a cat", 6, backbone="whole").to_query(), "prompt=a+cat&seed=6"):
+    for query in (Recipe("a cat", 6, origin=Origin("whole")).to_query(), "prompt=a+cat&seed=6"):
         page.goto(f"{address}/?{query}")
         expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 6"))
         expect(page.locator("#mm-notice .mm-note")).to_have_count(0)

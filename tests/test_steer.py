@@ -177,7 +177,7 @@ def test_the_model_is_never_changed(tiny: Steerer):
 
 def test_two_visitors_edits_never_meet(tiny: Steerer):
     wishes = [(PROMPT, [Edit("penguin", strength=s)], k) for k, s in enumerate((4.0, -4.0, 2.0, 0.0, 3.0, -1.0))]
-    alone = [pixels(tiny.picture(Recipe(p, k, FAST, tuple(e), tiny.backbone.name))) for p, e, k in wishes]
+    alone = [pixels(tiny.picture(Recipe(p, k, FAST, tuple(e), tiny.origin))) for p, e, k in wishes]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda w: pixels(tiny.steer(w[0], w[1], w[2], FAST).after), wishes * 3))
     for one, many in zip(alone * 3, together, strict=True):

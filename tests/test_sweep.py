@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.likeness import likeness
 from mmsteer.picture import PictureReader
@@ -31,9 +31,7 @@ from mmsteer.wording import in_words
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
 FAST = Sampler(3, 3.0)
-RECIPE = Recipe(
-    "a big cat in a meadow", 5, FAST, (Edit("penguin", strength=0.7), Edit("night"), Edit("vignette")), "tiny"
-)
+RECIPE = Recipe("a big cat in a meadow", 5, FAST, (Edit("penguin", strength=0.7), Edit("night"), Edit("vignette")))
 
 
 def pixels(source: str) -> bytes:
@@ -78,7 +76,7 @@ def test_strengths_rise_in_whole_steps_through_exact_zero(one: float, other: flo
 
 
 def test_an_edit_slides_as_the_racks_slider_does_or_pushes_or_sets(tiny: Steerer):
-    bare = Recipe("a cat", 0, FAST, (), "tiny")
+    bare = Recipe("a cat", 0, FAST)
 
     def swept(edit: Edit) -> list[tuple[Edit, ...]]:
         return [cell.recipe.edits for cell in over(tiny.bank, bare, edit, 3).cells]
@@ -338,6 +336,13 @@ def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
         assert "log" not in answer["wrong"]
 
 
+def test_whatever_origin_a_browser_says_a_picture_says_what_drew_it(answers: Sweeps, tiny: Steerer):
+    forged = replace(RECIPE, origin=Origin("sd15", bank="0123456789abcdef")).to_json()
+    answer = answers.draw({"again": NIGHT | {"recipe": forged}, "cell": 0})
+    data = base64.b64decode(answer["drawn"]["picture"].split(",")[1])
+    assert Recipe.from_png(BytesIO(data)).origin == tiny.origin
+
+
 def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):
     for cell in (-1, 9, "0", None, 1.5):
         assert "wrong" in answers.draw({"again": NIGHT, "cell": cell})
@@ -524,9 +529,7 @@ def test_the_same_thing_by_prompt_stands_beside_the_pair_and_follows_it(page: Pa
     third = page.locator(".mm-third img")
     page.locator("#mm-by-words").click()
     expect(third).to_have_attribute("alt", f"By prompt: {PRESETS[0].prompt} night")
-    wanted = steerer.picture(
-        Recipe(f"{PRESETS[0].prompt} night", PRESETS[0].seed, steerer.sampler, (), steerer.backbone.name)
-    )
+    wanted = steerer.picture(Recipe(f"{PRESETS[0].prompt} night", PRESETS[0].seed, steerer.sampler, (), steerer.origin))
     assert pixels(third.get_attribute("src") or "") == wanted.tobytes()
     pair, beside = (page.locator(where).bounding_box() for where in ("#mm-pictures .mm-compare", ".mm-third img"))
     assert pair

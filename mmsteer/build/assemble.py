@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmsteer.backbone import public_name
+
 if TYPE_CHECKING:
     import torch
 
@@ -52,7 +54,7 @@ def make_bank(
         features, bridge, dictionaries = as_shared(features, bridge, found.image)
     features = find_rivals(features, dictionaries, train.text)
     features = calibrate(features, bridge, train.sample(BRIDGED).text)
-    meta = {"backbone": told_name(backbone), **meta, **about, "sides": sides, "bridge": told}
+    meta = {"backbone": public_name(backbone) if backbone else None, **meta, **about, "sides": sides, "bridge": told}
     bank = FeatureBank(features, meta, dictionaries, bridge)
     bank.save(out)
     write_examples(out / "examples", tiles, top)
@@ -84,8 +86,3 @@ def _joint(
         return fit_joint(reader, [some.captions[k] for k in rows], some.text[rows], clip.projection)
     assert clip.projection is not None, "`gather` has seen to it"
     return {"projection": clip.projection}, {"kind": "projection"}
-
-
-def told_name(backbone: str | None) -> str | None:
-    """A backbone as a bank tells it: a known name or a hub id, of a folder its last part."""
-    return Path(backbone).name if backbone and Path(backbone).exists() else backbone

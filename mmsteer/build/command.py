@@ -4,8 +4,8 @@ import argparse
 import time
 from pathlib import Path
 
-from mmsteer.backbone import ASSETS
-from mmsteer.build.assemble import BRIDGED, make_bank, told_name
+from mmsteer.backbone import ASSETS, public_name
+from mmsteer.build.assemble import BRIDGED, make_bank
 from mmsteer.build.levels import chosen_levels, read_levels
 from mmsteer.build.material import add_source_arguments, gather
 from mmsteer.errors import SteerError
@@ -137,6 +137,6 @@ def _bridge(args: argparse.Namespace) -> None:
     joint, bank.meta["bridge"] = fit_joint(reader, captions, x, clip.projection)
     old = {"projection", "offset", "inverse", "inverse_pooled", "probes"}
     bank.bridge = {key: value for key, value in bank.bridge.items() if key not in old} | joint
-    bank.meta["backbone"] = told_name(args.backbone)
+    bank.meta["backbone"] = public_name(args.backbone)
     bank.save(args.bank)
     print(f"{args.bank} now steers {bank.meta['backbone']}: {bank.faithfulness}")

@@ -85,7 +85,7 @@ class _Api:
 
         def drawn() -> tuple[gr.FileData, list[float]]:
             steerer = self.loading.wait()
-            recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.backbone.name)
+            recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.origin)
             (edit,) = _edits([feature])
             strip = sweeps.over(self.bank, recipe, edit, frames)
             pictures = dict(self.loading.run(lambda steerer: list(strip.draw(steerer.picture))))

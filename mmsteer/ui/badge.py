@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
+from mmsteer.opening import Missing
 
 SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
 MEANINGS = {
@@ -46,6 +47,18 @@ def active(features: Sequence[tuple[Feature, float]]) -> str:
         for f, amount in features
     )
     return f'<div class="mm-chips"><span class="mm-lead-in">In this prompt</span>{"".join(chips)}</div>'
+
+
+def instead(one: Missing) -> str:
+    """An edit whose feature is not here, and buttons that put the features of the nearest names into the rack instead."""
+    strength = -one.edit.strength if one.edit.mode == "remove" else one.edit.strength
+    chips = "".join(
+        f'<button type="button" class="mm-chip mm-of-{f.modality}" data-mm-add="{f.id}" data-mm-strength="{strength:g}" '
+        f'title="{escape(score_told(f), quote=True)}"><span aria-hidden="true">{SHAPES[f.modality]}</span> {escape(f.name)}</button>'
+        for f in one.near
+    )
+    offers = f'<div class="mm-chips"><span class="mm-lead-in">Nearest by name</span>{chips}</div>' if chips else ""
+    return f'<div class="mm-note" role="status">{escape(one.note)}{offers}</div>'
 
 
 def legend() -> str:

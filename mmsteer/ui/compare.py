@@ -76,12 +76,12 @@ def status(result: "Steered", faithfulness: str) -> str:
     """Seconds, gauge, how true the map to the joint space is, and what the model could not read, in plain words."""
     notes = ""
     if result.unknown:
-        notes += _note(f"The model does not know: {', '.join(result.unknown)}.")
+        notes += note(f"The model does not know: {', '.join(result.unknown)}.")
     if result.cut:
-        notes += _note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
+        notes += note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
-            notes += _note(
+            notes += note(
                 f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed."
             )
     shown = gauge(result.gauge)
@@ -104,17 +104,13 @@ def gauge(distance: float) -> dict[str, str]:
     return {"className": f"mm-gauge mm-gauge-{kind}", "innerHTML": f"{meter}gauge {distance:.2f}, {said}"}
 
 
-def stranger(made_for: str, here: str) -> str:
-    """A note that a recipe from outside was made for another backbone."""
-    return _note(f"This recipe was made for the backbone {made_for!r}; here it is drawn with {here!r}.")
-
-
 def problem(told: str) -> str:
     """One sentence about what went wrong."""
     return f'<div class="mm-problem" role="alert">{escape(told)}</div>'
 
 
-def _note(told: str) -> str:
+def note(told: str) -> str:
+    """One sentence worth knowing, though nothing went wrong."""
     return f'<div class="mm-note" role="status">{escape(told)}</div>'
 
 

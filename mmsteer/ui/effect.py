@@ -49,7 +49,7 @@ class Effects:
             return
         for strength in STRENGTHS:
             edits = (Edit(feature.id, strength=strength),) if strength else ()
-            recipes = (Recipe(PROMPT, seed, steerer.sampler, edits, steerer.backbone.name) for seed in SEEDS)
+            recipes = (Recipe(PROMPT, seed, steerer.sampler, edits, steerer.origin) for seed in SEEDS)
             columns = [*columns, Column(strength, [_small(steerer.picture(recipe)) for recipe in recipes])]
             yield columns
         self._kept.keep(feature.id, columns)

@@ -4,7 +4,6 @@ A link holds the recipe itself, so nothing is stored on the server.
 """
 
 import os
-from io import BytesIO
 from pathlib import Path
 
 import gradio as gr
@@ -34,13 +33,7 @@ def read_bytes(path: str) -> bytes:
 
 def read_file(path: str) -> Recipe:
     """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
-    data = read_bytes(path)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Recipe.from_png(BytesIO(data))
-    try:
-        return Recipe.from_json(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
+    return Recipe.from_file(read_bytes(path))
 
 
 def history() -> gr.HTML:

@@ -69,7 +69,7 @@ def timed(
     None where none was drawn, both being known; and on ZeroGPU, where a picture costs a visitor's share of the day.
     SteerError as of `Steerer.steer`.
     """
-    plain = Recipe(prompt, seed, sampler or steerer.sampler, (), steerer.backbone.name)
+    plain = Recipe(prompt, seed, sampler or steerer.sampler, (), steerer.origin)
     known = steerer.befores.get(plain) is not None
     result = steerer.steer(prompt, edits, seed, sampler)
     drawn = (not known) + (result.after is not result.before)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, without_folders
 from mmsteer.hosting import Lent
 from mmsteer.ui.compare import problem
 
@@ -37,6 +37,7 @@ class Loading:
             self._result = self._load()
             self._reader = PictureReader(self._result)
         except SteerError as error:
+            _LOG.error("loading failed: %s", error)  # with its folders, which only the owner of the machine is told
             self._error = error
         except Exception:
             _LOG.exception("loading failed")
@@ -74,7 +75,7 @@ def told(do: Callable[[], T]) -> tuple[T | None, str]:
     try:
         return do(), ""
     except SteerError as error:
-        return None, str(error)
+        return None, without_folders(str(error))
     except Exception:
         _LOG.exception("a request failed")
         return None, "Something went wrong; the server's log says what. Please try again."

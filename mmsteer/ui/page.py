@@ -12,10 +12,11 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
+from mmsteer.opening import differences, missing
 from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
 from mmsteer.ui.api import add_api
-from mmsteer.ui.badge import active, legend
-from mmsteer.ui.compare import compare, gauge, skeleton, status, stranger, views
+from mmsteer.ui.badge import active, instead, legend
+from mmsteer.ui.compare import compare, gauge, note, skeleton, status, views
 from mmsteer.ui.explore import explore
 from mmsteer.ui.keep import LARGEST_FILE, history, read_file
 from mmsteer.ui.live import frame, live, timed
@@ -23,7 +24,7 @@ from mmsteer.ui.loading import Loading, attempt
 from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
-from mmsteer.ui.rack import edits_of, rack, rows
+from mmsteer.ui.rack import ROWS, edits_of, rack, rows
 from mmsteer.ui.reading import Reading, coming
 from mmsteer.ui.sweep import Sweeps, listen, panel
 from mmsteer.ui.talk import drawn, talk
@@ -39,8 +40,8 @@ ACTIVE = 12  # features of a prompt that are shown
 class _Page:
     """What the handlers need: the bank and the coming steerer. Holds nothing of any visitor."""
 
-    def __init__(self, bank: FeatureBank, loading: Loading, backbone: str) -> None:
-        self.bank, self.loading, self.backbone = bank, loading, backbone
+    def __init__(self, bank: FeatureBank, loading: Loading) -> None:
+        self.bank, self.loading = bank, loading
         self.presets, self.reading, self.sweeps = available(bank), Reading(), Sweeps(bank, loading)
 
     def draw(
@@ -80,29 +81,47 @@ class _Page:
     def arrive(self, request: gr.Request) -> list[Any]:
         """What a link's query asks for, as a visitor comes; nothing where there is none."""
         query = str(request.query_params)
-        return self.restore(lambda: Recipe.from_query(query, self.backbone)) if "prompt=" in query else [gr.skip()] * 5
+        return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * 5
 
-    def limits(self) -> Any:
-        """What the rack must know of the backbone once it is loaded: whether an edit can act on a part of the run."""
-        able, _ = attempt(lambda: self.loading.wait().backbone.family.phases)
-        return gr.skip() if able is None else gr.HTML(phases=able)
+    def loaded(self, request: gr.Request) -> list[Any]:
+        """What is known once the model is there: whether an edit can act on a part of the run, for the rack; and what else
+        than it made the recipe of the visitor's link."""
+        steerer, _ = attempt(self.loading.wait)
+        if steerer is None:
+            return [gr.skip()] * 2
+        query = str(request.query_params)
+        notes, _ = attempt(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
+        return [gr.HTML(phases=steerer.backbone.family.phases), notes or gr.skip()]
 
-    def restore(self, give: "Callable[[], Recipe]") -> list[Any]:
-        """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words."""
+    def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
+        """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words.
+
+        Edits of features that are not here are left out, and what is nearest offered. With `wait` the words tell, too, what
+        else than the loaded model made it.
+        """
 
         def restored() -> list[Any]:
             recipe = give()
-            shown = [recipe.prompt, recipe.seed, rows(self.bank, recipe.edits), recipe.sampler]
-            return [*shown, "" if recipe.backbone == self.backbone else stranger(recipe.backbone, self.backbone)]
+            steerer = attempt(self.loading.wait)[0] if wait else None
+            edits = [edit for edit in recipe.edits if self.bank.find(edit.feature)][:ROWS]
+            return [recipe.prompt, recipe.seed, rows(self.bank, edits), recipe.sampler, self.notes(recipe, steerer)]
 
         shown, wrong = attempt(restored)
         return shown or [*[gr.skip()] * 4, wrong]
 
+    def notes(self, recipe: Recipe, steerer: "Steerer | None") -> str:
+        """What of a recipe is not here and, of a loaded model, what else than it made the recipe, as HTML."""
+        strange = missing(self.bank, recipe)
+        told = [note(one) for one in differences(recipe, steerer.origin, self.bank)] if steerer else []
+        told += [instead(one) for one in strange]
+        if (more := len(recipe.edits) - len(strange) - ROWS) > 0:
+            told.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
+        return "".join(told)
 
-def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str = "mini") -> gr.Blocks:
-    """The page for a bank. `load` is called once, in a thread of its own, as the page is built; `backbone` is the name of what
-    it loads, for links and files to be checked against."""
-    page = _Page(bank, Loading(load), backbone)
+
+def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
+    """The page for a bank. `load` is called once, in a thread of its own, as the page is built."""
+    page = _Page(bank, Loading(load))
     first = page.presets[0] if page.presets else Preset("", "", "a cat at night", 0, ())
     with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as demo:
         gr.HTML(
@@ -178,11 +197,15 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", backbone: str =
 
         tab.select(lambda: proofs(), None, proof, **quiet)  # half a megabyte, for who asks
         opened.then(**drawing)
-        demo.load(page.arrive, None, restored, **quiet).then(**drawing).then(page.limits, None, shelf, **quiet)
-        seen.restore(lambda query: page.restore(lambda: Recipe.from_query(query)), seen, restored, **quiet).then(
+        demo.load(page.arrive, None, restored, **quiet).then(**drawing).then(
+            page.loaded, None, [shelf, notice], **quiet
+        )
+        seen.restore(
+            lambda query: page.restore(lambda: Recipe.from_query(query), wait=True), seen, restored, **quiet
+        ).then(**drawing)
+        given.upload(lambda path: page.restore(lambda: read_file(path), wait=True), given, restored, **quiet).then(
             **drawing
         )
-        given.upload(lambda path: page.restore(lambda: read_file(path)), given, restored, **quiet).then(**drawing)
         gr.on([go.click, prompt.submit], next_seed, [seed, lock], seed, **quiet).then(**drawing)
         dice.click(lambda: random.randint(0, LARGEST_SEED), None, seed, **quiet).then(**drawing)
         seed.submit(**drawing)

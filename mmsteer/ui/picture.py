@@ -117,7 +117,7 @@ class _Tab:
                 prompt, added, seed = _EXAMPLE
                 names = {feature.name for feature in self.bank.features}
                 which, own = "after", tuple(edit for edit in added if edit.feature in names)
-                recipe = Recipe(prompt, seed, steerer.sampler, own, steerer.backbone.name)
+                recipe = Recipe(prompt, seed, steerer.sampler, own, steerer.origin)
             case _:
                 raise SteerError("the picture asked for cannot be read: load the page again")
         picture = self.loading.run(lambda steerer: steerer.picture(recipe))

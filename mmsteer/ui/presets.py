@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from mmsteer.bank import FeatureBank
 from mmsteer.edit import Edit
-from mmsteer.errors import SteerError
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,4 @@ PRESETS = (
 
 def available(bank: FeatureBank) -> list[Preset]:
     """Presets all of whose features the bank has."""
-
-    def known(name: str | int) -> bool:
-        try:
-            return bool(bank.get(name))
-        except SteerError:
-            return False
-
-    return [preset for preset in PRESETS if all(known(edit.feature) for edit in preset.edits)]
+    return [preset for preset in PRESETS if all(bank.find(edit.feature) for edit in preset.edits)]

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, without_folders
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,7 +82,7 @@ class Reading:
             reader.embed([Image.new("RGB", (64, 64))])
             self._warm = True
         except SteerError as error:
-            _LOG.info("no similarities beside the pictures: %s", error)
+            _LOG.info("no similarities beside the pictures: %s", without_folders(str(error)))
             self._warm = False
         except Exception:
             _LOG.exception("no similarities beside the pictures")

@@ -52,7 +52,7 @@ class Sweeps:
                 raise SteerError("the seed is empty or not a whole number: type one, or roll the dice")
             steerer = self.loading.wait()
             used = sampler or steerer.sampler
-            recipe = Recipe(prompt, int(seed), used, tuple(self._acting(shelf, swept)), steerer.backbone.name)
+            recipe = Recipe(prompt, int(seed), used, tuple(self._acting(shelf, swept)), steerer.origin)
             only = replace(recipe, edits=tuple(self._template(shelf, feature) for feature in swept))
             again = {"kind": kind, "recipe": recipe.to_json(), "swept": only.to_json()}
             sweep = self._sweep(again)
@@ -107,10 +107,11 @@ class Sweeps:
     def _sweep(self, again: Any) -> Sweep:
         """The sweep that the browser says again: its kind, the recipe it goes out from, and one of the swept edits alone.
 
-        SteerError where no panel can have said it.
+        Whatever origin the browser says, it is drawn here. SteerError where no panel can have said it.
         """
         kind = _field(again, "kind")
         recipe, only = (Recipe.from_json(str(_field(again, name))) for name in ("recipe", "swept"))
+        recipe = replace(recipe, origin=self.loading.wait().origin)
         edits = only.edits
         if kind == "seeds":
             return seeds(recipe)
