@@ -27,7 +27,7 @@ def main() -> None:
     def load():  # type: ignore[no-untyped-def]
         from mmsteer.steer import Steerer
 
-        return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
+        return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
 
     ready = hosting.lent(load) if hosting.on_zero_gpu() else load
     demo = build_demo(FeatureBank.load(args.bank), ready)

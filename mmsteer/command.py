@@ -46,6 +46,14 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--guidance", type=float, help="guidance scale, 0 to 20 (default: the recipe's, or the backbone's own)"
     )
+    parser.add_argument(
+        "--edit-guidance", type=float,
+        help="how far each step goes from before towards after, 0 to 20 (default: the recipe's, or 1: after itself)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pooled-guidance", type=float,
+        help="how much of an edit the pooled vector takes, 0 to 20, where there is one (default: the recipe's, or 1)",
+    )  # fmt: skip
     backbone.add_arguments(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
 
@@ -71,15 +79,14 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     made = _read(args.recipe) if args.recipe else Recipe(args.prompt)
     asked = {"prompt": args.prompt, "seed": args.seed}
     made = replace(made, **{name: value for name, value in asked.items() if value is not None})
-    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload)
+    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
     strange = missing(steerer.bank, made)
     for told in differences(made, steerer.origin, steerer.bank) + [one.told for one in strange]:
         print(told, file=sys.stderr)
     kept = [edit for edit in made.edits if steerer.bank.find(edit.feature)]
     own = made.sampler if args.recipe else steerer.sampler
-    sampler = Sampler(
-        own.steps if args.steps is None else args.steps, own.guidance if args.guidance is None else args.guidance
-    )
+    given = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
+    sampler = replace(own, **{name: value for name, value in given.items() if value is not None})
     return steerer, Recipe(made.prompt, made.seed, sampler, (*kept, *edits), steerer.origin)
 
 
@@ -107,6 +114,12 @@ def run(args: argparse.Namespace) -> None:
     result.recipe.save_png(pair, args.out)
     if result.unknown:
         print(f"the model does not know: {', '.join(result.unknown)}")
+    risky = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.unsaid]
+    if risky and not steerer.backbone.draws_unsaid:
+        print(
+            f"{steerer.backbone.name} was not trained to be steered, and no caption says {', '.join(risky)}: pushed through the words, "
+            "such features break its pictures. Give an image adapter with --adapter"
+        )
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
             print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")

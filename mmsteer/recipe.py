@@ -26,6 +26,7 @@ LARGEST_SEED = 2**32 - 1
 MOST_EDITS = 32
 PNG_KEY = "mmsteer"
 _LONGEST_TEXT = 20_000  # characters of a recipe as text
+_EDIT_GUIDANCE = ("edit_guidance", "pooled_guidance")
 _LONGEST_NAME = 300  # characters of a backbone's name
 
 
@@ -39,11 +40,14 @@ class Sampler:
     edit_guidance: float = 1.0
     """How far each step goes from the prediction for *before* to that for *after*: 1 is *after* itself, more goes beyond it, at
     half as much time again (semantic guidance, 2301.12247)."""
+    pooled_guidance: float = 1.0
+    """Where a backbone reads a pooled vector y: the w of y + w (y+ - y), y+ being the edited one (modulation guidance,
+    2602.09268)."""
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
             raise SteerError(f"`steps` is {self.steps!r}: give a whole number from 1 to 50")
-        for name in ("guidance", "edit_guidance"):
+        for name in ("guidance", *_EDIT_GUIDANCE):
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not math.isfinite(value) or not 0 <= value <= 20:
@@ -105,7 +109,7 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return replace(self, edits=(), sampler=replace(self.sampler, edit_guidance=1.0))
+        return replace(self, edits=(), sampler=Sampler(self.sampler.steps, self.sampler.guidance))
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -139,8 +143,8 @@ class Recipe:
         """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&backbone=…&model=…&bank=…&scheduler=…&edit=…&edit=…`."""
         fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
         fields += [("guidance", f"{self.sampler.guidance:g}")]
-        if self.sampler.edit_guidance != 1:
-            fields.append(("edit_guidance", f"{self.sampler.edit_guidance:g}"))
+        own = asdict(self.sampler)
+        fields += [(name, f"{own[name]:g}") for name in _EDIT_GUIDANCE if own[name] != 1]
         fields += [(name, value) for name, value in asdict(self.origin).items() if value]
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
@@ -154,12 +158,12 @@ class Recipe:
             first = {key: values[0] for key, values in fields.items()}
             seed, steps = int(first.get("seed", "0")), int(first.get("steps", Sampler.steps))
             guidance = float(first.get("guidance", Sampler.guidance))
-            edit_guidance = float(first.get("edit_guidance", Sampler.edit_guidance))
+            more = {name: float(first[name]) for name in _EDIT_GUIDANCE if name in first}
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
-        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, edit_guidance), edits, origin)
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin)
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""

@@ -87,7 +87,7 @@ class Steerer:
         began = time.perf_counter()
         recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin)
         encoded = encode(self.backbone, [recipe.prompt])
-        plan = self.plan(encoded, recipe.edits)
+        plan = self.plan(encoded, recipe.edits, recipe.sampler.pooled_guidance)
         before = self._before(recipe.plain, encoded)
         after = self._draw(plan, recipe) if plan.moves else before
         gauge = self.gauge(encoded, plan.shift)
@@ -99,18 +99,20 @@ class Steerer:
     def picture(self, recipe: Recipe) -> "Image.Image":
         """The picture of one recipe, edits and all; one render, or none where it is a *before* already drawn."""
         encoded = encode(self.backbone, [recipe.prompt])
-        plan = self.plan(encoded, recipe.edits)
+        plan = self.plan(encoded, recipe.edits, recipe.sampler.pooled_guidance)
         return (self._draw(plan, recipe) if plan.moves else self._before(recipe.plain, encoded))[0]
 
     def render_many(
         self, prompts: Sequence[str], edits: Iterable[Edit], seeds: Sequence[int], sampler: Sampler | None = None
     ) -> "torch.Tensor":
         """The same edits on B prompts at once, `uint8 [B, 3, H, W]`; picture i from the noise of seeds[i]."""
-        plan = self.plan(encode(self.backbone, list(prompts)), tuple(edits))
-        return render(self.backbone, plan, self.empty, seeds, sampler or self.sampler).pictures
+        sampler = sampler or self.sampler
+        plan = self.plan(encode(self.backbone, list(prompts)), tuple(edits), sampler.pooled_guidance)
+        return render(self.backbone, plan, self.empty, seeds, sampler).pictures
 
-    def plan(self, encoded: Encoded, edits: Sequence[Edit]) -> Plan:
-        """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move."""
+    def plan(self, encoded: Encoded, edits: Sequence[Edit], pooled: float = 1.0) -> Plan:
+        """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move. The pooled vector takes
+        `pooled` of them."""
         x, _ = self.joint.project(encoded.last)  # [B, d_joint]
         conditioning, family = encoded.conditioning, self.backbone.family
         if self.reads_image:
@@ -133,7 +135,8 @@ class Steerer:
                 )
             dx, dx_unsaid = (self._difference(x, some, edits, receded) for some in (said, unsaid))
             if dx.any() or dx_unsaid.any():
-                moves.append(self.move(encoded, dx, dx_unsaid, words, start, stop))
+                move = self.move(encoded, dx, dx_unsaid, words, start, stop)
+                moves.append(move if move.dpooled is None else move._replace(dpooled=pooled * move.dpooled))
                 shift = shift + dx + dx_unsaid
         return Plan(conditioning, moves, shift)
 

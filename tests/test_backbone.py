@@ -171,6 +171,12 @@ def test_an_edit_reaches_both_encoders_and_the_pooled_vector(steerers):
     shift = steerer.plan(encoded, [Edit("penguin")]).shift
     assert F.cosine_similarity(pooled - was, shift - (shift * was).sum() * was).item() > 0.8
     assert steerer.plan(encoded, [Edit("penguin", words=("dog",))]).moves[0].dpooled is None
+    more = steerer.plan(encoded, [Edit("penguin")], pooled=2.5).moves[0]
+    assert torch.equal(more.dh, move.dh)
+    assert torch.allclose(more.dpooled, 2.5 * move.dpooled)
+    drawn = [steerer.steer(PROMPT, [Edit("penguin")], 3, Sampler(2, 1.0, pooled_guidance=w)) for w in (1.0, 8.0)]
+    assert np.array_equal(*(np.asarray(one.before) for one in drawn))
+    assert not np.array_equal(*(np.asarray(one.after) for one in drawn))
     halves = [Edit("penguin", strength=6.0, end=0.5), Edit("penguin", strength=6.0, start=0.5)]
     whole = steerer.steer(PROMPT, [Edit("penguin", strength=6.0)], 3, FAST).after
     assert np.array_equal(np.asarray(whole), np.asarray(steerer.steer(PROMPT, halves, 3, FAST).after))

@@ -24,7 +24,7 @@ from mmsteer.ui.loading import Loading, attempt
 from mmsteer.ui.picture import from_picture
 from mmsteer.ui.presets import Preset, available
 from mmsteer.ui.proof import proofs
-from mmsteer.ui.rack import ROWS, edits_of, rack, rows
+from mmsteer.ui.rack import BREAKS, ROWS, edits_of, rack, rows
 from mmsteer.ui.reading import Reading, coming
 from mmsteer.ui.sweep import Sweeps, listen, panel
 from mmsteer.ui.talk import drawn, talk
@@ -84,14 +84,16 @@ class _Page:
         return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * 5
 
     def loaded(self, request: gr.Request) -> list[Any]:
-        """What is known once the model is there: whether an edit can act on a part of the run, for the rack; and what else
-        than it made the recipe of the visitor's link."""
+        """What is known once the model is there: for the rack, whether an edit can act on a part of the run and whether vision-only
+        features break pictures; and what else than this model made the recipe of the visitor's link."""
         steerer, _ = attempt(self.loading.wait)
         if steerer is None:
             return [gr.skip()] * 2
         query = str(request.query_params)
         notes, _ = attempt(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
-        return [gr.HTML(phases=steerer.backbone.family.phases), notes or gr.skip()]
+        backbone = steerer.backbone
+        shelf = gr.HTML(phases=backbone.family.phases, breaks=None if backbone.draws_unsaid else BREAKS)
+        return [shelf, notes or gr.skip()]
 
     def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
         """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words.

@@ -11,7 +11,11 @@ const MODES = {
   add: "adds; left of zero pushes the other way",
   set: "holds it at this value, whatever the prompt has",
 };
-const fresh = (id, strength) => ({ id, mode: "slide", strength, on: true, locked: false, words: [], start: 0, end: 1 });
+// a checkpoint that was not trained to be steered breaks pictures on a vision-only feature: there its slider is short
+const risky = (feature) => props.breaks && feature.modality === "vision";
+const usable = (feature) => (risky(feature) ? [-props.breaks.end, props.breaks.end] : feature.usable);
+const within = (id, strength) => (risky(FEATURES.get(id)) ? Math.sign(strength) * Math.min(Math.abs(strength), props.breaks.start) : strength);
+const fresh = (id, strength) => ({ id, mode: "slide", strength: within(id, strength), on: true, locked: false, words: [], start: 0, end: 1 });
 let state = structuredClone(props.value), resting, open = new Set(), filter = "all", drawn = 0, last = null;
 
 function badge(feature) {
@@ -55,7 +59,8 @@ function promptWords() {
 
 function slider(row, feature) {
   // a little past where pictures get odd, that this may be seen
-  const [low, high] = feature.usable.map((end) => Math.sign(end) * Math.min(props.strongest, STEP * Math.round(Math.abs(1.25 * end) / STEP))), place = (value) => `${(100 * (value - low)) / (high - low)}%`;
+  const past = risky(feature) ? 1 : 1.25;
+  const [low, high] = usable(feature).map((end) => Math.sign(end) * Math.min(props.strongest, STEP * Math.round(Math.abs(past * end) / STEP))), place = (value) => `${(100 * (value - low)) / (high - low)}%`;
   const set = (value, now) => {
     if (!Number.isFinite(value)) return;
     row.strength = +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2); // 0.35, as a link says it
@@ -80,8 +85,8 @@ function slider(row, feature) {
   range.value = number.value = +row.strength.toFixed(2);
   const marks = make("span", { class: "mm-marks", "aria-hidden": "true" },
     make("i", { style: `left:${place(0)}` }, "0"),
-    make("i", { style: `left:${place(1)}` }, "1 unit"),
-    ...feature.usable.map((end) => make("i", { class: "mm-odd", style: `left:${place(end)}`, title: `past ${end} pictures get odd` }, "odd")));
+    high < 1 ? null : make("i", { style: `left:${place(1)}` }, "1 unit"),
+    ...(risky(feature) ? [] : feature.usable).map((end) => make("i", { class: "mm-odd", style: `left:${place(end)}`, title: `past ${end} pictures get odd` }, "odd")));
   return make("div", { class: "mm-strength" }, make("div", { class: "mm-track" }, range, marks), number);
 }
 
@@ -135,6 +140,7 @@ function line(row) {
       toggle("on", "on or off, keeping its value", row.on ? "●" : "○"),
       make("span", { class: "mm-name" }, feature.name, feature.sure == null ? null : make("small", { title: feature.sureTold }, `name ${feature.sure.toFixed(2)}`)),
       badge(feature),
+      risky(feature) ? make("span", { class: "mm-risky", title: props.breaks.told }, "⚠ untrained") : null,
       toggle("locked", "keep it when surprised", row.locked ? "⚿" : "⚬"),
       make("button", {
         type: "button", class: "mm-mini", "aria-expanded": String(isOpen), "aria-label": `${feature.name}: words and part of the run`, title: "words and part of the run",
@@ -241,6 +247,7 @@ watch("value", () => { // another rack, for which a pair is drawn
   state = structuredClone(props.value);
   render();
 });
+watch("breaks", render); // as phases:
 watch("phases", render); // known once the model is loaded, perhaps after a row was opened
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
 window.addEventListener("mm-set", (event) => put(event.detail));

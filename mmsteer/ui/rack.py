@@ -16,6 +16,13 @@ from mmsteer.ui.badge import SHAPES, name_told, score_told
 
 ROWS = 16  # of the rack, at most
 CHIPS = 18  # features offered by a search
+BREAKS = {
+    "start": 0.25,
+    "end": 0.5,
+    "told": "This checkpoint was not trained to be steered by what no caption says: its pictures break on stronger pushes of a "
+    "vision-only feature. With an image adapter (--adapter) they do not.",
+}
+"""Of vision-only features, where a backbone does not draw what no prompt says: the strength they start at, and the largest."""
 _LABELS = {"id", "mode", "strength", "on", "locked", "words", "start", "end"}
 
 
@@ -25,7 +32,7 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
         elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
-        strongest=STRONGEST, phases=True,
+        strongest=STRONGEST, phases=True, breaks=None,
     )  # fmt: skip
 
 
