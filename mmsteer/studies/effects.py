@@ -14,6 +14,7 @@ prompt; to remove, back by as much as the feature's removal moves that prompt. T
 """
 
 from collections.abc import Callable, Collection
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "gone": 0.90, "change language": 0.02}
-LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+LENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0)
 """Of the push, as multiples of the feature's own at strength 1."""
 _SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
 
@@ -67,7 +68,7 @@ class Sizes(NamedTuple):
     """And for the curves one in so many."""
 
 
-FULL, QUICK = Sizes(12, 96, 6000, 1, 8), Sizes(6, 16, 600, 40, 60)
+FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(4, 8, 600, 60, 60)
 
 
 class Study:
@@ -82,8 +83,12 @@ class Study:
         """From which fraction of the run on everything acts."""
         self.means = mean_differences(seed, sizes.pairs)
         self.cases = new_cases(steerer, judge, seed, sizes.prompts)
-        self.many = new_cases(steerer, judge, seed, sizes.prompts_language)
         self._saying: dict[Value, Cases] = {}
+
+    @cached_property
+    def many(self) -> Cases:
+        """The cases of language-only features."""
+        return new_cases(self.steerer, self.judge, self.seed, self.sizes.prompts_language)
 
     def added(self, feature: Feature, value: Value, length: float = 1.0, words: bool = True) -> dict[str, Row]:
         """Method -> hit and leak (or, for what no picture shows, change), pushed `length` times as far as the feature."""
@@ -115,10 +120,10 @@ class Study:
         saying = self.cases if vision else self._cases_saying(value)
         rows: dict[str, Row] = {}
 
-        def keep(method: str, draw: Callable[[Cases], np.ndarray]) -> None:
+        def keep(method: str, draw: Callable[[Cases], np.ndarray], siblings: bool) -> None:
             after = draw(saying)
             rows[method] = {"gone": gone(saying, after, value), "kept others": others_stay(saying, after, value[0])}
-            if not vision:
+            if siblings:
                 rows[method]["kept siblings"] = siblings_stay(self.cases, draw(self.cases), value)
 
         remove = [Edit(feature.id, "remove", start=self.start)]
@@ -129,12 +134,12 @@ class Study:
 
         for name, way in self._directions(feature, value).items():
             if name == "feature":
-                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove))
+                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove), not vision)
             else:
-                keep(DIRECTIONS[name].title, lambda cases, way=way: back(cases, way))  # type: ignore[misc]
-        if not vision:
-            keep(WORDS["replaced"].title, lambda c: read(self.steerer, self.judge, c.silent(value[0]), c.seeds))
-            rows[WORDS["replaced"].title].pop("kept siblings")  # it would take away the sibling's own word
+                keep(DIRECTIONS[name].title, partial(back, way=way), not vision)
+        if not vision:  # left out of a prompt that says a sibling, it is the sibling that goes
+            silent = read(self.steerer, self.judge, saying.silent(value[0]), saying.seeds)
+            keep(WORDS["silent"].title, lambda _: silent, False)
         return rows
 
     def _cases_saying(self, value: Value) -> Cases:

@@ -38,7 +38,11 @@ DIRECTIONS = {
     "decoder": Method("decoder direction", False),
     "random": Method("random direction", False),
 }
-WORDS = {"appended": Method("words appended", True), "replaced": Method("words replaced", True)}
+WORDS = {
+    "appended": Method("words appended", True),
+    "replaced": Method("words replaced", True),
+    "silent": Method("words left out", True),
+}
 WITH = " + suppression"
 
 
