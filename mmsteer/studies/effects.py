@@ -41,7 +41,7 @@ from mmsteer.studies.cases import (
 )
 from mmsteer.studies.means import FIGURES, Row, as_shipped, draw_curves, filled, over, summarise
 from mmsteer.studies.methods import DIRECTIONS, WITH, WORDS, directions, mean_differences, pushed, suppressed
-from mmsteer.studies.report import table
+from mmsteer.studies.report import save_strips, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, wordings
 from mmsteer.world.factors import FACTORS, INDEX
@@ -233,23 +233,19 @@ def by_length(run: Study, some: dict[Value, list[Feature]]) -> list[Row]:
 
 def _sheet(steerer: Steerer, path: Path) -> None:
     """A sheet: one prompt a column, *before* on top, then one feature a row, some of each modality."""
-    from PIL import Image, ImageDraw, ImageFont
-
     prompts = [  # all say where: else there may be two
         "a big cat in the middle in a meadow", "a small car on the left on the beach", "a big penguin in the middle in the snow",
         "a rocket on the right in the desert", "a big fox in the middle in the forest", "a big strawberry on the left at sunset",
     ]  # fmt: skip
     seeds = list(range(len(prompts)))
     chosen = [f for name in _SHOWN for f in steerer.bank.features if f.name == name]
-    strips = [steerer.render_many(prompts, [Edit(f.id)] if f else (), seeds) for f in (None, *chosen)]
-    side = strips[0].shape[-1]
-    left = int(0.9 * side)
-    sheet = Image.new("RGB", (left + side * len(prompts), side * len(strips)), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(side / 8)
-    for row, (strip, feature) in enumerate(zip(strips, (None, *chosen), strict=True)):
-        title = "before" if feature is None else f"{feature.name}\n({feature.modality})"
-        pen.multiline_text((side // 12, side * row + side // 2), title, "black", font, anchor="lm")
-        for column, picture in enumerate(strip):
-            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, quality=90)
+    save_strips(
+        [
+            (
+                "before" if f is None else f"{f.name}\n({f.modality})",
+                steerer.render_many(prompts, [Edit(f.id)] if f else (), seeds),
+            )
+            for f in (None, *chosen)
+        ],
+        path,
+    )

@@ -8,6 +8,7 @@ and as many training steps, half of them with edits (`world train teacher --smal
   image            an adapter reads an image embedding beside the words: the prompt's own, moved by the edits; vision-only
                    features move that alone
 Figures as in `study effects`, beside a mean difference of known pictures or captions, as long, with the same suppression.
+--figure FILE.webp draws vision-only features by words and by image, and beside it FILE.png the figures.
 """
 
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any
 
 from mmsteer.backbone import Backbone
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.edit import Edit
 from mmsteer.recipe import Sampler
 from mmsteer.steer import Steerer
 from mmsteer.studies.cases import Value
 from mmsteer.studies.effects import Sizes, Study, concepts
 from mmsteer.studies.means import FEATURE, SHIPPED, WITH, Row, filled, over
 from mmsteer.studies.methods import DIRECTIONS
-from mmsteer.studies.report import table
+from mmsteer.studies.report import save_strips, share, table
 from mmsteer.world.assemble import MINI
+from mmsteer.world.factors import INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
@@ -30,11 +33,20 @@ FULL, QUICK = Sizes(14, 0, 6000, 1, 1), Sizes(4, 0, 600, 1, 1)
 LENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0)
 """Of the push of vision-only features, in lengths of their own at strength 1."""
 _MEAN = DIRECTIONS["mean"].title
+_COLOURS = {
+    ("ordinary", "words"): "#c44536", ("ordinary", "from a quarter"): "#e39a8f", ("ordinary", "guidance"): "#f1ccc6",
+    ("ordinary", "image"): "#0b6e4f", ("steerable", "words"): "#888888",
+}  # fmt: skip
+_PROMPTS = [
+    "a big cat in the middle in a meadow", "a small penguin on the left in the snow", "a big rocket in the middle in the desert",
+    "a big fish in the middle in the ocean", "a small house on the right at sunset", "a big fox in the middle in the forest",
+]  # fmt: skip
+_SHOWN = ("white frame", "warm light", "vignette")
 _EVERY_THING = 7  # one in so many things and people is measured
 
 
 def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = None) -> dict[str, Any]:
-    """Measure both UNets by every route; print means a group of concepts. `figure` is not drawn."""
+    """Measure both UNets by every route; print means a group of concepts."""
     judge, sizes = Judge.load(MINI / "judge"), QUICK if quick else FULL
     rows: list[Row] = []
     curves: list[Row] = []
@@ -58,6 +70,9 @@ def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = 
     print(table([{"UNet": key, **value} for key, value in told.items()]))
     print("\n" + table(filled(rows)))
     print("\nvision-only features by the length of their push\n" + table(curves))
+    if figure:
+        _sheet(figure)
+        _bars(rows, figure.with_suffix(".png"))
     return {"before": told, "rows": rows, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict()}
 
 
@@ -95,9 +110,9 @@ def _measure(run: Study, groups: dict[str, dict[Value, list[Feature]]]) -> list[
             added, taken = run.added(feature, value, words=False), run.removed(feature, value)
             ways = {"": (SHIPPED, FEATURE), "mean difference: ": (_MEAN + WITH, _MEAN)}
             for head, (best, plain) in ways.items():
-                for key, share in (added.get(best, added[plain]) | taken[plain]).items():
-                    if share.trials:
-                        figures.setdefault(f"{head}{key}", []).append(share.value)
+                for key, one in (added.get(best, added[plain]) | taken[plain]).items():
+                    if one.trials:
+                        figures.setdefault(f"{head}{key}", []).append(one.value)
         means = {key: over(values) for key, values in figures.items()}
         keys = (
             "hit",
@@ -126,9 +141,6 @@ def _curve(run: Study, groups: dict[str, dict[Value, list[Feature]]]) -> list[Ro
 
 def _shows(run: Study) -> Row:
     """How much of its prompts the UNet draws at all: what nothing can add where it is low."""
-    from mmsteer.studies.report import share
-    from mmsteer.world.factors import INDEX
-
     shown = {}
     for name in ("thing", "place", "position", "size"):
         k = INDEX[name]
@@ -136,3 +148,42 @@ def _shows(run: Study) -> Row:
         right = said & (run.cases.before[:, k] == run.cases.values[:, k])
         shown[name] = share(int(right.sum()), int(said.sum()))
     return shown
+
+
+def _bars(rows: list[Row], path: Path) -> None:
+    """Hit and leak of each group of concepts by UNet and route, with the targets as lines."""
+    from matplotlib.figure import Figure
+
+    sheet = Figure((11, 4), layout="constrained")
+    panels = sheet.subplots(1, 2, sharey=True)
+    groups = list(dict.fromkeys(row["concepts"] for row in rows))
+    ways = list(dict.fromkeys((row["UNet"], row["route"]) for row in rows))
+    for axes, key in zip(panels, ("hit", "leak"), strict=True):
+        for k, way in enumerate(ways):
+            some = [row[key] for row in rows if (row["UNet"], row["route"]) == way]
+            at = [g + (k - (len(ways) - 1) / 2) * 0.8 / len(ways) for g in range(len(groups))]
+            axes.bar(at, [mean.value for mean in some], 0.8 / len(ways), label=", ".join(way), color=_COLOURS[way])
+            for x, mean in zip(at, some, strict=True):
+                axes.vlines(x, mean.low, mean.high, "black", lw=1)
+        lines = {"hit": (TARGETS["hit cross"], TARGETS["hit vision"]), "leak": (TARGETS["leak"],)}[key]
+        for line in lines:
+            axes.axhline(line, color="#888888", lw=0.8, dashes=(5, 5))
+        axes.set(title=key, ylim=(0, 1.03), xticks=range(len(groups)))
+        axes.set_xticklabels([group.replace(": ", ":\n") for group in groups])
+        axes.spines[["top", "right"]].set_visible(False)
+    sheet.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.savefig(path, dpi=100)
+
+
+def _sheet(path: Path) -> None:
+    """The ordinary UNet's pictures: one prompt a column; *before*, then vision-only features by words and by image."""
+    seeds = list(range(len(_PROMPTS)))
+    strips: list[tuple[str, Any]] = []
+    for name, route in (("ordinary", "words"), ("ordinary-image", "image")):
+        steerer = Steerer.load(name)
+        for feature in (None, *_SHOWN):
+            edits = [] if feature is None else [Edit(feature)]
+            title = f"before,\n{route}" if feature is None else f"{feature},\n{route}"
+            strips.append((title, steerer.render_many(_PROMPTS, edits, seeds)))
+    save_strips(strips, path)

@@ -5,7 +5,10 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
 
 COLOURS = {"vision": "#2a78b5", "language": "#e08214", "cross": "#1b9e77", "grey": "#9a9a9a"}
 """Of each modality in figures; grey is what they are compared with."""
@@ -46,6 +49,22 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> None:
+    """Write a sheet: rows of pictures `uint8 [B, 3, S, S]`, each row's title at its left."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    count, side = len(strips[0][1]), strips[0][1].shape[-1]
+    left = int(0.9 * side)
+    sheet = Image.new("RGB", (left + side * count, side * len(strips)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(side / 8)
+    for row, (title, strip) in enumerate(strips):
+        pen.multiline_text((side // 12, side * row + side // 2), title, "black", font, anchor="lm")
+        for column, picture in enumerate(strip):
+            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, quality=90)
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
