@@ -9,6 +9,7 @@ import torch
 
 from mmsteer import Edit, FeatureBank, Steerer
 from mmsteer.build.exchange import as_shared
+from mmsteer.build.label import concepts, known_value
 from mmsteer.presence import Presence
 from mmsteer.prompt import encode
 from mmsteer.sae import SAEConfig, SparseAutoencoder
@@ -116,3 +117,26 @@ def test_the_features_that_the_prompt_says_are_shown_though_they_are_silent(mini
     shown = {feature.name for feature, _ in mini.features_of("a cat at night")}
     assert {"cat", "night"} <= shown
     assert "house" in {feature.name for feature, _ in mini.features_of("a house")}
+
+
+def test_presence_misses_less_of_what_captions_say_than_activation_does(mini: Steerer):
+    rng = np.random.default_rng(5)
+    values, said = draw_factors(rng, 600)
+    x = torch.cat([mini.joint.project(encode(mini.backbone, texts).last)[0] for texts in _parts(rng, values, said)])
+    named = [f for f in mini.bank.features if f.side == "text" and f.named_by == "truth"]
+    names, truth = concepts(values, said, "text")
+    truth = truth[:, [names.index(known_value(f.name)) for f in named]]
+    reached = {}
+    for how, code in (
+        ("activation", mini.bank.dictionaries["text"].encode(x)),
+        ("presence", mini.presence.of(x, "text")),
+    ):
+        there = (code[:, [f.latent for f in named]] > 0).numpy()
+        reached[how] = (there & truth).sum() / there.sum(), (there & truth).sum() / truth.sum()  # precision, recall
+    assert reached["activation"] == pytest.approx((0.92, 0.76), abs=0.02)
+    assert reached["presence"] == pytest.approx((0.87, 0.90), abs=0.02)
+
+
+def _parts(rng: np.random.Generator, values: np.ndarray, said: np.ndarray) -> list[list[str]]:
+    texts = [text or "a picture" for text in captions(rng, values, said)]
+    return [texts[i : i + 200] for i in range(0, len(texts), 200)]
