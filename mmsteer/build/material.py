@@ -201,7 +201,8 @@ def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     took = f"{rate:,.0f} pairs/s in {ranks.count()} process{'es' if ranks.count() > 1 else ''}"
     print(f"embedding    {took}" + ("" if items is None else f": {_duration(items / rate)}"))
     if hasattr(args, "steps") and ranks.count() == 1:  # one process's step says nothing of several
-        pairs = 64 * found.width if items is None else round(items * (1 - (args.held_out or 0)))  # more would change nothing
+        own = 1 - (args.held_out or 0)
+        pairs = 64 * found.width if items is None else round(items * own)  # more would change nothing
         image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
         size = Size(read_levels(image), read_levels(text))
         seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)
