@@ -7,6 +7,7 @@ Knows what is known of features; how that was found out is `mmsteer.build`'s bus
 import difflib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +85,9 @@ class Feature:
     """Named features that are practically never in a caption together with it: what recedes as it is added."""
     shared: bool = False
     """One latent of one dictionary for both sides."""
+    found_in: tuple[int, int] | None = None
+    """In how many of how many builds with different seeds, this one included, a feature with its steering vector is there
+    (`mmsteer.studies.stability`); None where that was not measured."""
 
     @property
     def telling(self) -> bool:
@@ -290,17 +294,24 @@ class FeatureBank:
         taken = self._by_name.get(name.lower(), old)
         if taken.id != old.id:
             raise SteerError(f"{asked}: that is feature {taken.id}; give another name, or rename that one first")
+        self._change({old.id: {"name": name, "sure": None, "named_by": "person", "share": None}})
+        return self._by_id[old.id]
+
+    def set_found_in(self, builds: Mapping[int, tuple[int, int]]) -> None:
+        """Write into features, here and in the folder's bank.json, in how many of how many builds they were found, by id."""
+        self._change({number: {"found_in": found} for number, found in builds.items()})
+
+    def _change(self, fields: Mapping[int, dict[str, Any]]) -> None:
+        """Give features, by id, other values of some fields, here and in the folder's bank.json."""
         assert self.folder is not None
         path = self.folder / "bank.json"
         data = json.loads(path.read_text(encoding="utf-8"))
-        record = next(record for record in data["features"] if record["id"] == old.id)
-        record |= {"name": name, "sure": None, "named_by": "person", "share": None}
+        for record in data["features"]:
+            record |= fields.get(record["id"], {})
         partial = path.with_suffix(".partial")
         partial.write_text(_json(data["meta"], data["features"]), encoding="utf-8")
         partial.replace(path)
-        new = replace(old, name=name, sure=None, named_by="person", share=None)
-        self._index([new if f.id == old.id else f for f in self.features])
-        return new
+        self._index([replace(feature, **fields.get(feature.id, {})) for feature in self.features])
 
     def get(self, feature: str | int) -> Feature:
         """A feature by number or (in any case) by name; SteerError lists the nearest names."""

@@ -31,7 +31,7 @@ class Edit:
     feature: str | int
     """Name or number in the bank."""
     mode: Mode = "add"
-    """`add` strength times the unit; `set` to strength times the unit; `remove` strength times what the prompt has of it."""
+    """`add` strength times the unit; `set` to strength times the unit; `remove` strength times its presence in the prompt."""
     strength: float = 1.0
     """In units of the feature's typical activation; 1.0 is as strong as it normally gets. Negative goes the other way."""
     words: tuple[str, ...] = ()

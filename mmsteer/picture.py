@@ -24,7 +24,8 @@ MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
 seen, and of few only seen."""
 
 Parts = dict[Modality, list[tuple[Feature, float]]]
-"""Features with their activation in units, by modality, strongest first."""
+"""Features by modality, strongest first: those of a picture with their activation, those of its caption with their presence
+(`mmsteer.presence`), both in activation scales."""
 
 
 class PictureReader:

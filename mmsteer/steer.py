@@ -14,9 +14,9 @@ from mmsteer.diffuse import render
 from mmsteer.edit import Edit, LatentEdit, apply_edits, recede
 from mmsteer.errors import SteerError
 from mmsteer.fit import check_fit, joint_of
-from mmsteer.held import Held
 from mmsteer.kept import Kept
 from mmsteer.plan import Move, Plan
+from mmsteer.presence import Presence
 from mmsteer.prompt import Encoded, check_prompt, encode, encode_nothing
 from mmsteer.recipe import Origin, Recipe, Sampler
 
@@ -44,7 +44,7 @@ class Steered(NamedTuple):
     cut: tuple[str, ...]
     """Words of the prompt that did not fit."""
     features: list[tuple[Feature, float]]
-    """The features that the prompt itself has, as `Steerer.features_of` gives them."""
+    """The features that the prompt itself contains, as `Steerer.features_of` gives them."""
     blanked: tuple[bool, bool]
     """Whether the checkpoint's own safety checker made *before*, *after* black."""
 
@@ -58,7 +58,7 @@ class Steerer:
         self.joint = joint_of(bank)
         check_fit(backbone, bank, self.joint)
         self.empty = encode_nothing(backbone)
-        self.held = {side: Held(bank, side) for side in bank.dictionaries if side != "image"}
+        self.presence = Presence(bank)
         self._image_norm = _image_norm(backbone, bank)
         self.befores: Kept[Recipe, tuple[Image.Image, bool]] = Kept(_KEPT)
 
@@ -181,7 +181,10 @@ class Steerer:
         return float(distance / self.bank.bridge["gauge_p99"])
 
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
-        """The features a prompt itself has, with their activation in units, strongest first."""
+        """The features a prompt itself contains, with their presence (`mmsteer.presence`) in activation scales, strongest first.
+
+        What is listed is what an edit `remove` of strength 1 takes out. SteerError for an empty or overlong prompt.
+        """
         return self._features(encode(self.backbone, [Recipe(prompt).prompt]))
 
     def search(self, text: str, modality: str | None = None, count: int = 12) -> list[tuple[Feature, float]]:
@@ -207,11 +210,7 @@ class Steerer:
         return [(f, cosine) for f, cosine in features if modality in (None, f.modality)][:count]
 
     def _features(self, encoded: Encoded) -> list[tuple[Feature, float]]:
-        x, _ = self.joint.project(encoded.last[0])
-        side = "shared" if "shared" in self.bank.dictionaries else "text"
-        code = self.bank.dictionaries[side].encode(x)
-        found = [(f, float(code[f.latent]) / f.unit) for f in self.bank.features if f.side == side]
-        return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
+        return self.presence.features(self.joint.project(encoded.last[0])[0])
 
     def _difference(
         self, x: "torch.Tensor", edits: list[Edit], all_edits: Sequence[Edit], receded: "dict[str, torch.Tensor]"
@@ -224,10 +223,7 @@ class Steerer:
         features = [(edit, self.bank.get(edit.feature)) for edit in edits]
         for side in dict.fromkeys(feature.side for _, feature in features):
             effects = self.bank.bridge[f"effect_{side}"].to(x)
-            # no prompt carries a vision-only feature: on the image side the code to edit is zero
-            # (in double: a strength of 1e-5 must not drown in rounding)
-            held = x.new_zeros(len(x), len(effects)) if side == "image" else self.held[side].of(x)
-            code = held.double()
+            code = self.presence.of(x, side).double()  # a strength of 1e-5 must not drown in rounding
             own = [(edit, f) for edit, f in features if f.side == side]
             edited = apply_edits(code, [_on_latent(edit, f) for edit, f in own])
             before = receded.get(side, code * 0)

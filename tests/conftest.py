@@ -5,6 +5,7 @@ Nothing is trained: the tests check what steering does to tensors and pictures, 
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -100,6 +101,7 @@ def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
         feature(8, "snow", "cross", 8, 8, 0.55), feature(9, "cat", "cross", 9, 9, 0.54),
         feature(10, "vignette", "vision", 10, None, 0.99), feature(11, "thank you", "language", None, 11, 0.01),
     ]  # fmt: skip
+    features[1] = replace(features[1], found_in=(3, 3))
     bridge = joint | {
         "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
         "rest_image": torch.ones(LATENTS), "rest_text": torch.ones(LATENTS),  # no vector of unit length lies farther along

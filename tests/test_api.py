@@ -117,7 +117,7 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
     assert [f["similarity"] for f in near] == sorted((f["similarity"] for f in near), reverse=True)
     own = client.predict("a cat at night", api_name="/features_of_prompt")
     wanted = steerer.features_of("a cat at night")
-    assert [(f["id"], f["activation"]) for f in own] == [(f.id, round(amount, 3)) for f, amount in wanted]
+    assert [(f["id"], f["presence"]) for f in own] == [(f.id, round(amount, 3)) for f, amount in wanted]
     picture = Image.radial_gradient("L").convert("RGB")
     picture.save(tmp_path / "mine.png")
     own = client.predict(handle_file(tmp_path / "mine.png"), api_name="/features_of_picture")

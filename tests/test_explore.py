@@ -285,6 +285,7 @@ def test_the_card_tells_all_there_is(page: Page):
     for told in (
         "cross 0.60", "name sure to 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
         "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 units", "a night",
+        "found in 3 of 3 builds",
     ):  # fmt: skip
         expect(card).to_contain_text(told)
     pictures = card.get_by_role("img", name="the nine pictures on which night fires most")
@@ -293,6 +294,7 @@ def test_the_card_tells_all_there_is(page: Page):
     search(page).fill("snow")
     expect(title(page)).to_have_text("snow")
     expect(card).to_contain_text("This bank has no example pictures.")
+    expect(card).not_to_contain_text("builds")
 
 
 def test_words_filter_list_map_and_histogram_alike(page: Page):

@@ -33,9 +33,9 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", metavar="PICTURE,CAPTION", help="of a table, where they have unusual names")
     parser.add_argument("--count", type=int, help="the first so many pairs (default: all; of the world 30,000)")
     parser.add_argument(
-        "--held-out", type=float, default=0.2, metavar="SHARE",
-        help=f"of your own pairs, kept from training to match and score on, at most {HELD:,} (default 0.2; the world draws "
-        f"{HELD:,} more)",
+        "--held-out", type=float, metavar="SHARE",
+        help=f"of your own pairs, kept from training to match and score on, at most {HELD:,} (default 0.2); the world draws as "
+        f"many more (default {HELD:,})",
     )  # fmt: skip
     parser.add_argument(
         "--backbone",
@@ -92,7 +92,11 @@ def gather(args: argparse.Namespace) -> Material | None:
     fresh = None
     if isinstance(source, World):  # fresh pairs cost nothing
         seed = args.seed if args.pairs == "world" else int(args.pairs.partition(":")[2])
-        source, fresh = World(seed + 1, source.limit or 0), World(seed + 2, HELD)
+        count = source.limit or 0
+        apart = HELD if args.held_out is None else max(2, round(args.held_out * count))
+        source, fresh = World(seed + 1, count), World(seed + 2, apart)
+    else:
+        args.held_out = args.held_out or 0.2
     if args.backbone is None and clip.projection is None:
         raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
     reader = None
@@ -114,7 +118,8 @@ def gather(args: argparse.Namespace) -> Material | None:
     if skipped and ranks.rank() == 0:
         print(f"{skipped} pairs could not be read; {folders[0] / 'skipped.jsonl'} lists them", flush=True)
     if fresh is not None:
-        train, matching, scoring = sets[0], sets[1].part(0, HELD // 2), sets[1].part(HELD // 2, HELD)
+        train, half, apart = sets[0], len(sets[1].captions) // 2, len(sets[1].captions)
+        matching, scoring = sets[1].part(0, half), sets[1].part(half, apart)
         written = fresh.written(WRITTEN * len(train.captions))
     else:
         train, matching, scoring = set_apart(sets[0], args.held_out)
@@ -162,7 +167,7 @@ def _check(args: argparse.Namespace) -> None:
         args.backbone = args.backbone or "mini"
         own = Path(args.backbone) / "clip"
         args.clip = own if own.is_dir() else ASSETS / "mini" / "clip"
-    if not 0 < args.held_out < 1:
+    if args.held_out is not None and not 0 < args.held_out < 1:
         raise SteerError(f"--held-out {args.held_out:g}: give a share between 0 and 1, such as 0.2")
     for name in ("count", "shard", "batch"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
@@ -196,7 +201,8 @@ def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     took = f"{rate:,.0f} pairs/s in {ranks.count()} process{'es' if ranks.count() > 1 else ''}"
     print(f"embedding    {took}" + ("" if items is None else f": {_duration(items / rate)}"))
     if hasattr(args, "steps") and ranks.count() == 1:  # one process's step says nothing of several
-        pairs = 64 * found.width if items is None else round(items * (1 - args.held_out))  # more would change nothing
+        own = 1 - (args.held_out or 0)
+        pairs = 64 * found.width if items is None else round(items * own)  # more would change nothing
         image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
         size = Size(read_levels(image), read_levels(text))
         seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)

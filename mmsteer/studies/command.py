@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
         ),
         ("removal", "what recognition and retrieval lose without vision, language or cross features"),
+        (
+            "ordinary",
+            "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
+        ),
+        ("stability", "which features come back in builds with other seeds; what tiny changes of the input do to them"),
     ):
         one = studies.add_parser(name, help=told)
         one.add_argument("--json", type=Path, help="write the same figures here")
@@ -26,6 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--seed", type=int, default=1000, help="of the fresh scenes, prompts and noise")
         one.add_argument("--figure", type=Path, help="draw the study's figure here")
         one.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+        if name == "ordinary":
+            one.add_argument(
+                "--steerable", type=Path, metavar="FOLDER",
+                help="a UNet of the same shape and training, but with edits (`world train teacher --small`), to set beside it",
+            )  # fmt: skip
+        if name == "stability":
+            one.add_argument(
+                "--work", type=Path, default=Path("work/stability"), help="builds are kept here, and used again"
+            )
+            one.add_argument(
+                "--write", action="store_true", help="write into the bank in how many builds each feature is found"
+            )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
     began = time.monotonic()
     study = import_module(f"mmsteer.studies.{args.study}").study
-    figures = study(seed=args.seed, quick=args.quick, figure=args.figure)
+    own = {key: value for key, value in vars(args).items() if key in ("work", "write", "steerable")}
+    figures = study(seed=args.seed, quick=args.quick, figure=args.figure, **own)
     figures |= {
         "study": args.study,
         "seed": args.seed,

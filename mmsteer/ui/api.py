@@ -119,15 +119,15 @@ class _Api:
         return _answer(found)
 
     def features_of_prompt(self, prompt: str) -> list[dict[str, Any]]:
-        """The features that a prompt has by itself, strongest first.
+        """The features that a prompt contains by itself, strongest first: what the edit FEATURE:remove would take out.
 
         Args:
             prompt: for example "a cat in a meadow"
 
         Returns:
-            features, each with name, id, modality, mds and activation, in units: 1 is as strong as it normally gets
+            features, each with name, id, modality, mds and presence: 1 is as strong as it normally gets
         """
-        return _answer(lambda: [_told(f, activation=a) for f, a in self.loading.wait().features_of(prompt)])
+        return _answer(lambda: [_told(f, presence=a) for f, a in self.loading.wait().features_of(prompt)])
 
     def features_of_picture(self, picture: gr.FileData) -> list[dict[str, Any]]:
         """The vision-only and cross-modal features that a picture has, strongest first. No picture has language-only ones.

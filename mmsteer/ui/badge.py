@@ -37,12 +37,12 @@ def name_told(feature: Feature) -> str | None:
 
 
 def active(features: Sequence[tuple[Feature, float]]) -> str:
-    """The features a prompt itself has, as buttons that put them into the rack, weakened."""
+    """The features present in a prompt (`Steerer.features_of`), as buttons that put them into the rack, taken out."""
     if not features:
-        return '<p class="mm-empty">No named feature fires for this prompt.</p>'
+        return '<p class="mm-empty">This prompt contains no feature of the bank.</p>'
     chips = (
         f'<button type="button" class="mm-chip mm-of-{f.modality}" data-mm-add="{f.id}" data-mm-strength="-1" '
-        f'title="{amount:.1f} units in this prompt; click to take it out. {escape(score_told(f), quote=True)}">'
+        f'title="presence {amount:.1f}: 1 is as strong as normal; click to take it out. {escape(score_told(f), quote=True)}">'
         f'<span aria-hidden="true">{SHAPES[f.modality]}</span> {escape(f.name)} <small>{amount:.1f}</small></button>'
         for f, amount in features
     )

@@ -242,6 +242,7 @@ function facts(f) {
     ["fires on", `${percent(f.rateImage)} of pictures, ${percent(f.rateText)} of captions`, ""],
     ["fires on both together", `${f.cofiring.toFixed(1)} times as often as by chance`, "co-firing: P(both) over what chance would give"],
     ["P(both | any)", f.pBoth.toFixed(2), "of the pairs on which it fires on either side, the share where it fires on both"],
+    ...(f.foundIn ? [["stability", `found in ${f.foundIn[0]} of ${f.foundIn[1]} builds`, "the bank was built with other seeds and other pairs too: the builds in which a feature has this steering vector, this one included"]] : []),
     ["usable range", `${signed(f.usable[0])} to ${signed(f.usable[1])} units`, "between these strengths pictures hold together"],
   ];
   return make("dl", { class: "mm-facts" }, ...rows.flatMap(([name, value, told]) => [make("dt", { title: told }, name), make("dd", { title: told }, value)]));

@@ -90,7 +90,7 @@ def questions(bank: FeatureBank, loading: Loading, effects: Effects) -> list[Cal
             {
                 "low": f.mds_low, "high": f.mds_high, "both": f.mds_both, "pairs": f.n_pairs, "paper": f.modality_paper,
                 "cofiring": f.cofiring, "pBoth": f.p_both, "rateImage": f.rate_image, "rateText": f.rate_text,
-                "rate": f.rate_image if f.unsaid else f.rate_text,
+                "rate": f.rate_image if f.unsaid else f.rate_text, "foundIn": f.found_in,
             }
             for f in bank.features
         )  # fmt: skip
