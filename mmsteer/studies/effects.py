@@ -75,10 +75,23 @@ class Study:
     """One run: the steerer, the judge, and the label-based directions."""
 
     def __init__(
-        self, steerer: Steerer, judge: Judge, seed: int, sizes: Sizes, ways: Collection[str] = DIRECTIONS
+        self,
+        steerer: Steerer,
+        judge: Judge,
+        seed: int,
+        sizes: Sizes,
+        ways: Collection[str] = DIRECTIONS,
+        brief: bool = False,
     ) -> None:
-        """`ways` are the DIRECTIONS to measure."""
-        self.steerer, self.judge, self.seed, self.sizes, self.ways = steerer, judge, seed, sizes, ways
+        """`ways` are the DIRECTIONS to measure; `brief` leaves out directions alone where there is suppression, and siblings."""
+        self.steerer, self.judge, self.seed, self.sizes, self.ways, self.brief = (
+            steerer,
+            judge,
+            seed,
+            sizes,
+            ways,
+            brief,
+        )
         self.start = 0.0
         """From which fraction of the run on everything acts."""
         self.means = mean_differences(seed, sizes.pairs)
@@ -105,7 +118,8 @@ class Study:
         encoded = encode(self.steerer.backbone, cases.prompts)
         fade = suppressed(self.steerer, encoded, feature, length)
         for name, dx in self._directions(feature, value).items():
-            keep(DIRECTIONS[name].title, self._pushed(cases, (length * dx).expand_as(fade), feature))
+            if not (self.brief and fade.any()):
+                keep(DIRECTIONS[name].title, self._pushed(cases, (length * dx).expand_as(fade), feature))
             if fade.any():
                 keep(f"{DIRECTIONS[name].title}{WITH}", self._pushed(cases, length * dx + fade, feature))
         if words and wordings(*value):
@@ -119,6 +133,7 @@ class Study:
         vision = FACTORS[INDEX[value[0]]].modality == "vision"
         saying = self.cases if vision else self._cases_saying(value)
         rows: dict[str, Row] = {}
+        siblings = not vision and not self.brief
 
         def keep(method: str, draw: Callable[[Cases], np.ndarray], siblings: bool) -> None:
             after = draw(saying)
@@ -134,10 +149,10 @@ class Study:
 
         for name, way in self._directions(feature, value).items():
             if name == "feature":
-                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove), not vision)
+                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove), siblings)
             else:
-                keep(DIRECTIONS[name].title, partial(back, way=way), not vision)
-        if not vision:  # left out of a prompt that says a sibling, it is the sibling that goes
+                keep(DIRECTIONS[name].title, partial(back, way=way), siblings)
+        if siblings:  # left out of a prompt that says a sibling, it is the sibling that goes
             silent = read(self.steerer, self.judge, saying.silent(value[0]), saying.seeds)
             keep(WORDS["silent"].title, lambda _: silent, False)
         return rows

@@ -3,7 +3,7 @@
 `ordinary` was trained on captions alone, as real checkpoints are. Beside it, with --steerable FOLDER, a UNet of the same shape
 and as many training steps, half of them with edits (`world train teacher --small`). Each by several routes:
   words            edits move the text encoder's states
-  from a quarter   the same, from a quarter of the run on
+  from a quarter   the same, from a quarter of the run on (vision-only features)
   guidance         words, and each step goes twice as far from the prediction for *before* to that for *after* (2301.12247)
   image            an adapter reads an image embedding beside the words: the prompt's own, moved by the edits; vision-only
                    features move that alone
@@ -11,17 +11,17 @@ Figures as in `study effects`, beside a mean difference of known pictures or cap
 --figure FILE.webp draws vision-only features by words and by image, and beside it FILE.png the figures.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmsteer.backbone import Backbone
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.edit import Edit
-from mmsteer.recipe import Sampler
 from mmsteer.steer import Steerer
 from mmsteer.studies.cases import Value
 from mmsteer.studies.effects import Sizes, Study, concepts
-from mmsteer.studies.means import FEATURE, SHIPPED, WITH, Row, filled, over
+from mmsteer.studies.means import FEATURE, WITH, Row, filled, over
 from mmsteer.studies.methods import DIRECTIONS
 from mmsteer.studies.report import save_strips, share, table
 from mmsteer.world.assemble import MINI
@@ -29,9 +29,10 @@ from mmsteer.world.factors import INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
-FULL, QUICK = Sizes(14, 0, 6000, 1, 1), Sizes(4, 0, 600, 1, 1)
-LENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0)
+FULL, QUICK = Sizes(12, 0, 6000, 1, 1), Sizes(4, 0, 600, 1, 1)
+LENGTHS = (0.25, 0.5, 1.0, 1.5)
 """Of the push of vision-only features, in lengths of their own at strength 1."""
+_VISION = "vision"
 _MEAN = DIRECTIONS["mean"].title
 _COLOURS = {
     ("ordinary", "words"): "#c44536", ("ordinary", "from a quarter"): "#e39a8f", ("ordinary", "guidance"): "#f1ccc6",
@@ -48,105 +49,91 @@ _EVERY_THING = 7  # one in so many things and people is measured
 def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = None) -> dict[str, Any]:
     """Measure both UNets by every route; print means a group of concepts."""
     judge, sizes = Judge.load(MINI / "judge"), QUICK if quick else FULL
+    before: list[Row] = []
     rows: list[Row] = []
     curves: list[Row] = []
-    told: dict[str, Any] = {}
-    for name in ("ordinary", "ordinary-image", *([str(steerable)] if steerable else [])):
-        steerer = _load(name, steerable)
-        run = Study(steerer, judge, seed, sizes, ("feature", "mean"))
-        title = "steerable" if steerable and name == str(steerable) else "ordinary"
-        told[f"{title}, {'image' if steerer.reads_image else 'words'}: before shows the prompt"] = _shows(run)
+    for title, route in [
+        ("ordinary", "words"),
+        ("ordinary", "image"),
+        *([("steerable", "words")] if steerable else []),
+    ]:
+        steerer = _load(title, route, steerable)
+        run = Study(steerer, judge, seed, sizes, ("feature", "mean"), brief=True)
+        head = {"UNet": title, "route": route}
         some = _some(steerer, quick)
-        own = {"image": (0.0, 1.0)} if steerer.reads_image else {"words": (0.0, 1.0)}
-        if name == "ordinary":
-            own |= {"from a quarter": (0.25, 1.0), "guidance": (0.0, 2.0)}
-        for route, (start, towards) in own.items():
-            run.start = start
-            steerer.sampler = Sampler(steerer.backbone.steps, steerer.backbone.guidance, towards)
-            rows += [{"UNet": title, "route": route} | row for row in _measure(run, some)]
-            print(f"  {title}, {route}: done", flush=True)
-        run.start, steerer.sampler = 0.0, Sampler(steerer.backbone.steps, steerer.backbone.guidance)
-        curves += [{"UNet": title, "route": next(iter(own))} | row for row in _curve(run, some)]
-    print(table([{"UNet": key, **value} for key, value in told.items()]))
+        before.append(head | _shows(run))
+        rows += [head | row for row in _measure(run, some)]
+        curves += [head | row for row in _curve(run, some[_VISION])]
+        print(f"  {title}, {route}: done", flush=True)
+        if title == "ordinary" and route == "words":  # what else might help
+            run.start = 0.25
+            rows += [head | {"route": "from a quarter"} | row for row in _measure(run, {_VISION: some[_VISION]})]
+            run.start, steerer.sampler = 0.0, replace(steerer.sampler, edit_guidance=2.0)
+            rows += [head | {"route": "guidance"} | row for row in _measure(run, {_VISION: some[_VISION]})]
+    print("of what prompts say, before shows\n" + table(before))
     print("\n" + table(filled(rows)))
     print("\nvision-only features by the length of their push\n" + table(curves))
     if figure:
         _sheet(figure)
         _bars(rows, figure.with_suffix(".png"))
-    return {"before": told, "rows": rows, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict()}
+    return {"before": before, "rows": rows, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict()}
 
 
-def _load(name: str, steerable: Path | None) -> Steerer:
+def _load(title: str, route: str, steerable: Path | None) -> Steerer:
     """One of the UNets, beside the embedded CLIP, autoencoder and bank."""
-    if steerable is None or name != str(steerable):
-        return Steerer.load(name)
-    import torch
-
+    if title == "ordinary" or steerable is None:
+        return Steerer.load("ordinary-image" if route == "image" else "ordinary")
     from mmsteer.world.parts import read_unet
 
     backbone = Backbone.load("ordinary")
-    backbone.pipeline.unet = read_unet(steerable).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    backbone.pipeline.unet = read_unet(steerable).eval().requires_grad_(False)
     return Steerer(backbone, FeatureBank.load(MINI.parent / "banks" / "mini"))
 
 
-def _some(steerer: Steerer, quick: bool) -> dict[str, dict[Value, list[Feature]]]:
+def _some(steerer: Steerer, quick: bool) -> dict[str, dict[Value, Feature]]:
     """Group -> concepts with their first feature: of things and people one in seven, of all others each."""
-    found = {value: features[:1] for value, features in concepts(steerer, 1).items()}
-    cross = {value: f for value, f in found.items() if f[0].modality == "cross"}
-    things = [value for value in cross if value[0] in ("thing", "gender")]
+    first = {value: features[0] for value, features in concepts(steerer, 1).items()}
+    things = [value for value, f in first.items() if f.modality == "cross" and value[0] in ("thing", "gender")]
     groups = {
-        "cross: place, position, size": {v: f for v, f in cross.items() if v not in things},
-        "cross: things, people": {v: cross[v] for v in things[::_EVERY_THING]},
-        "vision": {v: f for v, f in found.items() if f[0].modality == "vision"},
+        "cross: place, position, size": {v: f for v, f in first.items() if f.modality == "cross" and v not in things},
+        "cross: things, people": {v: first[v] for v in things[::_EVERY_THING]},
+        _VISION: {v: f for v, f in first.items() if f.modality == "vision"},
     }
-    return {group: dict(list(some.items())[: 2 if quick else None]) for group, some in groups.items()}
+    return {group: dict(list(some.items())[: 1 if quick else None]) for group, some in groups.items()}
 
 
-def _measure(run: Study, groups: dict[str, dict[Value, list[Feature]]]) -> list[Row]:
+def _measure(run: Study, groups: dict[str, dict[Value, Feature]]) -> list[Row]:
     rows = []
     for group, some in groups.items():
         figures: dict[str, list[float]] = {}
-        for value, (feature,) in some.items():
+        for value, feature in some.items():
             added, taken = run.added(feature, value, words=False), run.removed(feature, value)
-            ways = {"": (SHIPPED, FEATURE), "mean difference: ": (_MEAN + WITH, _MEAN)}
-            for head, (best, plain) in ways.items():
-                for key, one in (added.get(best, added[plain]) | taken[plain]).items():
+            for head, way in (("", FEATURE), ("mean difference: ", _MEAN)):
+                for key, one in (added.get(way + WITH, added.get(way, {})) | taken[way]).items():
                     if one.trials:
                         figures.setdefault(f"{head}{key}", []).append(one.value)
         means = {key: over(values) for key, values in figures.items()}
-        keys = (
-            "hit",
-            "leak",
-            "gone",
-            "kept others",
-            "mean difference: hit",
-            "mean difference: leak",
-            "mean difference: gone",
-        )
+        keys = ("hit", "leak", "gone", "mean difference: hit", "mean difference: leak", "mean difference: gone")
         rows.append({"concepts": group, "count": len(some)} | {key: means.get(key) for key in keys})
     return rows
 
 
-def _curve(run: Study, groups: dict[str, dict[Value, list[Feature]]]) -> list[Row]:
+def _curve(run: Study, some: dict[Value, Feature]) -> list[Row]:
     rows = []
     for length in LENGTHS:
-        each = [
-            run.added(feature, value, length, words=False)[FEATURE] for value, (feature,) in groups["vision"].items()
-        ]
-        rows.append(
-            {"length": length} | {key: over([f[key].value for f in each if f[key].trials]) for key in ("hit", "leak")}
-        )
+        each = [run.added(feature, value, length, words=False)[FEATURE] for value, feature in some.items()]
+        means = {key: over([figures[key].value for figures in each if figures[key].trials]) for key in ("hit", "leak")}
+        rows.append({"length": length} | means)
     return rows
 
 
 def _shows(run: Study) -> Row:
-    """How much of its prompts the UNet draws at all: what nothing can add where it is low."""
-    shown = {}
+    """How much of its prompts the UNet draws at all: where that is low, no feature can add."""
+    shown: Row = {}
     for name in ("thing", "place", "position", "size"):
         k = INDEX[name]
-        said = run.cases.told[:, k]
-        right = said & (run.cases.before[:, k] == run.cases.values[:, k])
-        shown[name] = share(int(right.sum()), int(said.sum()))
+        right = run.cases.told[:, k] & (run.cases.before[:, k] == run.cases.values[:, k])
+        shown[name] = share(int(right.sum()), int(run.cases.told[:, k].sum()))
     return shown
 
 
@@ -160,11 +147,11 @@ def _bars(rows: list[Row], path: Path) -> None:
     ways = list(dict.fromkeys((row["UNet"], row["route"]) for row in rows))
     for axes, key in zip(panels, ("hit", "leak"), strict=True):
         for k, way in enumerate(ways):
-            some = [row[key] for row in rows if (row["UNet"], row["route"]) == way]
-            at = [g + (k - (len(ways) - 1) / 2) * 0.8 / len(ways) for g in range(len(groups))]
-            axes.bar(at, [mean.value for mean in some], 0.8 / len(ways), label=", ".join(way), color=_COLOURS[way])
-            for x, mean in zip(at, some, strict=True):
-                axes.vlines(x, mean.low, mean.high, "black", lw=1)
+            some = [row for row in rows if (row["UNet"], row["route"]) == way]
+            at = [groups.index(row["concepts"]) + (k - (len(ways) - 1) / 2) * 0.8 / len(ways) for row in some]
+            axes.bar(at, [row[key].value for row in some], 0.8 / len(ways), label=", ".join(way), color=_COLOURS[way])
+            for x, row in zip(at, some, strict=True):
+                axes.vlines(x, row[key].low, row[key].high, "black", lw=1)
         lines = {"hit": (TARGETS["hit cross"], TARGETS["hit vision"]), "leak": (TARGETS["leak"],)}[key]
         for line in lines:
             axes.axhline(line, color="#888888", lw=0.8, dashes=(5, 5))
