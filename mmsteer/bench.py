@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> None:
     from mmsteer.studies.report import table, write_json
 
     if args.anchors:
-        _anchors(args.anchors, 2 if args.quick else 5)
+        speeds = _anchors(args.anchors, 2 if args.quick else 5)
+        if args.json:
+            write_json(args.json, {"anchors": speeds, "quick": args.quick})
         return
     figures = _start_up() | _pictures(8 if args.quick else 40, args.threads)
     figures |= _dictionaries(10_000 if args.quick else 100_000, 100 if args.quick else 1500)
@@ -270,7 +272,7 @@ def _write_clip(folder: Path, tokenizer: Path) -> None:
     CLIPTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
 
 
-def _anchors(python: Path, rounds: int) -> None:
+def _anchors(python: Path, rounds: int) -> list[dict[str, Any]]:
     """Rows a second of processor time of each package's training steps, taken in turn, each in a process of one thread; absent
     ones are told."""
     from mmsteer import anchors
@@ -305,10 +307,12 @@ def _anchors(python: Path, rounds: int) -> None:
     print(
         f"width {anchors.WIDTH}, {anchors.LATENTS:,} latents, {anchors.K} at once, batch {anchors.BATCH:,}, 1 thread each"
     )
-    print(table([
+    speeds = [
         {"package": name, "rows/s": round(rate), "of the fastest other": "-" if fastest is None else f"{rate / fastest:.2f}"}
         for name, rate in rates.items()
-    ] + found))  # fmt: skip
+    ]  # fmt: skip
+    print(table(speeds + found))
+    return speeds + found
 
 
 def _one_round(process: "subprocess.Popen[str]") -> float:

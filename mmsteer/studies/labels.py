@@ -40,7 +40,7 @@ from mmsteer.world.captions import captions
 from mmsteer.world.clip import tokens
 from mmsteer.world.factors import FACTORS, INDEX, label
 
-TARGETS = {"precision": 0.95, "recall": 0.90, "split": 0.05}
+TARGETS = {"precision": 0.98, "recall": 0.95, "split": 0.05}
 DEFAULT = "levels"
 _RATES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _TOP = (10, 20, 50, 100)

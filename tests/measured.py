@@ -1,0 +1,276 @@
+"""What README says of what was measured, made from the files the studies and the bench wrote: `python -m tests.measured`.
+
+`tests/test_numbers.py` compares. Who runs a study again with `--json assets/figures/STUDY.json` pastes what is printed here. A
+function a file gives the passages that stand in README; a new study is a function here and a line in `PASSAGES`.
+"""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from mmsteer.backbone import ASSETS
+from mmsteer.bank import MODALITIES
+from mmsteer.build.label import agrees, known_value
+from mmsteer.studies import concepts as vectors
+from mmsteer.studies.labels import DEFAULT, TARGETS
+from mmsteer.studies.truth import values
+from mmsteer.world.factors import FACTORS, INDEX, label
+
+README = ASSETS.parent / "README.md"
+FILES = {name: f"figures/{name}.json" for name in ("world", "presets", "bench", "labels", "concepts", "removal")}
+FILES["bank"] = "banks/mini/bank.json"
+
+Figures = dict[str, Any]
+
+
+def read(assets: Path = ASSETS) -> dict[str, Figures]:
+    """What commands wrote, by name."""
+    return {name: json.loads((assets / file).read_text(encoding="utf-8")) for name, file in FILES.items()}
+
+
+def passages(written: dict[str, Figures]) -> dict[str, list[str]]:
+    """By file, what README has to say: rows of tables, and sentences or parts of them."""
+    return {name: PASSAGES[name](figures) for name, figures in written.items()}
+
+
+def bold_if(missed: bool, text: str) -> str:
+    """What misses its target is bold."""
+    return f"**{text}**" if missed else text
+
+
+def line(cells: Iterable[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def interval(share: Figures, digits: int = 2) -> str:
+    """A value with what the JSON has in brackets."""
+    return f"{share['value']:.{digits}f} [{share['low']:.{digits}f}, {share['high']:.{digits}f}]"
+
+
+def took(seconds: float) -> str:
+    """A duration as README gives it."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def span(numbers: Iterable[float], digits: int = 2) -> str:
+    """The lowest and the highest; one of them where both read the same."""
+    every = list(numbers)
+    ends = [f"{end:.{digits}f}" for end in (min(every), max(every))]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def listed(words: list[str]) -> str:
+    """Words as a list in a sentence."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _world(figures: Figures) -> list[str]:
+    # how many prompts is set in mmsteer/studies/world.py: of each factor the file counts only those that say it
+    measured, targets = figures["measured"], figures["targets"]
+    rows = []
+    for name, value in measured.items():
+        reached = value["value"] if isinstance(value, dict) else value
+        told = interval(value, 3) if isinstance(value, dict) else f"{value:.2f}"
+        missed = name in targets and reached < targets[name]
+        rows.append(line([name, bold_if(missed, told), str(targets.get(name, ""))]))
+    scenes = measured["judge: thing"]["trials"]
+    return [f"`python -m mmsteer study world` ({scenes:,} scenes, 2,048 prompts; {took(figures['seconds'])} ", *rows]
+
+
+def _presets(figures: Figures) -> list[str]:
+    seeds = figures["seeds"]
+    rows = []
+    for row in figures["presets"]:
+        shares = [share for share in row.values() if isinstance(share, dict)]
+        counts = [str(round(share["value"] * share["trials"])) for share in shares]
+        counts[2] = bold_if(row["both"]["value"] < figures["target"], counts[2])
+        rows.append(line([row["preset"], *counts, str(row["first such seed"])]))
+    command = f"`python -m mmsteer study presets --seed {figures['seed']} --threads 1`"
+    return [
+        f"{command} ({seeds} seeds a preset; {took(figures['seconds'])} ",
+        f"of the {seeds} seeds, those on which",
+        f"those on which both do (share of all: target {figures['target']:.2f})",
+        *rows,
+    ]
+
+
+def _bench(figures: Figures) -> list[str]:
+    measured = figures["measured"]
+
+    def at_most(target: float, name: str, digits: int) -> str:
+        return bold_if(measured[name] > target, f"{measured[name]:.{digits}f}")
+
+    def at_least(target: float, name: str, digits: int) -> str:
+        return bold_if(measured[name] < target, f"{measured[name]:.{digits}f}")
+
+    bare = at_most(150, "picture, bare pipeline, ms", 0)
+    first = at_most(0.6, "bare / first generation's shapes (128 px, 12 guided steps)", 3)
+    steered = at_most(1.02, "steered / bare, median of pairs", 3)
+    plan = at_most(5, "encoding the prompt and editing, ms", 1)
+    live = at_least(4, "live: pictures per second while a slider is dragged", 1)
+    embedding = at_least(0.9, "embedding: share of a bare forward loop's rate", 3)
+    return [
+        f"`python -m mmsteer bench --quick` (two idle cores, {measured['torch threads']} threads)",
+        f"a picture takes {bare} ms through the stock pipeline (target 150), {first} of one of the first generation's shapes in the "
+        f"same run (128 pixels, 12 guided steps; target 0.6), and steered {steered} of that (target 1.02), {plan} ms of it for prompt "
+        "and edits (target 5).",
+        f"the page shows {live} pictures a second (target 4).",
+        f"Memory at its highest: {measured['memory at its highest, MB']} MB.",
+        f"shape runs at {embedding} of a bare forward loop's rate (target 0.90).",
+        f"The page is imported {measured['start-up: page imported, s']:.1f} s after the process starts, the first picture is there "
+        f"after {measured['start-up: first picture, s']:.1f} s.",
+    ]  # fmt: skip
+
+
+def _labels(figures: Figures) -> list[str]:
+    default = next(row for row in figures["objectives"] if row["objective"] == DEFAULT)
+    modality = {label(*value): FACTORS[INDEX[value[0]]].modality for value in values()}
+    readable = Counter(modality[name] for name in figures["readable"])
+    held = figures["held_out"] // 2
+    counts = ", ".join(f"{readable[m]} {_KINDS[m]}" for m in MODALITIES)
+    quoted = [f'"{name}"' for name in figures["not readable"]]
+    missed = _missed(default)
+    verdict = (
+        f"The default meets all but {listed([_VERDICTS[key] for key in missed])}" if missed else "The default meets all"
+    )
+    return [
+        f"`python -m mmsteer study labels` ({figures['pairs']:,} fresh pairs to train on, {held:,} to match on, {held:,} to score "
+        f"on; {figures['seeds']} seeds; {took(figures['seconds'])} ",
+        f"({len(figures['readable'])}; not {listed(quoted)})",
+        f"({counts} values)",
+        f"Targets: precision {TARGETS['precision']:.2f}, recall {TARGETS['recall']:.2f} in each class, split at most "
+        f"{TARGETS['split']:.2f}.",
+        verdict,
+        *(_label_row(row, missed if row is default else []) for row in figures["objectives"]),
+        *_label_sentences(figures),
+    ]  # fmt: skip
+
+
+_KINDS = {"vision": "vision-only", "language": "language-only", "cross": "cross-modal"}
+_VERDICTS = {
+    "precision": "precision", "recall vision": "the recall of vision-only values", "recall language": "the recall of "
+    "language-only values", "recall cross": "the recall of cross-modal values", "split": "split",
+}  # fmt: skip
+
+
+def _missed(row: Figures) -> list[str]:
+    """Which targets an objective misses."""
+    few = [k for k in _VERDICTS if k != "split" and row[k]["value"] < TARGETS[k.partition(" ")[0]]]
+    return few + ["split"] * (row["split"] > TARGETS["split"])
+
+
+def _label_row(row: Figures, missed: list[str]) -> str:
+    name = row["objective"]
+    shares = [bold_if(key in missed, interval(row[key])) for key in _VERDICTS if key != "split"]
+    return line([
+        f"**{name}** (default)" if name == DEFAULT else name, *shares, bold_if("split" in missed, f"{row['split']:.2f}"),
+        f"{row['FVU image']:.2f} / {row['FVU text']:.2f}", f"{row['L0 image']:.0f} / {row['L0 text']:.0f}",
+    ])  # fmt: skip
+
+
+def _label_sentences(figures: Figures) -> list[str]:
+    nulls, agreement = figures["nulls"], figures["agreement"]
+    auc, null = (span(row[key] for row in nulls) for key in ("AUC of |MDS - 1/2|", "of the null"))
+    alike, same = (
+        span((100 * row[key]["value"] for row in agreement), 0) for key in ("features matched", "same label")
+    )
+    rates = {round(100 * row["told"]): row for row in figures["rates"]}
+    shown = (10, 40, 70, 100)
+    scores = listed([f"{rates[told]['MDS']:.2f}" for told in shown])
+    both = span(row["MDS where both fire"] for row in figures["rates"])
+    kept = {told: f"{row['labelled cross']['value']:.2f}" for told, row in rates.items()}
+    mms = {row["objective"]: f"{row['MMS']:.2f}" for row in figures["similarity"]}
+    matched = next(row for row in figures["objectives"] if row["objective"] == "matched")
+    return [
+        f"(AUC {auc} becomes {null}; 0.5 is chance",
+        f"Of the features of two seeds that fire alike ({alike} %), {same} % have the same label.",
+        f"Captioned in {listed([str(told) for told in shown])} % of pictures, the same concepts have MDS {scores}, near 1 - share/2; "
+        f"over pairs where both sides fire it is {both} throughout.",
+        f"At 40 % the label of {kept[40]} of them holds, while MDS alone with the same cuts says cross-modal of "
+        f"{rates[40]['MDS alone would say']['value']:.2f}; at 25 % that of {kept[25]} holds; at 10 %, where few pairs fire on both "
+        f"sides, that of {kept[10]}.",
+        f"{mms[DEFAULT]} for the default, {mms[f'{DEFAULT}, nothing read']} without reading across, {mms['random']} for random.",
+        f"In the world above they find {matched['recall vision']['value']:.2f} of the vision-only and "
+        f"{matched['recall cross']['value']:.2f} of the cross-modal values.",
+    ]  # fmt: skip
+
+
+def _concepts(figures: Figures) -> list[str]:
+    found = {(row["objective"], row["cosine"]): row for row in figures["concepts"]}
+    names = list(dict.fromkeys(row["objective"] for row in figures["concepts"]))
+    cosines = sorted({row["cosine"] for row in figures["concepts"]}, reverse=True)
+    recalls = [f"recall {modality}" for modality in MODALITIES]
+    none = [
+        name for name in ("raw", "pca") if all(found[name, c][key]["value"] == 0 for c in cosines for key in recalls)
+    ]
+    shown = [name for name in names if name not in none]
+    return [
+        f"`python -m mmsteer study concepts` (made-up vectors: {vectors.CROSS} cross-modal concepts, {vectors.SINGLE} of each side "
+        f"alone; {figures['seeds']} seeds; {took(figures['seconds'])} ",
+        f"{listed([{'raw': 'Raw coordinates', 'pca': 'principal axes'}[name] for name in none])} find none.",
+        line(["objective", *(f"cosine {cosine}" for cosine in cosines), f"FVU at {cosines[-1]}"]),
+        *(
+            line([
+                name, *(" / ".join(f"{found[name, c][key]['value']:.2f}" for key in recalls) for c in cosines),
+                f"{found[name, cosines[-1]]['FVU']['value']:.2f}",
+            ])
+            for name in shown
+        ),
+    ]  # fmt: skip
+
+
+def _removal(figures: Figures) -> list[str]:
+    return [f"({figures['pairs']:,} pairs, {took(figures['seconds'])})", figures["text"]]
+
+
+def _bank(figures: Figures) -> list[str]:
+    known = [feature for feature in figures["features"] if feature["named_by"] == "truth"]
+    agree = sum(agrees(feature["automatic"], feature["name"]) for feature in known)
+    features = Counter(known_value(feature["name"]) for feature in known)
+    absent = [
+        label(*value) for value in values() if value not in features and FACTORS[INDEX[value[0]]].modality != "vision"
+    ]
+    several = sum(count > 1 for count in features.values())
+    lists = listed([f'"{name}"' if " " in name else name for name in absent])
+    return [
+        f"of the {len(known)} features of the shipped bank named after a known factor, {agree} get a name that says the same.",
+        f"{lists[:1].upper()}{lists[1:]} have no feature that detects them well enough to be named after them.",
+        f"{several} concepts have two features or more",
+    ]  # fmt: skip
+
+
+PASSAGES: dict[str, Callable[[Figures], list[str]]] = {
+    "world": _world, "presets": _presets, "bench": _bench, "labels": _labels, "concepts": _concepts, "removal": _removal,
+    "bank": _bank,
+}  # fmt: skip
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, which README has wherever a line is full."""
+    return re.sub(r"\s+", " ", text)
+
+
+def differences(readme: str, said: dict[str, list[str]]) -> list[str]:
+    """Passages that do not stand in README, or more than once, each with the file it is made from."""
+    flat = one_line(readme)
+    return [
+        f"{FILES[name]}: README has {flat.count(one_line(passage))} times: {one_line(passage)}"
+        for name, some in said.items()
+        for passage in some
+        if flat.count(one_line(passage)) != 1
+    ]
+
+
+if __name__ == "__main__":
+    wanted = passages(read())
+    for name, some in wanted.items():
+        print(f"\n# assets/{FILES[name]}\n")
+        print("\n".join(some))
+    wrong = differences(README.read_text(encoding="utf-8"), wanted)
+    print("\n" + ("\n".join(["What README does not say so:", *wrong]) if wrong else "README says all of it."))
+    sys.exit(bool(wrong))
