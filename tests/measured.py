@@ -21,7 +21,8 @@ from mmsteer.studies.truth import values
 from mmsteer.world.factors import FACTORS, INDEX, label
 
 README = ASSETS.parent / "README.md"
-FILES = {name: f"figures/{name}.json" for name in ("world", "presets", "bench", "labels", "concepts", "removal")}
+_STUDIES = "world", "effects", "ordinary", "presets", "bench", "labels", "concepts", "removal", "stability"
+FILES = {name: f"figures/{name}.json" for name in _STUDIES}
 FILES["bank"] = "banks/mini/bank.json"
 
 Figures = dict[str, Any]
@@ -80,6 +81,105 @@ def _world(figures: Figures) -> list[str]:
         rows.append(line([name, bold_if(missed, told), str(targets.get(name, ""))]))
     scenes = measured["judge: thing"]["trials"]
     return [f"`python -m mmsteer study world` ({scenes:,} scenes, 2,048 prompts; {took(figures['seconds'])} ", *rows]
+
+
+def _effects(figures: Figures) -> list[str]:
+    targets, summary, sizes = figures["targets"], figures["summary"], figures["sizes"]
+    concepts, features = ({row[key] for row in figures["features"]} for key in ("concept", "feature"))
+    shipped = {"cross": "feature + suppression", "vision": "feature", "language": "feature + suppression"}
+
+    def missed(row: Figures, key: str) -> bool:
+        target = targets.get(f"{key} {row['modality']}", targets.get(key))
+        if row["method"] != shipped[row["modality"]] or target is None:
+            return False
+        return row[key]["value"] > target if key in ("leak", "change") else row[key]["value"] < target
+
+    def rows(modality: str, keys: tuple[str, ...]) -> list[str]:
+        some = [row for row in summary if row["modality"] == modality and any(row[key] for key in keys)]
+        return [
+            line([
+                row["method"], row["needs labels"] or "",
+                *(bold_if(missed(row, key), interval(row[key])) if row[key] else "-" for key in keys),
+            ])
+            for row in some
+        ]  # fmt: skip
+
+    removal = ("gone", "kept siblings", "kept others")
+    one = {(row["modality"], row["method"]): row for row in summary}
+    own, alone = one["cross", shipped["cross"]], one["cross", "feature"]
+    labelled, mean = one["cross", "mean difference + suppression"], one["cross", "mean difference"]
+    half = {
+        row["method"]: row["hit"] for row in figures["curves"] if (row["modality"], row["length"]) == ("cross", 0.5)
+    }
+    weak = [row for row in _shipped(figures, "cross", shipped["cross"]) if row["hit"] and row["hit"]["value"] < 0.6]
+    faint = ", ".join(f'"{row["feature"]}" ({row["hit"]["value"]:.1f})' for row in weak)
+    stays = [row for row in _shipped(figures, "cross", shipped["cross"]) if row["gone"] and row["gone"]["value"] < 0.5]
+    held = ", ".join(f'"{row["feature"]}" ({row["gone"]["value"]:.1f})' for row in stays)
+    return [
+        f"`python -m mmsteer study effects` ({len(concepts)} concepts, {len(features)} features, at strength 1; {sizes['prompts']} prompts "
+        f"each, {sizes['prompts_language']} for language-only ones; mean differences from {sizes['pairs']:,} pairs; "
+        f"{took(figures['seconds'])} on one core beside other work)",
+        f"Targets: hit {targets['hit cross']:.2f}, leak at most {targets['leak']:.2f}, gone {targets['gone']:.2f}, change at most "
+        f"{targets['change language']:.2f}.",
+        *rows("cross", ("hit", "hit - shipped", "leak")),
+        *rows("cross", removal),
+        *rows("vision", ("hit", "leak", "gone", "kept others")),
+        *rows("language", ("change",)),
+        f"Suppression makes the difference, not the dictionary: alone, a feature reaches {alone['hit']['value']:.2f} and a mean difference "
+        f"{mean['hit']['value']:.2f}; with it {own['hit']['value']:.2f} and {labelled['hit']['value']:.2f}",
+        f"Pushed half as far, a feature with suppression reaches {half[shipped['cross']]['value']:.2f} and a mean difference with it "
+        f"{half['mean difference + suppression']['value']:.2f}",
+        f"Weakest in hit are {faint}." if faint else "No feature's hit is below 0.6.",
+        f"Weakest in removal are {held}:" if held else "No feature's removal is below 0.5:",
+    ]  # fmt: skip
+
+
+def _shipped(figures: Figures, modality: str, method: str) -> list[Figures]:
+    """The rows of what a slider does, weakest hit first."""
+    some = [row for row in figures["features"] if (row["modality"], row["method"]) == (modality, method)]
+    return sorted(some, key=lambda row: (row["hit"] or {"value": 9})["value"])
+
+
+def _ordinary(figures: Figures) -> list[str]:
+    targets = figures["targets"]
+
+    def missed(row: Figures, key: str) -> bool:
+        if row["UNet"] != "ordinary":
+            return False
+        target = (
+            targets["leak"] if key == "leak" else targets["hit vision" if row["concepts"] == "vision" else "hit cross"]
+        )
+        return row[key]["value"] > target if key == "leak" else row[key]["value"] < target
+
+    rows = []
+    for row in figures["rows"]:
+        own = [bold_if(missed(row, key), interval(row[key])) for key in ("hit", "leak")]
+        rest = [
+            interval(row[key]) if row[key] else "-" for key in ("gone", "mean difference: hit", "mean difference: leak")
+        ]
+        rows.append(line([row["UNet"], row["route"], f"{row['concepts']} ({row['count']})", *own, *rest]))
+    before = [
+        line(
+            [row["UNet"], row["route"], *(f"{row[key]['value']:.2f}" for key in ("thing", "place", "position", "size"))]
+        )
+        for row in figures["before"]
+    ]
+    vision = {(row["UNet"], row["route"]): row for row in figures["rows"] if row["concepts"] == "vision"}
+    words, image = vision["ordinary", "words"], vision["ordinary", "image"]
+    curve = {(row["UNet"], row["route"], row["length"]): row for row in figures["curves"]}
+    weakest = curve["ordinary", "words", 0.25]
+    return [
+        f"`python -m mmsteer study ordinary --steerable FOLDER` ({figures['sizes']['prompts']} prompts a concept; "
+        f"{took(figures['seconds'])} on one core beside other work)",
+        f"Targets on the ordinary UNet: hit {targets['hit cross']:.2f} for cross-modal and {targets['hit vision']:.2f} for vision-only "
+        f"features, leak at most {targets['leak']:.2f}.",
+        *before,
+        *rows,
+        f"vision-only features pushed through the words show in {words['hit']['value']:.2f} of cases and break "
+        f"{words['leak']['value']:.2f} of what the prompt fixed; through the image adapter they show in {image['hit']['value']:.2f} and "
+        f"break {image['leak']['value']:.2f}.",
+        f"a quarter of the push shows in {weakest['hit']['value']:.2f} and breaks {weakest['leak']['value']:.2f}",
+    ]  # fmt: skip
 
 
 def _presets(figures: Figures) -> list[str]:
@@ -244,9 +344,54 @@ def _bank(figures: Figures) -> list[str]:
     ]  # fmt: skip
 
 
+def _stability(figures: Figures) -> list[str]:
+    nulls, builds = figures["null"], figures["builds"]
+    rows = []
+    for row in figures["summary"]:
+        name = "no sure name" if row["features"] == "no sure name" else f"{row['features']}, named"
+        found = [f"{row[key]['value']:.2f}" for key in ("2 of 3", "1 of 3")]
+        rest = [
+            interval(row[key]) if row[key] else "-"
+            for key in ("same label", "same name", "hit", "hit of matches", "spread")
+        ]
+        rows.append(line([f"{name} ({row['count']})", interval(row["3 of 3"]), *found, *rest]))
+    changes: dict[tuple[str, str], dict[str, str]] = {}
+    for row in figures["changes"]:
+        which = "all others" if row["features"].endswith("others") else "named after a factor"
+        ends = f"{row['median']['value']:.3f}, {row['95th percentile']['value']:.2f}"
+        changes.setdefault((row["what"], which), {})[row["modality"]] = ends
+    other = {
+        "pictures, activation": "pixel noise",
+        "captions, activation": "other words",
+        "captions, presence": "other words",
+    }
+    disturbed = [
+        line([f"{other[what]}, {what.partition(', ')[2]}: {which}", *(some.get(m, "-") for m in MODALITIES)])
+        for (what, which), some in changes.items()
+    ]
+    shares = {
+        key: span([100 * row[key]["value"] for row in nulls], 0)
+        for key in ("null from 0.8 on", "same concept from 0.8 on")
+    }
+    unrelated = span([row["unrelated, median"] for row in figures["changes"]], 1)
+    return [
+        f"two more builds with the shipped settings, seeds {builds[1]['seed']} and {builds[2]['seed']}",
+        f"then {took(figures['seconds'])} beside other work",
+        f"have a cosine of at least {figures['same']}, one to one. The nearest feature of *another* concept reaches that in "
+        f"{shares['null from 0.8 on']} % of cases (its median is {span([row['null, median'] for row in nulls])}), the nearest of the same "
+        f"concept in {shares['same concept from 0.8 on']} %; the median over named features is "
+        f"{span([row['nearest, median'] for row in nulls])}.",
+        *rows,
+        f"Tiny changes, {figures['changes'][0]['inputs']:,} fresh pairs:",
+        f"Pictures get pixel noise of standard deviation {figures['noise']:g} of 255",
+        f"Between unrelated pictures or captions the median is {unrelated}.",
+        *disturbed,
+    ]  # fmt: skip
+
+
 PASSAGES: dict[str, Callable[[Figures], list[str]]] = {
-    "world": _world, "presets": _presets, "bench": _bench, "labels": _labels, "concepts": _concepts, "removal": _removal,
-    "bank": _bank,
+    "world": _world, "effects": _effects, "ordinary": _ordinary, "presets": _presets, "bench": _bench, "labels": _labels,
+    "concepts": _concepts, "removal": _removal, "stability": _stability, "bank": _bank,
 }  # fmt: skip
 
 

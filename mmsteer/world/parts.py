@@ -82,3 +82,7 @@ class Parts:
         raise SteerError(
             f"--from {self.start} has no {' or '.join(names)}: name a folder that has, for example assets/mini"
         )
+
+    def own(self, name: str) -> Path | None:
+        """The folder of a model in `--from`, if there is one: a stage of its own may also start from random weights."""
+        return self.start / name if self.start is not None and (self.start / name).is_dir() else None

@@ -105,14 +105,15 @@ def _build_unet_task(stage: str, run: Run, parts: "Parts") -> "Task":
     readers |= {"vae": read_autoencoder(parts.needed("vae")), "workers": run.workers}
     gpu = run.device.type != "cpu"
     if stage in ("teacher", "ordinary"):
-        own = parts.begun(*(("teacher", "unet") if stage == "teacher" else ("ordinary",)))
+        shipped = stage == "teacher" and not run.small  # of that shape there is one to start from
+        own = parts.begun("teacher", "unet") if shipped else parts.own(stage)
         unet = read_unet(own) if own else build_unet(SMALL if run.small else FULL)
         task = teacher.TeacherTask if stage == "teacher" else ordinary.OrdinaryTask
         budget, ring = (teacher.GPU, teacher.GPU_RING) if gpu else (teacher.CPU, teacher.CPU_RING)
         return task(budget, run.device, run.seed, ring, unet, **readers)
     if stage == "adapter":
         unet = read_unet(parts.needed("ordinary"))
-        own = parts.begun("adapter") if run.start is not None and (run.start / "adapter").is_dir() else None
+        own = parts.own("adapter")
         budget, ring = (adapter.GPU, adapter.GPU_RING) if gpu else (adapter.CPU, adapter.CPU_RING)
         weights = read_adapter(own / adapter.FILE) if own else None
         return adapter.AdapterTask(budget, run.device, run.seed, ring, unet, weights=weights, **readers)
