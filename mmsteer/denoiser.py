@@ -42,6 +42,9 @@ class Denoiser:
             return self._predict(sample, t, rows, now, rest)
         doubled = {name: torch.cat([part, self._before_rows(name, part[own])]) for name, part in rows.items()}
         image = None if now is None or first is None else torch.cat([now, first[own]])
+        rest = {
+            k: torch.cat([v, v[own]]) if torch.is_tensor(v) and v.shape[:1] == (count,) else v for k, v in rest.items()
+        }
         (drawn,) = self._predict(torch.cat([sample, sample[own]]), t, doubled, image, rest)
         whole, before = drawn[:count], drawn[count:]
         after = before + self.towards * (whole[own] - before)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.denoiser import Denoiser
+from mmsteer.errors import SteerError
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,8 @@ def render(
     """Draw B pictures.
 
     `plan.at(f)` is what the UNet reads at fraction f of the run, for B prompts. `empty`, of one prompt, is what guidance steers
-    away from. Picture i starts from the noise of seeds[i], drawn on the CPU, whatever the batch.
+    away from. Picture i starts from the noise of seeds[i], drawn on the CPU, whatever the batch. SteerError for edit guidance
+    where a pipeline reads the prompt once for the whole run.
     """
     import torch
 
@@ -47,6 +49,11 @@ def render(
     current, guided = plan.at(0.0), sampler.guidance > 1
     against = empty.repeated(len(seeds))
     towards = sampler.edit_guidance if plan.moves else 1.0
+    if towards != 1 and not backbone.family.phases:
+        raise SteerError(
+            f"pipelines of {backbone.family.title} read the prompt once for the whole run: leave `edit_guidance` at 1, not "
+            f"{towards:g}"
+        )
     stands_in = None
     if towards != 1 or (backbone.image_width and backbone.family.phases and plan.changes):
         stands_in = Denoiser(pipeline.unet, plan.prompt, guided, towards)

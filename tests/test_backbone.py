@@ -192,6 +192,18 @@ def test_vision_features_also_enter_as_an_image_embedding(steerers):
     assert torch.allclose(now - was, plan.shift * length, atol=1e-5)
     with pytest.raises(SteerError, match="read the prompt once for the whole run"):
         steerer.plan(encoded, [Edit("warm light", start=0.5)])
+    with pytest.raises(SteerError, match="leave `edit_guidance` at 1, not 2"):
+        steerer.steer(PROMPT, [Edit("warm light")], 0, Sampler(2, 1.0, 2.0))
+    with pytest.raises(SteerError, match="reads an image embedding by itself: leave the adapter out"):
+        Backbone.load(str(steerer.backbone.spec.source), adapter="ip-adapter.safetensors")
+
+
+def test_edit_guidance_reaches_sdxl_s_pooled_vector_too(steerers):
+    edits, samplers = [Edit("penguin", strength=2.0)], [Sampler(2, 3.0, g) for g in (0.0, 1.0, 2.0)]
+    none, plain, more = (steerers["sdxl"].steer(PROMPT, edits, 3, sampler) for sampler in samplers)
+    before = np.asarray(plain.before).astype(int)
+    assert np.abs(np.asarray(none.after) - before).max() <= 1
+    assert np.abs(np.asarray(more.after) - before).mean() > np.abs(np.asarray(plain.after) - before).mean() > 0
 
 
 def test_a_distilled_checkpoint_is_drawn_in_few_steps_without_guidance(steerers):
