@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsteer.backbone import Backbone
+from mmsteer.backbone import STEERABLE, Backbone
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.fit import probe
 from mmsteer.joint import JointSpace
@@ -70,6 +70,7 @@ def make_pipeline(folder: Path) -> Path:
         scheduler=build_scheduler(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
+    pipeline.unet.register_to_config(**{STEERABLE: True})  # untrained altogether, and so no less than any other
     pipeline.save_pretrained(folder)
     return folder
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from conftest import WIDTH
 from safetensors.torch import save_file
+from served import served, whole_words
 
 from mmsteer.adapter import attach, find_adapter, image_width, read_adapter
+from mmsteer.backbone import STEERABLE
 from mmsteer.bank import FeatureBank
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
@@ -45,10 +47,49 @@ def pixels(picture):
     return np.asarray(picture).astype(int)
 
 
-def test_a_backbone_tells_whether_it_draws_what_no_prompt_says(tiny, routed):
+@pytest.fixture
+def untrained(tiny, routed):
+    """Both, as checkpoints are that were not trained to be steered."""
+    both = [steerer.backbone.pipeline.unet for steerer in (tiny, routed)]
+    for unet in both:
+        unet.register_to_config(**{STEERABLE: False})
+    yield tiny, routed
+    for unet in both:
+        unet.register_to_config(**{STEERABLE: True})
+
+
+def test_a_backbone_tells_whether_it_draws_what_no_prompt_says(tiny, routed, untrained):
     assert (tiny.backbone.image_width, routed.backbone.image_width) == (None, WIDTH)
     assert (tiny.backbone.draws_unsaid, routed.backbone.draws_unsaid) == (False, True)
-    assert Steerer.load("mini").backbone.draws_unsaid
+    assert [Steerer.load(name).backbone.draws_unsaid for name in ("mini", "ordinary", "ordinary-image")] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_the_page_keeps_vision_features_weak_where_they_break_pictures(tiny_folder, tiny_bank, chromium):
+    steerer = whole_words(tiny_folder, tiny_bank)
+    steerer.backbone.pipeline.unet.register_to_config(**{STEERABLE: False})
+    with served(steerer, tiny_bank) as address:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{address}?prompt=a+cat&edit=penguin")
+        page.locator("#mm-pictures .mm-after").wait_for()
+        page.locator("#mm-rack .mm-find input").fill("warm")
+        page.locator("#mm-rack .mm-chip", has_text="warm light").last.click()
+        row = page.locator(".mm-row", has_text="warm light")
+        row.locator(".mm-risky").wait_for()
+        assert "not trained to be steered" in row.locator(".mm-risky").get_attribute("title")
+        number = row.locator("input[type=number]")
+        assert (number.input_value(), number.get_attribute("min"), number.get_attribute("max")) == (
+            "0.25",
+            "-0.5",
+            "0.5",
+        )
+        other = page.locator(".mm-row", has_text="penguin")
+        assert other.locator("input[type=number]").input_value() == "1"
+        assert other.locator(".mm-risky").count() == 0
+        page.close()
 
 
 def test_without_edits_nothing_is_added_and_the_prompt_reads_its_own_embedding(routed):

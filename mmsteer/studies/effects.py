@@ -48,8 +48,6 @@ from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "gone": 0.90, "change language": 0.02}
-LENGTHS = (0.25, 0.5, 1.0, 1.5, 2.0)
-"""Of the push, as multiples of the feature's own at strength 1."""
 _SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
 
 
@@ -63,12 +61,15 @@ class Sizes(NamedTuple):
     pairs: int
     """From which mean differences are taken."""
     every: int
-    """One concept in so many of a modality is measured, two at least."""
+    """One concept in so many of a modality is measured, and two at least."""
     curves: int
     """And for the curves one in so many."""
 
+    lengths: tuple[float, ...] = (0.25, 0.5, 1.0, 1.5, 2.0)
+    """Of the push in the curves, as multiples of the feature's own at strength 1."""
 
-FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(4, 8, 600, 60, 60)
+
+FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(3, 4, 600, 1000, 1000, (0.5, 1.0))
 
 
 class Study:
@@ -190,7 +191,7 @@ def concepts(steerer: Steerer, every: int) -> dict[Value, list[Feature]]:
     chosen: list[Value] = []
     for modality in MODALITIES:
         some = [value for value, features in named.items() if features[0].modality == modality]
-        chosen += some[:: max(1, min(every, len(some) // 2))]
+        chosen += some[::every] if len(some) > every else some[:: max(1, len(some) // 2)][:2]
     return {value: named[value] for value in chosen}
 
 
@@ -235,7 +236,7 @@ def measure(run: Study, some: dict[Value, list[Feature]], words: bool = True) ->
 def by_length(run: Study, some: dict[Value, list[Feature]]) -> list[Row]:
     """Hit and leak of every direction by how far it is pushed, means over concepts."""
     rows = []
-    for length in LENGTHS:
+    for length in run.sizes.lengths:
         measured: dict[tuple[str, str], list[Row]] = {}
         for value, features in some.items():
             for method, figures in run.added(features[0], value, length, words=False).items():

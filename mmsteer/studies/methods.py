@@ -4,6 +4,7 @@ Every direction is pushed as far as the feature's own at strength 1 pushes, by t
 suppression. None gets help that the others do not get.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -81,6 +82,7 @@ def pushed(
     return render(steerer.backbone, Plan(prompt, [move], dx), steerer.empty, seeds, steerer.sampler).pictures
 
 
+@cache
 def mean_differences(seed: int, count: int) -> dict[Value, torch.Tensor]:
     """Per factor value, mean embedding with it minus mean without, `[d_joint]`, over `count` pairs whose factors are known: of
     captions that tell it for cross-modal factors, of pictures for vision-only ones."""

@@ -29,9 +29,7 @@ from mmsteer.world.factors import INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
-FULL, QUICK = Sizes(12, 0, 6000, 1, 1), Sizes(4, 0, 600, 1, 1)
-LENGTHS = (0.25, 0.5, 1.0, 1.5)
-"""Of the push of vision-only features, in lengths of their own at strength 1."""
+FULL, QUICK = Sizes(12, 0, 6000, 1, 1, (0.25, 0.5, 1.0, 1.5)), Sizes(3, 0, 600, 1, 1, (0.5, 1.0))
 _VISION = "vision"
 _MEAN = DIRECTIONS["mean"].title
 _COLOURS = {
@@ -120,7 +118,7 @@ def _measure(run: Study, groups: dict[str, dict[Value, Feature]]) -> list[Row]:
 
 def _curve(run: Study, some: dict[Value, Feature]) -> list[Row]:
     rows = []
-    for length in LENGTHS:
+    for length in run.sizes.lengths:
         each = [run.added(feature, value, length, words=False)[FEATURE] for value, feature in some.items()]
         means = {key: over([figures[key].value for figures in each if figures[key].trials]) for key in ("hit", "leak")}
         rows.append({"length": length} | means)

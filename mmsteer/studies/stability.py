@@ -117,7 +117,7 @@ def _built(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank
     """A bank built as `bank` was but with another seed, or with quick a small one; made where `work` has none yet."""
     wanted = {key: bank.meta[key] for key in _SETTINGS}
     if quick:
-        wanted |= {"steps": 250, "pairs": 2000, "held_out": 600}
+        wanted |= {"steps": 120, "pairs": 1200, "held_out": 400}
     folder = work / f"{'quick' if quick else 'full'}-seed-{seed}"
     if (folder / "bank.json").is_file():
         found = FeatureBank.load(folder)
