@@ -125,8 +125,8 @@ def _effects(figures: Figures) -> list[str]:
         *rows("cross", removal),
         *rows("vision", ("hit", "leak", "gone", "kept others")),
         *rows("language", ("change",)),
-        f"Suppression makes the difference, not the dictionary: alone, a feature reaches {alone['hit']['value']:.2f} and a mean difference "
-        f"{mean['hit']['value']:.2f}; with it {own['hit']['value']:.2f} and {labelled['hit']['value']:.2f}",
+        f"Alone, a feature reaches {alone['hit']['value']:.2f} and a mean difference {mean['hit']['value']:.2f}; with the prompt's rival "
+        f"suppressed {own['hit']['value']:.2f} and {labelled['hit']['value']:.2f}.",
         f"Pushed half as far, a feature with suppression reaches {half[shipped['cross']]['value']:.2f} and a mean difference with it "
         f"{half['mean difference + suppression']['value']:.2f}",
         f"Weakest in hit are {faint}." if faint else "No feature's hit is below 0.6.",
