@@ -96,6 +96,8 @@ def _effects(figures: Figures) -> list[str]:
 
     def rows(modality: str, keys: tuple[str, ...]) -> list[str]:
         some = [row for row in summary if row["modality"] == modality and any(row[key] for key in keys)]
+        if keys[0] == "gone":  # to remove, nothing is suppressed
+            some = [row for row in some if not row["method"].endswith(" + suppression")]
         return [
             line([
                 row["method"], row["needs labels"] or "",
@@ -108,9 +110,14 @@ def _effects(figures: Figures) -> list[str]:
     one = {(row["modality"], row["method"]): row for row in summary}
     own, alone = one["cross", shipped["cross"]], one["cross", "feature"]
     labelled, mean = one["cross", "mean difference + suppression"], one["cross", "mean difference"]
-    half = {
-        row["method"]: row["hit"] for row in figures["curves"] if (row["modality"], row["length"]) == ("cross", 0.5)
-    }
+    half, twice = (
+        {
+            row["method"]: row["hit"]
+            for row in figures["curves"]
+            if (row["modality"], row["length"]) == ("cross", length)
+        }
+        for length in (0.5, 2.0)
+    )
     weak = [row for row in _shipped(figures, "cross", shipped["cross"]) if row["hit"] and row["hit"]["value"] < 0.6]
     faint = ", ".join(f'"{row["feature"]}" ({row["hit"]["value"]:.1f})' for row in weak)
     stays = [row for row in _shipped(figures, "cross", shipped["cross"]) if row["gone"] and row["gone"]["value"] < 0.5]
@@ -127,6 +134,7 @@ def _effects(figures: Figures) -> list[str]:
         *rows("language", ("change",)),
         f"Alone, a feature reaches {alone['hit']['value']:.2f} and a mean difference {mean['hit']['value']:.2f}; with the prompt's rival "
         f"suppressed {own['hit']['value']:.2f} and {labelled['hit']['value']:.2f}.",
+        f"Pushed twice as far, they reach {twice['feature']['value']:.2f} and {twice['mean difference']['value']:.2f} without it",
         f"Pushed half as far, a feature with suppression reaches {half[shipped['cross']]['value']:.2f} and a mean difference with it "
         f"{half['mean difference + suppression']['value']:.2f}",
         f"Weakest in hit are {faint}." if faint else "No feature's hit is below 0.6.",

@@ -99,6 +99,9 @@ def draw_curves(curves: list[Row], path: Path) -> None:
             axes.grid(axis="y", color="#dddddd")
             axes.spines[["top", "right"]].set_visible(False)
     sheet.supxlabel("length of the push, in lengths of the feature's own at strength 1")
-    sheet.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    known = {
+        label: handle for line in panels for handle, label in zip(*line[0].get_legend_handles_labels(), strict=True)
+    }
+    sheet.legend(list(known.values()), list(known), loc="outside upper center", ncols=4, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.savefig(path, dpi=100)
