@@ -53,6 +53,8 @@ def attach(unet: Any, weights: Weights) -> None:
         raise SteerError(
             f"the adapter does not go with this UNet ({first_line(error)}): give an adapter for this checkpoint"
         ) from error
+    # diffusers sets it as an attribute, which the next entry into the configuration would lose
+    unet.register_to_config(encoder_hid_dim_type="ip_image_proj")
 
 
 def image_width(unet: Any) -> int | None:
