@@ -61,7 +61,7 @@ class Sizes(NamedTuple):
     pairs: int
     """From which mean differences are taken."""
     every: int
-    """One concept in so many of a modality is measured, and two at least."""
+    """One concept in so many of a modality is measured, the first at least."""
     curves: int
     """And for the curves one in so many."""
 
@@ -69,7 +69,7 @@ class Sizes(NamedTuple):
     """Of the push in the curves, as multiples of the feature's own at strength 1."""
 
 
-FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(3, 4, 600, 1000, 1000, (0.5, 1.0))
+FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(4, 8, 600, 1000, 1000, (0.5, 1.0))
 
 
 class Study:
@@ -183,7 +183,7 @@ class Study:
 
 
 def concepts(steerer: Steerer, every: int) -> dict[Value, list[Feature]]:
-    """Values that features are named after, with those features; of each modality one in `every`, two at least."""
+    """Values that features are named after, with those features; of each modality the first and every so many more."""
     named: dict[Value, list[Feature]] = {}
     for feature in steerer.bank.features:
         if (value := intent(feature)) is not None:
@@ -191,7 +191,7 @@ def concepts(steerer: Steerer, every: int) -> dict[Value, list[Feature]]:
     chosen: list[Value] = []
     for modality in MODALITIES:
         some = [value for value, features in named.items() if features[0].modality == modality]
-        chosen += some[::every] if len(some) > every else some[:: max(1, len(some) // 2)][:2]
+        chosen += some[::every]
     return {value: named[value] for value in chosen}
 
 
