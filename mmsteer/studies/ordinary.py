@@ -29,7 +29,7 @@ from mmsteer.world.factors import INDEX
 from mmsteer.world.judge import Judge
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
-FULL, QUICK = Sizes(12, 0, 6000, 1, 1, (0.25, 0.5, 1.0, 1.5)), Sizes(3, 0, 600, 1, 1, (0.5, 1.0))
+FULL, QUICK = Sizes(12, 0, 6000, 1, 1, (0.05, 0.1, 0.25, 0.5, 1.0, 1.5)), Sizes(3, 0, 600, 1, 1, (0.5, 1.0))
 _VISION = "vision"
 _MEAN = DIRECTIONS["mean"].title
 _COLOURS = {

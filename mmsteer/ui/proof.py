@@ -81,11 +81,12 @@ def _effects(figures: dict[str, Any]) -> str:
     alone = rows["cross", "feature"]
     apart = labelled["hit - shipped"]
     return (
-        f"Where a picture lacks its value, a cross-modal feature added at strength 1 brings it in {_percent(own['hit'])} of cases "
+        "Where a picture lacks its value, a cross-modal feature added as strong as it normally gets brings it in "
+        f"{_percent(own['hit'])} of cases "
         f"({_percent(alone['hit'])} without suppressing the prompt's rival), and {_percent(own['leak'])} of all else that the "
         f"prompt fixed is lost. A mean difference made from labels, pushed as far and helped alike, brings it in "
-        f"{_percent(labelled['hit'])}: a difference of {100 * apart['value']:+.1f} points, 95 % interval {100 * apart['low']:+.1f} "
-        f"to {100 * apart['high']:+.1f}. The embedded UNet was trained to read such directions; other checkpoints were not."
+        f"{_percent(labelled['hit'])}: a difference of {100 * apart['value']:+.1f} points (interval {100 * apart['low']:+.1f} "
+        f"to {100 * apart['high']:+.1f}). The embedded UNet was trained to read such directions; other checkpoints were not."
     )
 
 

@@ -17,12 +17,13 @@ from mmsteer.ui.badge import SHAPES, name_told, score_told
 ROWS = 16  # of the rack, at most
 CHIPS = 18  # features offered by a search
 BREAKS = {
-    "start": 0.25,
-    "end": 0.5,
+    "start": 0.05,
+    "end": 0.1,
     "told": "This checkpoint was not trained to be steered by what no caption says: its pictures break on stronger pushes of a "
     "vision-only feature. With an image adapter (--adapter) they do not.",
 }
-"""Of vision-only features, where a backbone does not draw what no prompt says: the strength they start at, and the largest."""
+"""Of vision-only features, where a backbone does not draw what no prompt says: the strength they start at, and the largest, up to
+which `study ordinary` finds less than a tenth of what the prompt fixed lost."""
 _LABELS = {"id", "mode", "strength", "on", "locked", "words", "start", "end"}
 
 
