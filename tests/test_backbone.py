@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from conftest import make_bank
 from families import MAKERS, captions
+from safetensors.torch import save_file
 
 from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
@@ -23,6 +24,8 @@ from mmsteer.build.bridge import fit_joint
 from mmsteer.doctor import memory_needed
 from mmsteer.joint import JointSpace
 from mmsteer.prompt import encode
+from mmsteer.recipe import Recipe
+from mmsteer.world.adapter import begin
 
 PROMPT, FAST = "a big red dog", Sampler(steps=3, guidance=4.0)
 ALL = tuple(MAKERS)
@@ -196,6 +199,36 @@ def test_vision_features_also_enter_as_an_image_embedding(steerers):
         steerer.steer(PROMPT, [Edit("warm light")], 0, Sampler(2, 1.0, 2.0))
     with pytest.raises(SteerError, match="reads an image embedding by itself: leave the adapter out"):
         Backbone.load(str(steerer.backbone.spec.source), adapter="ip-adapter.safetensors")
+
+
+def test_an_image_adapter_goes_with_sdxl(steerers, folders, tmp_path, monkeypatch):
+    old = steerers["sdxl"].bank
+    FeatureBank(old.features, old.meta, old.dictionaries, old.bridge | {"image_norm": torch.tensor(5.0)}).save(
+        tmp_path / "bank"
+    )
+    weights = begin(steerers["sdxl"].backbone.pipeline.unet, len(old.bridge["mean_image"]))
+    named = {f"{kind}.{name}": value for kind, part in weights.items() for name, value in part.items()}
+    save_file(named, tmp_path / "adapter.safetensors")
+    steerer = Steerer.load(str(folders["sdxl"]), tmp_path / "bank", adapter=tmp_path / "adapter.safetensors")
+    encoded = encode(steerer.backbone, [PROMPT])
+    plan = steerer.plan(encoded, [Edit("warm light", strength=4.0, start=0.5)])
+    assert torch.equal(plan.at(0.9).hidden, encoded.conditioning.hidden)
+    assert torch.equal(plan.at(0.9).pooled, encoded.conditioning.pooled)
+    embeddings, layer = [], steerer.backbone.pipeline.unet.encoder_hid_proj
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda images: embeddings.append(images[0][:, 0].clone()) or forward(images))
+    own, edited = plan.prompt.image[0], plan.at(0.9).image[0]
+    for towards, rows in (
+        (1.0, 2),
+        (2.0, 3),
+    ):  # of the empty prompt, of the edited one, and for edit guidance of *before*
+        steerer.picture(Recipe(PROMPT, 3, Sampler(4, 3.0, towards), (Edit("warm light", strength=4.0, start=0.5),)))
+        calls, embeddings[:] = embeddings[:], []
+        assert [len(call) for call in calls] == [rows] * 4
+        assert not any(call[0].any() for call in calls)
+        for call, expected in zip(calls, (own, own, edited, edited), strict=True):
+            assert torch.allclose(call[1], expected, atol=1e-4)
+            assert all(torch.allclose(call[k], own, atol=1e-4) for k in range(2, rows))
 
 
 def test_edit_guidance_reaches_sdxl_s_pooled_vector_too(steerers):

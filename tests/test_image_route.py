@@ -80,11 +80,12 @@ def test_the_page_keeps_vision_features_weak_where_they_break_pictures(tiny_fold
         row = page.locator(".mm-row", has_text="warm light")
         row.locator(".mm-risky").wait_for()
         assert "not trained to be steered" in row.locator(".mm-risky").get_attribute("title")
+        assert "not trained to be steered" in page.locator("#mm-notice .mm-note").inner_text()
         number = row.locator("input[type=number]")
         assert (number.input_value(), number.get_attribute("min"), number.get_attribute("max")) == (
-            "0.25",
-            "-0.5",
-            "0.5",
+            "0.05",
+            "-0.1",
+            "0.1",
         )
         other = page.locator(".mm-row", has_text="penguin")
         assert other.locator("input[type=number]").input_value() == "1"

@@ -92,8 +92,9 @@ class _Page:
         query = str(request.query_params)
         notes, _ = attempt(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
         backbone = steerer.backbone
-        shelf = gr.HTML(phases=backbone.family.phases, breaks=None if backbone.draws_unsaid else BREAKS)
-        return [shelf, notes or gr.skip()]
+        breaks = None if backbone.draws_unsaid else BREAKS
+        told = (note(str(breaks["told"])) if breaks else "") + (notes or "")
+        return [gr.HTML(phases=backbone.family.phases, breaks=breaks), told or gr.skip()]
 
     def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
         """Prompt, seed, rack and sampler of a recipe from outside, and what is wrong with it in words.
@@ -151,6 +152,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                         elem_id="mm-pictures",
                     )
                     third = words()
+                notice = gr.HTML(elem_id="mm-notice")
                 told = gr.HTML('<div class="mm-status"></div>', elem_id="mm-told")
                 moving = live()
                 tour = talk(bank, page.presets)
@@ -163,7 +165,6 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
                     given = gr.UploadButton(
                         "Open a PNG or JSON", file_types=[".png", ".json"], size="sm", elem_id="mm-open", min_width=150
                     )
-                notice = gr.HTML(elem_id="mm-notice")
                 seen = history()
                 sampler = gr.State(None)  # a recipe's own; None is the checkpoint's
 
