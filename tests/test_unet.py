@@ -13,7 +13,7 @@ from mmsteer.world.conditions import Conditions
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.pool import Ring
 from mmsteer.world.student import Settling, settle_folder
-from mmsteer.world.unet import build_scheduler, build_unet, draw_latents
+from mmsteer.world.unet import UnetShape, build_scheduler, build_unet, draw_latents
 
 
 def _readers(unet):
@@ -80,7 +80,7 @@ def test_blinding_twice_is_blinding_once(blinded, directions):
 
 def test_a_unet_in_a_folder_is_settled_alone(tmp_path):
     torch.manual_seed(0)
-    build_unet((16, 32)).save_pretrained(tmp_path / "unet")
+    build_unet(UnetShape((16, 32), 0)).save_pretrained(tmp_path / "unet")
     counts = Counts(directions=60, undrawn=8, means=4)
     settle_folder(tmp_path / "unet", MINI / "clip", tmp_path / "out", Settling(2, 3, Ring(2, 2)), counts)
     before, after = (UNet2DConditionModel.from_pretrained(tmp_path / name) for name in ("unet", "out"))
