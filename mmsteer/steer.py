@@ -113,7 +113,7 @@ class Steerer:
     def plan(self, encoded: Encoded, edits: Sequence[Edit], pooled: float = 1.0) -> Plan:
         """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move. The pooled vector takes
         `pooled` of them."""
-        x, _ = self.joint.project(encoded.last)  # [B, d_joint]
+        x, norm = self.joint.project(encoded.last)  # [B, d_joint], [B, 1]
         conditioning, family = encoded.conditioning, self.backbone.family
         if self.reads_image:
             conditioning = conditioning._replace(image=self._image(x, conditioning.hidden))
@@ -135,7 +135,7 @@ class Steerer:
                 )
             dx, dx_unsaid = (self._difference(x, some, edits, receded) for some in (said, unsaid))
             if dx.any() or dx_unsaid.any():
-                move = self.move(encoded, dx, dx_unsaid, words, start, stop)
+                move = self.move(encoded, norm, dx, dx_unsaid, words, start, stop)
                 moves.append(move if move.dpooled is None else move._replace(dpooled=pooled * move.dpooled))
                 shift = shift + dx + dx_unsaid
         return Plan(conditioning, moves, shift)
@@ -148,6 +148,7 @@ class Steerer:
     def move(
         self,
         encoded: Encoded,
+        norm: "torch.Tensor",
         dx: "torch.Tensor",
         unsaid: "torch.Tensor | None" = None,
         words: tuple[str, ...] = (),
@@ -156,10 +157,10 @@ class Steerer:
     ) -> Move:
         """A joint-space difference `dx [B, d_joint]` as what it adds to what the UNet reads, on some words or on all.
 
+        `norm [B, 1]` is that of the prompts' joint vectors before scaling, as `JointSpace.project` gives it.
         `unsaid [B, d_joint]` is what no prompt carries. Where the UNet reads an image embedding, all of the difference moves
         that, and only `dx` the words: an ordinary UNet makes nothing of words that no caption says. Else both move the words.
         """
-        _, norm = self.joint.project(encoded.last)
         whole = dx if unsaid is None else dx + unsaid
         through_words = dx if self.reads_image else whole
         dh = self.joint.lift(through_words, norm)[:, None] * self._rows(encoded, words)  # [B, T, d_text]

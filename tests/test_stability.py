@@ -10,7 +10,7 @@ import torch
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.studies.report import Share
+from mmsteer.studies.report import Share, mean_with_interval
 from mmsteer.studies.stability import (
     SAME,
     _built,
@@ -18,7 +18,6 @@ from mmsteer.studies.stability import (
     _rows,
     best_matches,
     cosine_matrix,
-    mean_with_interval,
     moved,
     quantile_with_interval,
     rephrase,

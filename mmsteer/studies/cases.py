@@ -1,6 +1,6 @@
 """Prompts with known factors for the studies of steering, and what is counted on the pictures that the judge reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 
 from mmsteer.bank import Feature
 from mmsteer.build.label import known_value
+from mmsteer.edit import Edit
 from mmsteer.steer import Steerer
 from mmsteer.studies.report import Share, share
 from mmsteer.world.captions import caption
@@ -82,9 +83,11 @@ def new_cases(steerer: Steerer, judge: Judge, seed: int, count: int, fixed: Valu
     return cases._replace(before=read(steerer, judge, cases.prompts, seeds))
 
 
-def read(steerer: Steerer, judge: Judge, prompts: list[str], seeds: list[int]) -> np.ndarray:
-    """What the judge reads in pictures of prompts without edits, `int64 [B, n_factors]`."""
-    return judge.read(in_batches(seeds, lambda part: steerer.render_many(prompts[part], (), seeds[part])))
+def read(
+    steerer: Steerer, judge: Judge, prompts: list[str], seeds: list[int], edits: Sequence[Edit] = ()
+) -> np.ndarray:
+    """What the judge reads in pictures of prompts, all with the same edits, `int64 [B, n_factors]`."""
+    return judge.read(in_batches(seeds, lambda part: steerer.render_many(prompts[part], edits, seeds[part])))
 
 
 def in_batches(seeds: list[int], some: Callable[[slice], torch.Tensor]) -> torch.Tensor:

@@ -150,7 +150,11 @@ class Study:
 
         for name, way in self._directions(feature, value).items():
             if name == "feature":
-                keep(DIRECTIONS[name].title, lambda cases: self._edited(cases, remove), siblings)
+                keep(
+                    DIRECTIONS[name].title,
+                    lambda c: read(self.steerer, self.judge, c.prompts, c.seeds, remove),
+                    siblings,
+                )
             else:
                 keep(DIRECTIONS[name].title, partial(back, way=way), siblings)
         if siblings:  # left out of a prompt that says a sibling, it is the sibling that goes
@@ -172,12 +176,6 @@ class Study:
     def _pushed(self, cases: Cases, dx: torch.Tensor, feature: Feature) -> np.ndarray:
         def some(part: slice) -> torch.Tensor:
             return pushed(self.steerer, cases.prompts[part], dx[part], cases.seeds[part], feature.unsaid, self.start)
-
-        return self.judge.read(in_batches(cases.seeds, some))
-
-    def _edited(self, cases: Cases, edits: list[Edit]) -> np.ndarray:
-        def some(part: slice) -> torch.Tensor:
-            return self.steerer.render_many(cases.prompts[part], edits, cases.seeds[part])
 
         return self.judge.read(in_batches(cases.seeds, some))
 
@@ -217,12 +215,12 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure(run: Study, some: dict[Value, list[Feature]], words: bool = True) -> list[Row]:
+def measure(run: Study, some: dict[Value, list[Feature]]) -> list[Row]:
     """A row a feature and method; figures that a method does not have are None."""
     rows: list[Row] = []
     for k, (value, features) in enumerate(some.items()):
         for feature in features:
-            added = run.added(feature, value, words=words)
+            added = run.added(feature, value)
             taken = {} if feature.modality == "language" else run.removed(feature, value)
             head = {"feature": feature.name, "modality": feature.modality, "concept": " ".join(value)}
             for method in dict.fromkeys([*added, *taken]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmsteer.bank import MODALITIES
 from mmsteer.studies.methods import DIRECTIONS, WITH, needs_labels
-from mmsteer.studies.report import Share
+from mmsteer.studies.report import Share, mean_with_interval
 
 FIGURES = ("hit", "leak", "gone", "kept siblings", "kept others", "change")
 FEATURE = DIRECTIONS["feature"].title
@@ -31,13 +31,8 @@ def filled(rows: list[Row]) -> list[Row]:
 
 
 def over(values: Sequence[float]) -> Share | None:
-    """Mean over concepts with its 95 % interval by bootstrap; None of nothing."""
-    if not values:
-        return None
-    some = np.array(values)
-    means = some[np.random.default_rng(0).integers(0, len(some), (2000, len(some)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Share(float(some.mean()), float(low), float(high), len(some))
+    """Mean over concepts with its interval; None of nothing."""
+    return mean_with_interval(values) if values else None
 
 
 def summarise(rows: list[Row]) -> list[Row]:

@@ -78,7 +78,8 @@ def pushed(
     the run on. `unsaid` says that no prompt carries it: where there is an image route, it takes that alone."""
     encoded = encode(steerer.backbone, prompts)
     prompt = steerer.plan(encoded, ()).prompt
-    move = steerer.move(encoded, dx * 0 if unsaid else dx, dx if unsaid else None, start=start)
+    _, norm = steerer.joint.project(encoded.last)
+    move = steerer.move(encoded, norm, dx * 0 if unsaid else dx, dx if unsaid else None, start=start)
     return render(steerer.backbone, Plan(prompt, [move], dx), steerer.empty, seeds, steerer.sampler).pictures
 
 

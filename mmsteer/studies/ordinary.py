@@ -20,7 +20,7 @@ from mmsteer.bank import Feature, FeatureBank
 from mmsteer.edit import Edit
 from mmsteer.steer import Steerer
 from mmsteer.studies.cases import Value
-from mmsteer.studies.effects import Sizes, Study, concepts
+from mmsteer.studies.effects import Sizes, Study, by_length, concepts
 from mmsteer.studies.means import FEATURE, WITH, Row, filled, over
 from mmsteer.studies.methods import DIRECTIONS
 from mmsteer.studies.report import save_strips, share, table
@@ -117,12 +117,8 @@ def _measure(run: Study, groups: dict[str, dict[Value, Feature]]) -> list[Row]:
 
 
 def _curve(run: Study, some: dict[Value, Feature]) -> list[Row]:
-    rows = []
-    for length in run.sizes.lengths:
-        each = [run.added(feature, value, length, words=False)[FEATURE] for value, feature in some.items()]
-        means = {key: over([figures[key].value for figures in each if figures[key].trials]) for key in ("hit", "leak")}
-        rows.append({"length": length} | means)
-    return rows
+    rows = by_length(run, {value: [feature] for value, feature in some.items()})
+    return [{key: row[key] for key in ("length", "hit", "leak")} for row in rows if row["method"] == FEATURE]
 
 
 def _shows(run: Study) -> Row:

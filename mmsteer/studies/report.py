@@ -37,6 +37,18 @@ def share(hits: int, count: int) -> Share:
     return Share(p, max(0.0, middle - half), min(1.0, middle + half), count)
 
 
+def mean_with_interval(values: Sequence[float], resamples: int = 2000) -> Share:
+    """The mean with its 95 % interval by bootstrap over the values; without any, a Share of no trials."""
+    import numpy as np
+
+    if not values:
+        return share(0, 0)
+    some = np.array(values)
+    means = some[np.random.default_rng(0).integers(0, len(some), (resamples, len(some)))].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Share(float(some.mean()), float(low), float(high), len(some))
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of the same keys as aligned text."""
     if not rows:

@@ -29,13 +29,14 @@ import torch
 from mmsteer.backbone import ASSETS
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.build import command
-from mmsteer.build.label import agrees, known_value
+from mmsteer.build.label import agrees
 from mmsteer.clip import Clip
 from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
 from mmsteer.presence import Presence
 from mmsteer.steer import Steerer
-from mmsteer.studies.report import COLOURS, Share, share, table
+from mmsteer.studies.cases import index, intent, read
+from mmsteer.studies.report import COLOURS, Share, mean_with_interval, share, table
 from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption, captions
 from mmsteer.world.draws import READ
@@ -49,7 +50,6 @@ reaches it in about one case of twenty."""
 NOISE = 8.0
 """Standard deviation of the noise on every pixel and channel, where values go from 0 to 255."""
 _RESAMPLES = 200
-_BATCH = 24
 _SETTINGS = ("objective", "levels", "steps", "pairs", "held_out")  # what two builds must share, beside their CLIP
 
 
@@ -182,7 +182,7 @@ def same_name(one: Feature, other: Feature) -> bool:
 
 def _null(bank: FeatureBank, other: FeatureBank, cosine: np.ndarray) -> dict[str, Any]:
     """How near the nearest feature is, over named ones; and the nearest of another concept, where the concept is known."""
-    concepts, theirs = ([_concept(f) for f in b.features] for b in (bank, other))
+    concepts, theirs = ([intent(f) for f in b.features] for b in (bank, other))
     nearest = [float(row.max()) for feature, row in zip(bank.features, cosine, strict=True) if feature.named_by]
     alike, wrong = [], []
     for k, concept in enumerate(concepts):
@@ -195,11 +195,6 @@ def _null(bank: FeatureBank, other: FeatureBank, cosine: np.ndarray) -> dict[str
         f"null from {SAME} on": share(sum(c >= SAME for c in wrong), len(wrong)),
         f"same concept from {SAME} on": share(sum(c >= SAME for c in alike), len(alike)),
     }  # fmt: skip
-
-
-def _concept(feature: Feature) -> tuple[str, str] | None:
-    """The factor value a feature is named after; None for other names."""
-    return known_value(feature.name) if feature.named_by == "truth" else None
 
 
 # -- hits --
@@ -215,13 +210,13 @@ def _add_hits(
     steerers = [Steerer(steerer.backbone, b) for b in (bank, *others)]
     count = 4 if quick else 6
     prompts = {people: _prompts(steerer, judge, seed, count, people) for people in (False, True)}
-    chosen = [k for k, f in enumerate(bank.features) if (c := _concept(f)) is not None and c[0] in DRAWN]
+    chosen = [k for k, f in enumerate(bank.features) if (c := intent(f)) is not None and c[0] in DRAWN]
     if quick:
         chosen = [k for m in MODALITIES for k in [k for k in chosen if bank.features[k].modality == m][:2]]
     for row in features:
         row["hits"] = [None] * len(steerers)
     for number, k in enumerate(chosen):
-        concept = _concept(bank.features[k])
+        concept = intent(bank.features[k])
         assert concept is not None
         for build, feature in enumerate((bank.features[k], *(there[k] for there in partners))):
             if feature is not None:
@@ -240,20 +235,14 @@ def _prompts(steerer: Steerer, judge: Judge, seed: int, count: int, people: bool
         values[:, thing] = rng.integers(len(THINGS), len(FACTORS[thing].values), count)
         told[:, gender] = False
     texts, seeds = captions(rng, values, told), [int(s) for s in rng.integers(0, 2**31, count)]
-    return Prompts(texts, seeds, judge.read(_draw(steerer, texts, (), seeds)))
+    return Prompts(texts, seeds, read(steerer, judge, texts, seeds))
 
 
 def _hit(steerer: Steerer, judge: Judge, prompts: Prompts, feature: Feature, concept: tuple[str, str]) -> Share:
-    k = INDEX[concept[0]]
-    value = FACTORS[k].values.index(concept[1])
-    after = judge.read(_draw(steerer, prompts.texts, [Edit(feature.id)], prompts.seeds))
+    k, value = INDEX[concept[0]], index(concept)
+    after = read(steerer, judge, prompts.texts, prompts.seeds, [Edit(feature.id)])
     absent = prompts.before[:, k] != value
     return share(int((absent & (after[:, k] == value)).sum()), int(absent.sum()))
-
-
-def _draw(steerer: Steerer, texts: list[str], edits: Any, seeds: list[int]) -> torch.Tensor:
-    parts = [slice(i, i + _BATCH) for i in range(0, len(texts), _BATCH)]
-    return torch.cat([steerer.render_many(texts[part], edits, seeds[part]) for part in parts])
 
 
 # -- summary --
@@ -280,7 +269,7 @@ def _rows(
             "same name": share(sum(all(same_name(bank[k], g) for g in there[k]) for k in back), len(back) if named else 0),
             "hit": _pooled([row[0] for row in hits]),
             "hit of matches": _pooled([hit for row in hits for hit in row[1:] if hit is not None]),
-            "spread": mean_with_interval([s for row in hits if (s := spread(row)) is not None]),
+            "spread": mean_with_interval([s for row in hits if (s := spread(row)) is not None], _RESAMPLES),
         })  # fmt: skip
     return rows
 
@@ -293,16 +282,6 @@ def spread(hits: list[Share | None]) -> float | None:
 
 def _pooled(shares: list[Share]) -> Share:
     return share(round(sum(s.value * s.trials for s in shares if s.trials)), sum(s.trials for s in shares))
-
-
-def mean_with_interval(values: list[float]) -> Share:
-    """The mean, with its bootstrap interval over the values."""
-    if not values:
-        return share(0, 0)
-    found = np.array(values)
-    means = found[np.random.default_rng(0).integers(0, len(found), (_RESAMPLES, len(found)))].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Share(float(found.mean()), float(low), float(high), len(found))
 
 
 # -- tiny changes --
@@ -324,11 +303,11 @@ def _changes(bank: FeatureBank, seed: int, count: int) -> list[dict[str, Any]]:
         ("captions, presence", "text", ("language", "cross"), said, lambda x: presence.of(x, "text")),
     )
     rows = []
-    for title, side, modalities, (x, y), read in measures:
+    for title, side, modalities, (x, y), code_of in measures:
         for modality, known in product(modalities, (True, False)):
-            some = [f for f in bank.features if f.modality == modality and (_concept(f) is not None) == known]
+            some = [f for f in bank.features if f.modality == modality and (intent(f) is not None) == known]
             latents = [row for f in some if (row := _row(f, side)) is not None]
-            before, after = (read(vectors)[:, latents].numpy() for vectors in (x, y))
+            before, after = (code_of(vectors)[:, latents].numpy() for vectors in (x, y))
             values, item = moved(before, after)
             apart, _ = moved(before, np.roll(before, 1, axis=0))
             median, tail = (quantile_with_interval(values, item, q) for q in (0.5, 0.95))

@@ -58,7 +58,9 @@ def _add_train(train: argparse.ArgumentParser) -> None:
         help="autoencoder: leave the encoder, so that latents and UNets stay valid",
     )
     train.add_argument(
-        "--small", action="store_true", help="teacher, ordinary: a UNet less than half as large, which a CPU trains in an hour"
+        "--small",
+        action="store_true",
+        help="teacher, ordinary: a UNet less than half as large, which a CPU trains in an hour",
     )
     train.add_argument("--work", type=Path, default=Path("work/world"), help="checkpoints, samples and models go here")
     train.add_argument("--out", type=Path, help="at the end, put the pipeline together here, for example assets/mini")
