@@ -5,7 +5,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmsteer import backbone, hosting
+from mmsteer.models import backbone
+from mmsteer.steering import zero_gpu
 
 
 def main() -> None:
@@ -25,11 +26,11 @@ def main() -> None:
     from mmsteer.ui.page import build_demo, launch_settings
 
     def load():  # type: ignore[no-untyped-def]
-        from mmsteer.steer import Steerer
+        from mmsteer.steering.steerer import Steerer
 
         return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
 
-    ready = hosting.lent(load) if hosting.on_zero_gpu() else load
+    ready = zero_gpu.load_for_zero_gpu(load) if zero_gpu.on_zero_gpu() else load
     demo = build_demo(FeatureBank.load(args.bank), ready)
     demo.queue(max_size=64).launch(
         server_name=args.host, server_port=args.port, mcp_server=args.mcp or None, **launch_settings()

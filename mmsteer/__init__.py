@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmsteer.bank import Feature, FeatureBank
-    from mmsteer.edit import Edit
     from mmsteer.errors import SteerError
-    from mmsteer.recipe import Origin, Recipe, Sampler
-    from mmsteer.steer import Steered, Steerer
+    from mmsteer.models.sampler import Sampler
+    from mmsteer.steering.edit import Edit
+    from mmsteer.steering.recipe import Origin, Recipe
+    from mmsteer.steering.steerer import Steered, Steerer
 
 __all__ = ["Edit", "Feature", "FeatureBank", "Origin", "Recipe", "Sampler", "SteerError", "Steered", "Steerer"]
 
 _HOME = {
-    "Edit": "edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "recipe", "Recipe": "recipe", "Sampler": "recipe",
-    "SteerError": "errors", "Steered": "steer", "Steerer": "steer",
+    "Edit": "steering.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "steering.recipe", "Recipe": "steering.recipe",
+    "Sampler": "models.sampler", "SteerError": "errors", "Steered": "steering.steerer", "Steerer": "steering.steerer",
 }  # fmt: skip
 
 

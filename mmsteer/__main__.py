@@ -10,13 +10,13 @@ from mmsteer.errors import SteerError
 
 # command -> (module that describes and runs it, what it does)
 COMMANDS = {
-    "steer": ("mmsteer.command", "draw before and after of a prompt and some edits"),
-    "sweep": ("mmsteer.sweep", "draw one feature over its range, two as a grid, or several seeds"),
-    "bank": ("mmsteer.build.command", "build a bank of features, or list one"),
-    "world": ("mmsteer.world.command", "the embedded world: sprites, scenes, training of its models"),
-    "study": ("mmsteer.studies.command", "measure what models and features do"),
-    "doctor": ("mmsteer.doctor", "what this machine has, what will run, and what is missing"),
-    "bench": ("mmsteer.bench", "time steering against the bare diffusers pipeline"),
+    "steer": ("mmsteer.cli.steer", "draw before and after of a prompt and some edits"),
+    "sweep": ("mmsteer.cli.sweep", "draw one feature over its range, two as a grid, or several seeds"),
+    "bank": ("mmsteer.cli.bank", "build a bank of features, or list one"),
+    "world": ("mmsteer.cli.world", "the embedded world: sprites, scenes, training of its models"),
+    "study": ("mmsteer.cli.study", "measure what models and features do"),
+    "doctor": ("mmsteer.cli.doctor", "what this machine has, what will run, and what is missing"),
+    "bench": ("mmsteer.cli.bench", "time steering against the bare diffusers pipeline"),
 }
 
 

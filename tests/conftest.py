@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsteer.backbone import STEERABLE, Backbone
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.fit import probe
-from mmsteer.joint import JointSpace
-from mmsteer.sae import SAEConfig, SparseAutoencoder
-from mmsteer.steer import Steerer
+from mmsteer.bank.compatibility import probe
+from mmsteer.models.backbone import STEERABLE, Backbone
+from mmsteer.models.joint_space import JointSpace
+from mmsteer.models.sae import SAEConfig, SparseAutoencoder
+from mmsteer.steering.steerer import Steerer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,8 +36,8 @@ def make_pipeline(folder: Path) -> Path:
     from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTextModel
 
-    from mmsteer.world.tokenizer import build_tokenizer
-    from mmsteer.world.unet import build_scheduler
+    from mmsteer.world.models.tokenizer import build_tokenizer
+    from mmsteer.world.models.unet import build_scheduler
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer()
@@ -89,9 +89,9 @@ def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
 
     def feature(number: int, name: str, modality: str, image: int | None, text: int | None, mds: float) -> Feature:
         return Feature(
-            id=number, name=name, sure=0.9, modality=modality, modality_paper=modality, mds=mds, mds_low=mds - 0.02,
+            id=number, name=name, name_confidence=0.9, modality=modality, modality_paper=modality, mds=mds, mds_low=mds - 0.02,
             mds_high=mds + 0.02, n_pairs=500, energy_ratio=mds, cofiring=3.0, p_both=0.5, rate_image=0.1, rate_text=0.1,
-            image_latent=image, text_latent=text, unit=0.5, named_by="truth", words=(name,), top_captions=(f"a {name}",),
+            image_latent=image, text_latent=text, activation_scale=0.5, named_by="truth", words=(name,), top_captions=(f"a {name}",),
         )  # fmt: skip
 
     features = [
@@ -103,14 +103,14 @@ def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
         feature(10, "vignette", "vision", 10, None, 0.99), feature(11, "thank you", "language", None, 11, 0.01),
     ]  # fmt: skip
     features[1] = replace(features[1], found_in=(3, 3))
-    bridge = joint | {
-        "effect_image": dictionaries["image"].W_dec, "effect_text": dictionaries["text"].W_dec,
-        "rest_image": torch.ones(LATENTS), "rest_text": torch.ones(LATENTS),  # no vector of unit length lies farther along
+    tensors = joint | {
+        "steering_image": dictionaries["image"].W_dec, "steering_text": dictionaries["text"].W_dec,
+        "baseline_image": torch.ones(LATENTS), "baseline_text": torch.ones(LATENTS),  # no vector of unit length lies farther along
         "mean_text": torch.zeros(width), "mean_image": torch.zeros(width),
-        "gauge_mean": torch.zeros(width), "gauge_precision": torch.eye(width), "gauge_p99": torch.tensor(1.0),
+        "ood_mean": torch.zeros(width), "ood_precision": torch.eye(width), "ood_p99": torch.tensor(1.0),
     }  # fmt: skip
-    meta = {"backbone": backbone, "bridge": {"kind": "exact"}}
-    return FeatureBank(features, meta, dictionaries, bridge)
+    meta = {"backbone": backbone, "text_to_joint": {"kind": "exact"}}
+    return FeatureBank(features, meta, dictionaries, tensors)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from mmsteer.backbone import ASSETS
+from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES
-from mmsteer.build.label import agrees, known_value
+from mmsteer.labelling.known_names import agrees, known_value
 from mmsteer.studies import concepts as vectors
 from mmsteer.studies.labels import DEFAULT, TARGETS
 from mmsteer.studies.truth import values

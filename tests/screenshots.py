@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from mmsteer import Steerer
-from mmsteer.backbone import ASSETS
+from mmsteer.assets import ASSETS
 from tests.browser import browser
 from tests.served import served
 

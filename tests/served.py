@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from mmsteer import FeatureBank, Steerer
-from mmsteer.backbone import BACKBONES, Spec
+from mmsteer.models.backbone import BACKBONES, Spec
 from mmsteer.ui.page import build_demo, launch_settings
 
 

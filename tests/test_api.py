@@ -22,7 +22,7 @@ from PIL import Image
 from served import served
 
 from mmsteer import Edit, Recipe, Sampler, Steerer
-from mmsteer.picture import PictureReader
+from mmsteer.steering.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture"}
@@ -89,7 +89,7 @@ def test_a_steered_pair_is_the_one_that_its_recipe_gives(client: Client, steerer
     assert Recipe.from_query(about["recipe"]) == recipe
     assert Image.open(after).tobytes() == steerer.picture(recipe).tobytes()
     assert Image.open(before).tobytes() == steerer.picture(recipe.plain).tobytes()
-    assert set(about) == {"recipe", "gauge", "seconds", "unknown", "cut"}
+    assert set(about) == {"recipe", "ood_distance", "gauge", "seconds", "unknown", "cut"}
 
 
 def test_a_prompt_alone_is_drawn_as_the_page_would(client: Client, steerer: Steerer):
@@ -186,7 +186,7 @@ def test_no_file_of_the_server_is_read_for_who_names_one(address: str, path: str
 
 
 def test_tools_over_mcp(address: str, steerer: Steerer):
-    async def said(*progress: Any) -> None:
+    async def on_progress(*progress: Any) -> None:
         """A client that hears of progress gets pictures, not only their addresses."""
 
     async def use() -> tuple[Any, ...]:
@@ -197,7 +197,7 @@ def test_tools_over_mcp(address: str, steerer: Steerer):
             await session.initialize()
             tools = (await session.list_tools()).tools
             given = {"prompt": "a cat at night", "edits": ["warm light"], "seed": 5}
-            steered = await session.call_tool("steer", given, progress_callback=said)
+            steered = await session.call_tool("steer", given, progress_callback=on_progress)
             picture = {"picture": f"data:image/png;base64,{steered.content[2].data}"}
             own = await session.call_tool("features_of_picture", picture)
             return tools, steered, own, await session.call_tool("steer", {"prompt": ""})

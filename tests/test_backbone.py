@@ -19,13 +19,13 @@ from safetensors.torch import save_file
 
 from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.backbone import BACKBONES, FAMILIES, Backbone
-from mmsteer.build.bridge import fit_joint
-from mmsteer.doctor import memory_needed
-from mmsteer.joint import JointSpace
-from mmsteer.prompt import encode
-from mmsteer.recipe import Recipe
-from mmsteer.world.adapter import begin
+from mmsteer.cli.doctor import memory_needed
+from mmsteer.labelling.text_to_joint import fit_joint
+from mmsteer.models.backbone import BACKBONES, FAMILIES, Backbone
+from mmsteer.models.joint_space import JointSpace
+from mmsteer.models.prompt import encode
+from mmsteer.steering.recipe import Recipe
+from mmsteer.world.models.adapter import begin
 
 PROMPT, FAST = "a big red dog", Sampler(steps=3, guidance=4.0)
 ALL = tuple(MAKERS)
@@ -63,7 +63,7 @@ def steerers(folders: dict[str, Path]) -> dict[str, Steerer]:
         projection = CLIPModel.from_pretrained(folder / "clip").text_projection.weight.detach().T.contiguous()
         joint, told = fit_joint(backbone, texts, joint_vectors(folder, texts), projection)
         bank = make_bank(joint, name)
-        bank.meta["bridge"] = told
+        bank.meta["text_to_joint"] = told
         found[name] = Steerer(backbone, bank)
     return found
 
@@ -142,12 +142,12 @@ def test_the_exact_map_agrees_with_transformers(steerers, folders):
     texts = captions(10, seed=3)
     ours, _ = steerers["sd1"].joint.project(encode(steerers["sd1"].backbone, texts).last)
     assert torch.allclose(ours, joint_vectors(folders["sd1"], texts), atol=1e-5)
-    assert steerers["sd1"].bank.meta["bridge"]["kind"] == "exact"
+    assert steerers["sd1"].bank.meta["text_to_joint"]["kind"] == "exact"
 
 
 @pytest.mark.parametrize("name", ["sd2", "sdxl", "unclip"])
 def test_a_fitted_map_says_how_faithful_it_is_and_is(steerers, folders, name):
-    told, texts = steerers[name].bank.meta["bridge"], captions(200, seed=8)
+    told, texts = steerers[name].bank.meta["text_to_joint"], captions(200, seed=8)
     truth = joint_vectors(folders[name], texts)
     ours, _ = steerers[name].joint.project(encode(steerers[name].backbone, texts).last)
     error = (ours - truth).square().sum() / (truth - truth.mean(0)).square().sum()
@@ -203,10 +203,10 @@ def test_vision_features_also_enter_as_an_image_embedding(steerers):
 
 def test_an_image_adapter_goes_with_sdxl(steerers, folders, tmp_path, monkeypatch):
     old = steerers["sdxl"].bank
-    FeatureBank(old.features, old.meta, old.dictionaries, old.bridge | {"image_norm": torch.tensor(5.0)}).save(
+    FeatureBank(old.features, old.meta, old.dictionaries, old.tensors | {"image_norm": torch.tensor(5.0)}).save(
         tmp_path / "bank"
     )
-    weights = begin(steerers["sdxl"].backbone.pipeline.unet, len(old.bridge["mean_image"]))
+    weights = begin(steerers["sdxl"].backbone.pipeline.unet, len(old.tensors["mean_image"]))
     named = {f"{kind}.{name}": value for kind, part in weights.items() for name, value in part.items()}
     save_file(named, tmp_path / "adapter.safetensors")
     steerer = Steerer.load(str(folders["sdxl"]), tmp_path / "bank", adapter=tmp_path / "adapter.safetensors")
@@ -245,7 +245,7 @@ def test_a_distilled_checkpoint_is_drawn_in_few_steps_without_guidance(steerers)
 
 
 def test_a_bank_of_another_clip_is_refused(steerers):
-    with pytest.raises(SteerError, match="made for sd2, another text encoder.*bank bridge"):
+    with pytest.raises(SteerError, match="made for sd2, another text encoder.*bank fit"):
         Steerer(steerers["sd1"].backbone, steerers["sd2"].bank)  # as wide, other weights
     with pytest.raises(SteerError, match="text rows are 56 wide; those here are 32"):
         Steerer(steerers["sd1"].backbone, steerers["sdxl"].bank)
@@ -256,7 +256,7 @@ def test_a_bank_moves_to_another_backbone_of_its_clip(folders, steerers, tmp_pat
     home = tmp_path / "bank"
     steerers["sd1"].bank.save(home)
     (tmp_path / "captions.txt").write_text("\n".join(captions(3000)))
-    command = ["bank", "bridge", str(home), "--backbone", str(folders["sd2"]), "--clip", str(folders["sd2"] / "clip")]
+    command = ["bank", "fit", str(home), "--backbone", str(folders["sd2"]), "--clip", str(folders["sd2"] / "clip")]
     assert main([*command, "--captions", str(tmp_path / "captions.txt")]) == 0
     moved = Steerer.load(str(folders["sd2"]), home)
     assert moved.bank.meta["backbone"] == "sd2"
@@ -268,9 +268,9 @@ def test_a_bank_moves_to_another_backbone_of_its_clip(folders, steerers, tmp_pat
 
 def test_a_bank_of_a_clip_alone_says_what_it_lacks(steerers):
     bank = steerers["sd1"].bank
-    bridge = {key: value for key, value in bank.bridge.items() if key != "probes"}
-    with pytest.raises(SteerError, match="made for a CLIP alone.*bank bridge"):
-        Steerer(steerers["sd1"].backbone, FeatureBank(bank.features, bank.meta, bank.dictionaries, bridge))
+    tensors = {key: value for key, value in bank.tensors.items() if key != "probes"}
+    with pytest.raises(SteerError, match="made for a CLIP alone.*bank fit"):
+        Steerer(steerers["sd1"].backbone, FeatureBank(bank.features, bank.meta, bank.dictionaries, tensors))
 
 
 def test_an_edit_may_name_letters_of_a_script_without_spaces(tmp_path, monkeypatch):
@@ -354,7 +354,7 @@ def test_a_hub_id_is_read_from_the_cache_without_network(folders, tmp_path):
     (home / "refs" / "main").write_text(commit)
     code = (
         "import torch; torch.set_num_threads(1)\n"
-        "from mmsteer.backbone import Backbone; from mmsteer import SteerError\n"
+        "from mmsteer.models.backbone import Backbone; from mmsteer import SteerError\n"
         f"print(Backbone.load('someone/tiny@{commit}').family.title)\n"
         "try: Backbone.load('someone/other')\n"
         "except SteerError as error: print(error)"

@@ -8,15 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsteer.bank import SCHEMA, FeatureBank
-from mmsteer.build.bridge import calibrate, effects, fit_bridge
-from mmsteer.build.label import distinct, f1
-from mmsteer.build.match import match
-from mmsteer.build.train import Descent, Level, TrainConfig, fvu, train_dictionary
-from mmsteer.build.vectors import Embedded
+from mmsteer.bank import FeatureBank
+from mmsteer.bank.folder import SCHEMA
+from mmsteer.bank.mds import absolute_rule, score
+from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
-from mmsteer.mds import absolute_rule, score
-from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.labelling.known_names import distinct, f1
+from mmsteer.labelling.match import match
+from mmsteer.labelling.text_to_joint import calibrate, effects, fit_tensors
+from mmsteer.models.sae import SAEConfig, SparseAutoencoder
+from mmsteer.training.trainer import Descent, Level, TrainConfig, fvu, train_dictionary
 
 codes = st.lists(
     st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 0.25, 2.0])), min_size=1, max_size=30
@@ -163,22 +164,22 @@ def test_effects_of_the_captions_side_are_taken_on_captions_alone_where_there_ar
     none = np.zeros((4, 0))
     pairs = Embedded(x, x, ["a"] * 4, none.astype(np.int64), none.astype(bool))
     more = torch.stack([x[:2], 3 * x[1:3], 2 * x[2:]])
-    bridge = fit_bridge(pairs, {"image": sae, "text": sae}, more)
-    assert torch.equal(bridge["effect_image"], effects(sae, x)[0])
-    assert torch.equal(bridge["effect_text"], effects(sae, more.flatten(0, 1), tellings=2)[0])
-    assert not torch.allclose(bridge["effect_text"], bridge["effect_image"])
-    assert torch.equal(bridge["mean_text"], x.mean(0))
+    tensors = fit_tensors(pairs, {"image": sae, "text": sae}, more)
+    assert torch.equal(tensors["steering_image"], effects(sae, x)[0])
+    assert torch.equal(tensors["steering_text"], effects(sae, more.flatten(0, 1), tellings=2)[0])
+    assert not torch.allclose(tensors["steering_text"], tensors["steering_image"])
+    assert torch.equal(tensors["mean_text"], x.mean(0))
 
 
 def test_the_usable_range_ends_where_a_typical_prompt_leaves_the_usual_range(tiny_bank):
     feature = FeatureBank.load(tiny_bank).get("night")  # row 1 of the captions' dictionary, unit 0.5
-    bridge = {
-        "effect_text": torch.tensor([[0.0, 0.0], [1.0, 0.0]]), "gauge_mean": torch.zeros(2),
-        "gauge_precision": torch.tensor([[4.0, 0.0], [0.0, 1.0]]), "gauge_p99": torch.tensor(2.0),
+    tensors = {
+        "steering_text": torch.tensor([[0.0, 0.0], [1.0, 0.0]]), "ood_mean": torch.zeros(2),
+        "ood_precision": torch.tensor([[4.0, 0.0], [0.0, 1.0]]), "ood_p99": torch.tensor(2.0),
     }  # fmt: skip
     # a unit moves x by (0.5, 0), which is a distance of 1; from (0.2, 0) the 2 are reached at 1.6 and at -2.4
     text = torch.tensor([[0.2, 0.0], [0.2, 0.0], [0.2, 0.0], [0.0, 9.0]])  # the last one lies outside
-    assert calibrate([feature], bridge, text)[0].usable == (-2.4, 1.6)
+    assert calibrate([feature], tensors, text)[0].usable == (-2.4, 1.6)
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():
@@ -208,7 +209,7 @@ def test_a_bank_survives_saving(tiny_bank, tmp_path):
     assert again.features == bank.features
     for side, dictionary in bank.dictionaries.items():
         assert torch.equal(again.dictionaries[side].W_dec, dictionary.W_dec)
-    assert all(torch.equal(again.bridge[key], value) for key, value in bank.bridge.items())
+    assert all(torch.equal(again.tensors[key], value) for key, value in bank.tensors.items())
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -227,7 +228,7 @@ def test_a_truncated_file_is_named(tiny_bank, tmp_path, file):
 
     def read_all():
         bank = FeatureBank.load(tmp_path / "bank")
-        return bank.dictionaries, bank.bridge
+        return bank.dictionaries, bank.tensors
 
     with pytest.raises(SteerError, match=path.name.replace(".", r"\.")):
         read_all()
@@ -245,7 +246,7 @@ def test_a_bank_of_another_schema_is_refused_with_the_cure(tiny_bank, tmp_path, 
 def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     from dataclasses import replace
 
-    from mmsteer.build.rivals import find_rivals
+    from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
 
     features = tiny.bank.features
     cat, snow, lovely, penguin = (tiny.bank.get(name) for name in ("cat", "snow", "lovely", "penguin"))
@@ -259,20 +260,24 @@ def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     text[torch.rand(4000, generator=generator) < 0.3, snow.latent] = 1.0
     text[:12, lovely.latent] = 1.0  # too rare to tell: with a cat 4 times by chance
     text[:12, [cat.latent, penguin.latent]] = 0.0
-    found = {f.name: f for f in find_rivals(features, {"text": dictionary}, text)}
-    assert found["cat"].rivals == (penguin.id,)
-    assert found["penguin"].rivals == (cat.id,)
-    assert found["lovely"].rivals == ()
-    assert found["snow"].rivals == ()
-    assert found["warm light"].rivals == ()
+    found = {f.name: f for f in find_mutually_exclusive(features, {"text": dictionary}, text)}
+    assert found["cat"].mutually_exclusive == (penguin.id,)
+    assert found["penguin"].mutually_exclusive == (cat.id,)
+    assert found["lovely"].mutually_exclusive == ()
+    assert found["snow"].mutually_exclusive == ()
+    assert found["warm light"].mutually_exclusive == ()
     text[:, lovely.latent] = (thing == 2).float()  # now often, and never with a cat or a penguin
-    found = {f.name: f for f in find_rivals(features, {"text": dictionary}, text)}
-    assert found["cat"].rivals == (penguin.id, lovely.id)
-    assert found["lovely"].rivals == ()  # what no picture shows drives out nothing that pictures show
+    found = {f.name: f for f in find_mutually_exclusive(features, {"text": dictionary}, text)}
+    assert found["cat"].mutually_exclusive == (penguin.id, lovely.id)
+    assert found["lovely"].mutually_exclusive == ()  # what no picture shows drives out nothing that pictures show
     unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
-    assert {f.name: f.rivals for f in find_rivals(unnamed, {"text": dictionary}, text)}["cat"] == ()
+    assert {f.name: f.mutually_exclusive for f in find_mutually_exclusive(unnamed, {"text": dictionary}, text)}[
+        "cat"
+    ] == ()
     none_named = [replace(f, named_by=None) for f in features]
-    assert [f.rivals for f in find_rivals(none_named, {"text": dictionary}, text)] == [()] * len(features)
+    assert [f.mutually_exclusive for f in find_mutually_exclusive(none_named, {"text": dictionary}, text)] == [
+        ()
+    ] * len(features)
 
 
 def test_a_full_disk_leaves_the_bank_that_was_there(tiny_bank, tmp_path):

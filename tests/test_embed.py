@@ -22,20 +22,20 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
-from mmsteer.backbone import ASSETS
+from mmsteer.assets import ASSETS
 from mmsteer.bank import FeatureBank
-from mmsteer.build.embed import embed, embed_pairs, load_clip, plan, prepared, work_folder
-from mmsteer.build.examples import look_again
-from mmsteer.build.levels import chosen_levels, default_levels, read_levels, write_levels
-from mmsteer.build.material import set_apart
-from mmsteer.build.shards import read_manifest
-from mmsteer.build.sources import World, open_pairs
-from mmsteer.build.vectors import Embedded
-from mmsteer.clip import Clip
+from mmsteer.data.embedding import embed, embed_pairs, load_clip, plan, prepared, work_folder
+from mmsteer.data.embeddings import Embedded
+from mmsteer.data.shards import read_manifest
+from mmsteer.data.sources import World, open_pairs
+from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
-from mmsteer.world.assemble import MINI
-from mmsteer.world.clip import tokens
+from mmsteer.labelling.examples import look_again
+from mmsteer.models.clip import Clip
+from mmsteer.training.matryoshka import chosen_levels, default_levels, read_levels, write_levels
 from mmsteer.world.draws import READ
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "yellow": (220, 210, 40)}
@@ -216,9 +216,9 @@ def test_nothing_readable_is_an_error(clip, tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from mmsteer.clip import Clip
-from mmsteer.build.embed import embed_pairs
-from mmsteer.build.sources import World
+from mmsteer.models.clip import Clip
+from mmsteer.data.embedding import embed_pairs
+from mmsteer.data.sources import World
 import torch
 torch.set_num_threads(1)
 embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)

@@ -18,12 +18,12 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.exchange import as_shared, export_bank, read_dictionaries, read_dictionary
-from mmsteer.build.hub import card, files_of, pull_bank, push_bank, whole_bank
-from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
-from mmsteer.prompt import encode
-from mmsteer.steer import Steerer
+from mmsteer.exchange.formats import as_shared, export_bank, read_dictionaries, read_dictionary
+from mmsteer.exchange.hub import card, files_of, pull_bank, push_bank, whole_bank
+from mmsteer.models.prompt import encode
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.steerer import Steerer
 
 D, N, K = 6, 12, 3
 
@@ -244,12 +244,12 @@ def test_a_shared_feature_acts_along_the_side_it_belongs_to(tiny_bank, tmp_path)
     paired = [  # latent k of one side is latent k of the other
         type(f)(**{**vars(f), "image_latent": f.id, "text_latent": f.id}) for f in bank.features
     ]
-    features, bridge, dictionaries = as_shared(paired, bank.bridge, bank.dictionaries["text"])
+    features, tensors, dictionaries = as_shared(paired, bank.tensors, bank.dictionaries["text"])
     assert {feature.side for feature in features} == {"shared"}
     for feature in features:
-        own = "effect_image" if feature.modality == "vision" else "effect_text"
-        assert torch.equal(bridge["effect_shared"][feature.latent], bank.bridge[own][feature.id])
-    FeatureBank(features, bank.meta, dictionaries, bridge).save(tmp_path / "bank")
+        own = "steering_image" if feature.modality == "vision" else "steering_text"
+        assert torch.equal(tensors["steering_shared"][feature.latent], bank.tensors[own][feature.id])
+    FeatureBank(features, bank.meta, dictionaries, tensors).save(tmp_path / "bank")
     again = FeatureBank.load(tmp_path / "bank")
     assert again.features == features
     assert list(again.dictionaries) == ["shared"]
@@ -257,11 +257,11 @@ def test_a_shared_feature_acts_along_the_side_it_belongs_to(tiny_bank, tmp_path)
 
 def test_a_vision_feature_of_a_shared_bank_is_removed_by_pushing_it_the_other_way(tiny, tmp_path):
     paired = [type(f)(**{**vars(f), "image_latent": f.id, "text_latent": f.id}) for f in tiny.bank.features]
-    features, bridge, dictionaries = as_shared(paired, tiny.bank.bridge, tiny.bank.dictionaries["text"])
-    steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, bridge))
+    features, tensors, dictionaries = as_shared(paired, tiny.bank.tensors, tiny.bank.dictionaries["text"])
+    steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, tensors))
     warm = steerer.bank.get("warm light")
     shift = steerer.plan(encode(steerer.backbone, ["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
-    assert torch.allclose(shift, -1.5 * warm.unit * bridge["effect_shared"][warm.latent], atol=1e-6)
+    assert torch.allclose(shift, -1.5 * warm.activation_scale * tensors["steering_shared"][warm.latent], atol=1e-6)
 
 
 def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank, tmp_path):
@@ -328,7 +328,7 @@ def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, t
     weights.resolve().write_bytes(weights.read_bytes()[:40])
     with pytest.raises(SteerError, match="someone/bank at 0123.*bridge"):
         pull_bank("someone/bank", None, tmp_path / "out")
-    assert FeatureBank.load(tmp_path / "out").bridge
+    assert FeatureBank.load(tmp_path / "out").tensors
     assert not list(tmp_path.glob("*.partial"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
@@ -440,7 +440,7 @@ def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
         clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100,
         source={"kind": "folder", "name": "photos", "items": 1000, "digest": "0"},
         objective="levels", sides={side: {"fvu": 0.12, "l0": 7.5, "dead": 0.25} for side in ("image", "text")},
-        bridge={"kind": "fitted", "r2": 0.875},
+        tensors={"kind": "fitted", "r2": 0.875},
     )  # fmt: skip
     text = card(bank, "someone/photos", "cc-by-4.0")
     front, body = text.removeprefix("---\n").split("\n---\n", 1)

@@ -13,11 +13,11 @@ from playwright.sync_api import Page, expect
 from served import free_port
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
-from mmsteer.atlas import MOST, nearest, places
-from mmsteer.prompt import encode
-from mmsteer.ui import effect
-from mmsteer.ui.effect import PROMPT, SEEDS, STRENGTHS, Effects
-from mmsteer.ui.explore import SHOWN, questions, rules
+from mmsteer.bank.feature_map import MOST, nearest, places
+from mmsteer.models.prompt import encode
+from mmsteer.ui.explore import effect
+from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
+from mmsteer.ui.explore.tab import SHOWN, questions, rules
 from mmsteer.ui.loading import Loading
 from mmsteer.ui.page import build_demo, launch_settings
 
@@ -60,7 +60,7 @@ def test_a_few_features_have_places_too(count: int):
 
 
 def test_features_that_are_all_alike_have_places_and_only_so_many_do(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mmsteer.atlas._ROUNDS", 2)
+    monkeypatch.setattr("mmsteer.bank.feature_map._ROUNDS", 2)
     put = places(torch.ones(MOST + 5, 4) / 2)
     assert put.shape == (MOST, 2)
     assert torch.isfinite(put).all()
@@ -72,7 +72,7 @@ def test_directions_are_those_a_feature_acts_along(tiny_bank: Path):
     assert torch.allclose(directions.norm(dim=1), torch.ones(len(bank.features)))
     for name, side in (("night", "text"), ("warm light", "image"), ("lovely", "text")):
         feature = bank.get(name)
-        expected = bank.bridge[f"effect_{side}"][feature.latent]
+        expected = bank.tensors[f"steering_{side}"][feature.latent]
         assert torch.allclose(directions[feature.id], expected / expected.norm())
 
 
@@ -84,7 +84,7 @@ def test_search_ranks_by_cosine_with_what_the_words_add(tiny: Steerer):
     assert len(found) == len(tiny.bank.features)
     x, nothing = (tiny.joint.project(encode(tiny.backbone, [text]).last[0])[0] for text in ("a cat at night", ""))
     for feature, cosine in found:
-        row = tiny.bank.bridge[f"effect_{feature.side}"][feature.latent]
+        row = tiny.bank.tensors[f"steering_{feature.side}"][feature.latent]
         assert cosine == pytest.approx(float(torch.cosine_similarity(x - nothing, row, dim=0)), abs=1e-5)
     assert [c for _, c in found] == sorted((c for _, c in found), reverse=True)
     vision = tiny.search("a cat at night", "vision", count=2)
@@ -122,7 +122,7 @@ def test_words_in_no_feature_name_find_the_feature(mini: Steerer, text: str, fir
 
 def test_most_names_find_a_feature_of_that_name_first(mini: Steerer):
     """The feature itself, or the second of the same concept: "cactus" may find "cactus 2"."""
-    said = [f for f in mini.bank.features if f.named_by == "truth" and not f.unsaid and not f.name[-1].isdigit()]
+    said = [f for f in mini.bank.features if f.named_by == "truth" and not f.image_only and not f.name[-1].isdigit()]
     hits = [f.name == mini.search(f.name, count=1)[0][0].name.rstrip(" 23456789") for f in said]
     assert sum(hits) / len(hits) > 0.8
 
@@ -205,7 +205,7 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
 
 @pytest.fixture(scope="module")
 def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
-    from mmsteer.backbone import BACKBONES, Spec
+    from mmsteer.models.backbone import BACKBONES, Spec
 
     BACKBONES["whole"] = Spec(tiny_folder, steps=2, whole_words=True)
     loaded = Steerer.load("whole", bank.folder)

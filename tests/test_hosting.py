@@ -22,8 +22,9 @@ from browser import browser
 from playwright.sync_api import expect
 from served import free_port
 
-from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError, hosting
-from mmsteer.visitor import Visitor
+from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
+from mmsteer.bench.page_client import Visitor
+from mmsteer.steering import zero_gpu
 
 ROOT = Path(__file__).resolve().parents[1]
 expect.set_options(timeout=30_000)
@@ -139,11 +140,11 @@ def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space:
     [(25, 512, 1, 7), (25, 512, 2, 8), (25, 1024, 2, 15), (12, 128, 2, 6), (2, 512, 1, 6), (50, 1024, 100, 120)],
 )
 def test_seconds_by_hand(steps: int, side: int, pictures: int, told: int):
-    assert hosting.seconds(steps, side, pictures) == told
+    assert zero_gpu.seconds(steps, side, pictures) == told
 
 
 @pytest.fixture
-def lent(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
+def load_for_zero_gpu(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
     """A fresh steerer of the tiny backbone as ZeroGPU would have it, and the seconds it asked for: each call runs in a forked
     process, and only pickles go there and come back."""
     asked: list[int] = []
@@ -166,7 +167,7 @@ def lent(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[
         return decorate
 
     monkeypatch.setitem(sys.modules, "spaces", types.SimpleNamespace(GPU=gpu))
-    return hosting.lent(lambda: Steerer(tiny.backbone, tiny.bank))(), asked
+    return zero_gpu.load_for_zero_gpu(lambda: Steerer(tiny.backbone, tiny.bank))(), asked
 
 
 def test_a_lent_gpu_draws_the_same_and_before_is_kept_on_this_side(lent, tiny: Steerer):
@@ -176,10 +177,10 @@ def test_a_lent_gpu_draws_the_same_and_before_is_kept_on_this_side(lent, tiny: S
     again = steerer.steer("a cat", edits[:1], 4, sampler)
     here = tiny.steer("a cat", edits, 4, sampler)
     assert first.after.tobytes() == here.after.tobytes()
-    assert (first.recipe, first.features, first.gauge) == (here.recipe, here.features, here.gauge)
+    assert (first.recipe, first.features, first.ood_distance) == (here.recipe, here.features, here.ood_distance)
     assert first.recipe.origin == again.recipe.origin == here.recipe.origin
     assert again.before.tobytes() == first.before.tobytes()
-    assert asked == [hosting.seconds(3, 32, 2), hosting.seconds(3, 32, 1)]  # the second time only *after*
+    assert asked == [zero_gpu.seconds(3, 32, 2), zero_gpu.seconds(3, 32, 1)]  # the second time only *after*
 
 
 def test_every_other_call_is_lent_a_gpu_too(lent, tiny: Steerer):
@@ -188,7 +189,7 @@ def test_every_other_call_is_lent_a_gpu_too(lent, tiny: Steerer):
     recipe = Recipe("a cat", 4, Sampler(2, 1.0), (Edit("night"),))
     assert steerer.picture(recipe).tobytes() == tiny.picture(recipe).tobytes()
     steerer.render_many(["a cat"] * 3, [Edit("night")], [1, 2, 3], Sampler(50, 1.0))
-    assert asked == [6, hosting.seconds(2, 32, 1), hosting.seconds(50, 32, 3)]
+    assert asked == [6, zero_gpu.seconds(2, 32, 1), zero_gpu.seconds(50, 32, 3)]
     assert steerer.backbone is tiny.backbone  # and what needs no computing takes none
     assert len(asked) == 3
 
@@ -211,7 +212,7 @@ def test_zero_gpu_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch, va
         monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     else:
         monkeypatch.setenv("SPACES_ZERO_GPU", value)
-    assert hosting.on_zero_gpu() is there
+    assert zero_gpu.on_zero_gpu() is there
 
 
 def test_the_real_package_leaves_a_call_as_it_is_elsewhere():

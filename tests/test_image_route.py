@@ -9,15 +9,16 @@ from conftest import WIDTH
 from safetensors.torch import save_file
 from served import served, whole_words
 
-from mmsteer.adapter import attach, find_adapter, image_width, read_adapter
-from mmsteer.backbone import STEERABLE
 from mmsteer.bank import FeatureBank
-from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
-from mmsteer.prompt import encode
-from mmsteer.recipe import Recipe, Sampler
-from mmsteer.steer import Steerer
-from mmsteer.world.adapter import begin
+from mmsteer.models.backbone import STEERABLE
+from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
+from mmsteer.models.prompt import encode
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.recipe import Recipe
+from mmsteer.steering.steerer import Steerer
+from mmsteer.world.models.adapter import begin
 
 PROMPT = "a small cat at night"
 FAST, PLAIN = Sampler(steps=4, guidance=3.0), Sampler(steps=4, guidance=1.0)
@@ -38,8 +39,8 @@ def adapter(tiny, tmp_path_factory):
 def routed(tiny_folder, tiny, adapter, tmp_path_factory):
     """The tiny backbone with the adapter, and a bank that says how long image embeddings are."""
     folder = tmp_path_factory.mktemp("bank") / "bank"
-    bridge = tiny.bank.bridge | {"image_norm": torch.tensor(NORM)}
-    FeatureBank(tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, bridge).save(folder)
+    tensors = tiny.bank.tensors | {"image_norm": torch.tensor(NORM)}
+    FeatureBank(tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tensors).save(folder)
     return Steerer.load(str(tiny_folder), folder, adapter=adapter)
 
 
@@ -60,8 +61,8 @@ def untrained(tiny, routed):
 
 def test_a_backbone_tells_whether_it_draws_what_no_prompt_says(tiny, routed, untrained):
     assert (tiny.backbone.image_width, routed.backbone.image_width) == (None, WIDTH)
-    assert (tiny.backbone.draws_unsaid, routed.backbone.draws_unsaid) == (False, True)
-    assert [Steerer.load(name).backbone.draws_unsaid for name in ("mini", "ordinary", "ordinary-image")] == [
+    assert (tiny.backbone.steers_image_only, routed.backbone.steers_image_only) == (False, True)
+    assert [Steerer.load(name).backbone.steers_image_only for name in ("mini", "ordinary", "ordinary-image")] == [
         True,
         False,
         True,

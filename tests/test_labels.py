@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.build.label import f1
-from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
-from mmsteer.build.read import append, read_across
-from mmsteer.build.score import Codes, codes, pair_up, quality, read_singles, without_doubles
-from mmsteer.build.train import Descent, Level, even_out, fvu, new_dictionary
-from mmsteer.build.vectors import Embedded
+from mmsteer.bank.mds import absolute_rule, score, separation, swap_null
+from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
-from mmsteer.mds import absolute_rule, score, separation, swap_null
-from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.labelling.cross_modal_probe import append, read_across
+from mmsteer.labelling.known_names import f1
+from mmsteer.labelling.score import Codes, codes, pair_up, quality, read_singles, without_doubles
+from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
 from mmsteer.studies.labels import Sample
 from mmsteer.studies.truth import decodable, identify
+from mmsteer.training.objectives import OBJECTIVES, Dictionaries, Size, train_pair
+from mmsteer.training.trainer import Descent, Level, even_out, fvu, new_dictionary
 from mmsteer.world.factors import FACTORS, INDEX
 
 SMALL = Size((Level(8, 2), Level(16, 2)), (Level(8, 2), Level(16, 2)))

@@ -15,11 +15,11 @@ from playwright.sync_api import Page, Route, expect
 from served import served
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
-from mmsteer.hosting import Lent
-from mmsteer.ui import live
+from mmsteer.bench.page_client import Visitor
+from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.loading import Loading
 from mmsteer.ui.presets import PRESETS
-from mmsteer.visitor import Visitor
+from mmsteer.ui.steer import live
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -146,7 +146,7 @@ def test_the_picture_follows_and_the_release_draws_the_pair(page: Page, steerer:
     assert query(page) == recipe.to_query()
     expect(page.locator(".mm-thumb")).to_have_count(2)
     told = page.locator("#mm-told .mm-gauge")
-    expect(told).to_contain_text(f"gauge {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).gauge:.2f}")
+    expect(told).to_contain_text(f"gauge {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).ood_distance:.2f}")
     expect(page.locator("#mm-told")).not_to_have_attribute("aria-busy", "true")
 
 
@@ -224,7 +224,7 @@ def test_a_slider_that_moves_again_goes_on_from_the_pair_that_comes_meanwhile(pa
 def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page, steerer: Steerer, monkeypatch):
     steer = steerer.steer
     monkeypatch.setattr(steerer, "steer", lambda *a, **k: steer(*a, **k)._replace(seconds=0.125))
-    monkeypatch.setattr("mmsteer.ui.reading.Reading.likely", False)  # so that no word of what is told changes
+    monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that no word of what is told changes
     page.locator("#mm-draw").click()
     expect(page.locator(".mm-seconds")).to_have_text("0.12 s")
     expect(page.locator(".mm-likeness")).to_have_count(0)
@@ -400,7 +400,7 @@ def test_a_frame_is_the_picture_of_its_recipe(address: str, steerer: Steerer, ca
     shown = visitor.frame({"rows": [NIGHT | {"strength": 0.5}], "silent": []})
     twin = steerer.steer("a cat at night", [edit(0.5)], 9)
     assert shown["after"] == {"src": live._light(twin.after), "alt": "After: a cat at night, seed 9, night:0.5"}
-    assert f"gauge {twin.gauge:.2f}" in shown["gauge"]["innerHTML"]
+    assert f"gauge {twin.ood_distance:.2f}" in shown["gauge"]["innerHTML"]
     assert shown["seconds"] > 0
     for rack in (None, {"rows": [NIGHT | {"evil": 1}], "silent": []}, {"rows": "x" * 1000, "silent": [{}]}):
         assert set(visitor.frame(rack)) == {"number"}
@@ -417,9 +417,9 @@ def test_the_seconds_of_one_picture(steerer: Steerer):
 
 
 def test_no_gpu_is_borrowed_for_a_frame(steerer: Steerer):
-    lent: Any = Lent(steerer, lambda duration: lambda task: task)
+    lent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: task)
     assert live.timed(lent, "a cat", [Edit("night")], 3, None)[1] is None  # so that the page asks for none
-    unlent: Any = Lent(steerer, lambda duration: lambda task: lambda *_: pytest.fail("borrowed"))
+    unlent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: lambda *_: pytest.fail("borrowed"))
     asked = {"number": 1, "query": "prompt=a+cat", "rack": {"rows": [NIGHT], "silent": []}}
     answer = live.frame(steerer.bank, Loading(lambda: unlent), asked)
     assert answer == {"frame": {"number": 1}}

@@ -17,8 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from mmsteer import Edit, Origin, Recipe, Steerer
-from mmsteer.kept import Kept
-from mmsteer.visitor import Visitor
+from mmsteer.bench.page_client import Visitor
+from mmsteer.steering.cache import Kept
 
 VISITORS, MOVES = 20, 3
 WORDS = ("cat", "penguin", "fox", "frog", "whale")

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.errors import SteerError
-from mmsteer.studies.exam import (
+from mmsteer.studies.monosemanticity import cross_monosemanticity, monosemanticity, top_similarity
+from mmsteer.studies.zero_shot_ablation import (
     TOLERANCE,
     Exam,
     energy,

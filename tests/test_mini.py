@@ -11,12 +11,12 @@ import torch
 
 from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.build.embed import load_clip
+from mmsteer.data.embedding import load_clip
 from mmsteer.studies.presets import holds
 from mmsteer.ui.presets import PRESETS, available
-from mmsteer.world.assemble import MINI
-from mmsteer.world.conditions import Conditions
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.judge import Judge
+from mmsteer.world.training.conditions import Conditions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -76,7 +76,7 @@ def test_a_folder_that_says_nonsense_of_how_it_is_drawn_is_refused_in_a_sentence
 
 
 def test_there_are_forty_features_with_sure_names_of_all_three_modalities(mini: Steerer):
-    sure = [feature for feature in mini.bank.features if feature.sure is not None]
+    sure = [feature for feature in mini.bank.features if feature.name_confidence is not None]
     assert len(sure) >= 40
     assert {feature.modality for feature in sure} == {"vision", "language", "cross"}
     assert not any(re.fullmatch(r"feature \d+", feature.name) for feature in sure)
@@ -99,7 +99,7 @@ def test_features_named_after_language_consist_of_openings_moods_and_closings(mi
     named = [f for f in mini.bank.features if f.modality == "language" and f.named_by == "truth"]
     assert len(named) >= 10
     for feature in named:
-        effect = mini.bank.bridge["effect_text"][feature.latent]
+        effect = mini.bank.tensors["steering_text"][feature.latent]
         assert (span.T @ effect).norm() > 0.999 * effect.norm(), feature.name
 
 

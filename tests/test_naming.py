@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
-from mmsteer.build.label import top_words
-from mmsteer.build.naming import auc, automatic_names, vocabulary
-from mmsteer.build.properties import PROPERTIES, measure
 from mmsteer.errors import SteerError
-from mmsteer.script import segments, unspaced
+from mmsteer.labelling.known_names import top_words
+from mmsteer.labelling.naming import auc, automatic_names, vocabulary
+from mmsteer.labelling.picture_properties import PROPERTIES, measure
+from mmsteer.models.word_segmentation import segments, unspaced
 
 INDEX = {p.name: k for k, p in enumerate(PROPERTIES)}
 
@@ -297,7 +297,7 @@ def test_a_renamed_feature_stays_renamed_and_all_else_is_kept(bank):
     again = FeatureBank.load(bank)
     assert again.features == loaded.features
     assert again.get("emperor penguin") == dataclasses.replace(
-        before.get(0), name=feature.name, sure=None, named_by="person"
+        before.get(0), name=feature.name, name_confidence=None, named_by="person"
     )
     assert again.features[1:] == before.features[1:]
     assert again.meta == before.meta

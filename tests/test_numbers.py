@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mmsteer.ui import proof
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.proof import tab as proof
 from tests.measured import FILES, PASSAGES, README, Figures, differences, one_line, passages, read
 
 
@@ -30,7 +30,7 @@ EXCEPTIONS = (
     Given("brackets are 95 % intervals", "what the studies compute"),
     Given("with a 95 % interval", "what the study computes"),
     Given("(held-out AUC of 0.65 or more)", "a threshold of mmsteer/build/read.py"),
-    Given("with F1 of at least 0.7", "a threshold: SURE of mmsteer/build/label.py"),
+    Given("with F1 of at least 0.7", "a threshold: LEAST_CONFIDENCE of mmsteer/build/label.py"),
     Given("reaches F1 of 0.7", "the same threshold"),
     Given("2606.29888", "arXiv"),
     Given("2601.20028", "arXiv"),

@@ -20,20 +20,20 @@ from served import served
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.backbone import public_name, spec_of
-from mmsteer.digest import of_checkpoint
 from mmsteer.errors import without_folders
-from mmsteer.opening import differences, missing
-from mmsteer.sweep import over, save_gif, save_sheet
+from mmsteer.models.backbone import public_name, spec_of
+from mmsteer.models.digest import of_checkpoint
+from mmsteer.steering.provenance import differences, missing
+from mmsteer.steering.sweep import over, save_gif, save_sheet
 from mmsteer.ui.compare import compare
-from mmsteer.ui.effect import Effects
+from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.loading import Loading, told
 from mmsteer.ui.page import _Page
-from mmsteer.ui.picture import _pair
+from mmsteer.ui.picture.tab import _pair
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.rack import ROWS, rows
-from mmsteer.ui.sweep import Sweeps
-from mmsteer.ui.talk import drawn
+from mmsteer.ui.steer.rack import ROWS, rows
+from mmsteer.ui.sweep.tab import Sweeps
+from mmsteer.ui.talk.tab import drawn
 
 FAST = Sampler(2, 1.0)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -76,12 +76,12 @@ def test_a_bank_is_known_by_what_it_does_to_pictures(tiny_bank: Path, tmp_path: 
     bank = FeatureBank.load(folder)
     first = bank.digest
     assert re.fullmatch("[0-9a-f]{16}", first)
-    assert FeatureBank(bank.features, bank.meta, bank.dictionaries, bank.bridge).digest == first  # no folder
+    assert FeatureBank(bank.features, bank.meta, bank.dictionaries, bank.tensors).digest == first  # no folder
     bank.rename("night", "darkness")
     assert FeatureBank.load(folder).digest == first
-    stronger = [replace(f, unit=2 * f.unit) if f.id == 3 else f for f in bank.features]
-    digests = {first, FeatureBank(stronger, bank.meta, bank.dictionaries, bank.bridge).digest}
-    for file, name in (("bridge.safetensors", "effect_text"), ("text/sae_weights.safetensors", "b_enc")):
+    stronger = [replace(f, activation_scale=2 * f.activation_scale) if f.id == 3 else f for f in bank.features]
+    digests = {first, FeatureBank(stronger, bank.meta, bank.dictionaries, bank.tensors).digest}
+    for file, name in (("bridge.safetensors", "steering_text"), ("text/sae_weights.safetensors", "b_enc")):
         change(folder / file, name)
         digests.add(FeatureBank.load(folder).digest)
     assert len(digests) == 4

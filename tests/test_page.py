@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.proof import FIGURES, PROOFS, proofs
-from mmsteer.ui.rack import edits_of
+from mmsteer.ui.proof.tab import FIGURES, PROOFS, proofs
+from mmsteer.ui.steer.rack import edits_of
 
 FIRST = PRESETS[0]
 WAIT = 30_000  # milliseconds: a slow machine is not a failure

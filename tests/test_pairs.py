@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsteer.build.item import clean, decode
-from mmsteer.build.sources import World, open_pairs
+from mmsteer.data.sample import clean, decode
+from mmsteer.data.sources import World, open_pairs
 from mmsteer.errors import SteerError
 
 COUNT = 12
@@ -127,7 +127,7 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
 
 def test_a_data_set_streams(tmp_path):
     datasets, pyarrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
-    from mmsteer.build.tables import _examples
+    from mmsteer.data.tables import _examples
 
     cells = [{"bytes": encoded(picture(k)), "path": None} for k in range(COUNT)]
     table = pyarrow.table({"image": cells, "caption": [[caption, "another"] for caption in CAPTIONS]})

@@ -17,10 +17,10 @@ from playwright.sync_api import Page, expect
 
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.bank import MODALITIES
-from mmsteer.decode import decode, header
-from mmsteer.picture import MOST, PictureReader, edits, strongest
+from mmsteer.image_file import decode, header
+from mmsteer.steering.picture_features import MOST, PictureReader, edits, strongest
 from mmsteer.ui.keep import LARGEST_FILE
-from mmsteer.ui.rack import ROWS, edits_of, rows
+from mmsteer.ui.steer.rack import ROWS, edits_of, rows
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -115,11 +115,11 @@ def test_pictures_arrive_where_clip_puts_them(reader: PictureReader, tiny_folder
 
 
 def test_threads_that_come_at_once_load_it_once(tiny: Steerer, monkeypatch: pytest.MonkeyPatch):
-    import mmsteer.picture
+    import mmsteer.steering.picture_features
 
     loads = []
-    load = mmsteer.picture._clip_of
-    monkeypatch.setattr(mmsteer.picture, "_clip_of", lambda steerer: loads.append(1) or load(steerer))
+    load = mmsteer.steering.picture_features._clip_of
+    monkeypatch.setattr(mmsteer.steering.picture_features, "_clip_of", lambda steerer: loads.append(1) or load(steerer))
     fresh, given = PictureReader(tiny), [picture(k) for k in range(8)]
     assert loads == []
     with ThreadPoolExecutor(8) as pool:
@@ -136,7 +136,7 @@ def test_features_are_in_units_of_the_side_they_act_on(reader: PictureReader):
     assert amounts == sorted(amounts, reverse=True)
     assert {f.modality for f, _ in found} == {"vision", "cross"}
     for feature, amount in found:  # all rows of the bank made by hand have length one on both sides
-        assert amount == pytest.approx(float(code[feature.image_latent]) / feature.unit, rel=1e-5)
+        assert amount == pytest.approx(float(code[feature.image_latent]) / feature.activation_scale, rel=1e-5)
     assert {f.id for f, _ in found} == {
         f.id for f in bank.features if f.modality != "language" and code[f.image_latent] > 0
     }
@@ -145,7 +145,7 @@ def test_features_are_in_units_of_the_side_they_act_on(reader: PictureReader):
 def test_a_cross_modal_unit_is_as_long_a_step_on_either_side(reader: PictureReader, monkeypatch: pytest.MonkeyPatch):
     bank = reader.steerer.bank
     before = {f.id: amount for f, amount in reader.features_of(picture(1))}
-    monkeypatch.setitem(bank.bridge, "effect_text", bank.bridge["effect_text"] * 2)
+    monkeypatch.setitem(bank.tensors, "steering_text", bank.tensors["steering_text"] * 2)
     for feature, amount in reader.features_of(picture(1)):
         assert amount == pytest.approx(before[feature.id] / (2 if feature.modality == "cross" else 1), rel=1e-5)
 
@@ -195,9 +195,9 @@ def test_without_its_clip_and_with_another_one_a_sentence_says_what_to_do(
 def test_of_the_embedded_world_each_part_brings_what_it_should():
     """Of penguins in the snow, framed: the vision part frames a cat and leaves it a cat in its meadow; the cross-modal part is
     the penguin and the snow; there is no language part. On at least five of six seeds."""
-    from mmsteer.world.assemble import MINI
     from mmsteer.world.factors import label, named
-    from mmsteer.world.judge import Judge
+    from mmsteer.world.models.assembly import MINI
+    from mmsteer.world.models.judge import Judge
 
     steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
     reader, seeds = PictureReader(steerer), range(6)
@@ -296,7 +296,7 @@ def steerer_prompt(page: Page) -> str:
 
 
 def example(page: Page, steerer: Steerer) -> Image.Image:
-    from mmsteer.ui.picture import _EXAMPLE
+    from mmsteer.ui.picture.tab import _EXAMPLE
 
     prompt, added, seed = _EXAMPLE
     return steerer.picture(Recipe(prompt, seed, steerer.sampler, added, steerer.origin))
@@ -526,7 +526,7 @@ ROW = {"id": 2, "activation": 1.0}
 )
 def test_parts_that_no_page_makes_are_refused(tiny: Steerer, tiny_bank: Path, value):
     from mmsteer.ui.loading import Loading
-    from mmsteer.ui.picture import _Tab
+    from mmsteer.ui.picture.tab import _Tab
 
     drawn = _Tab(FeatureBank.load(tiny_bank), Loading(lambda: tiny)).draw(value, "", "a cat", 0)
     assert "cannot be read: load the page again" in drawn[2]

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from mmsteer import Edit, FeatureBank, Steerer
-from mmsteer.build.exchange import as_shared
-from mmsteer.build.label import concepts, known_value
-from mmsteer.presence import Presence
-from mmsteer.prompt import encode
-from mmsteer.sae import SAEConfig, SparseAutoencoder
+from mmsteer.exchange.formats import as_shared
+from mmsteer.labelling.known_names import concepts, known_value
+from mmsteer.models.prompt import encode
+from mmsteer.models.sae import SAEConfig, SparseAutoencoder
+from mmsteer.steering.presence import Presence
 from mmsteer.ui.api import _Api
 from mmsteer.ui.badge import active
 from mmsteer.ui.loading import Loading
@@ -27,15 +27,15 @@ def bank_of(**changes) -> FeatureBank:
     from mmsteer.bank import Feature
 
     feature = Feature(
-        id=0, name="cat", sure=None, modality="cross", modality_paper="cross", mds=0.5, mds_low=0.5, mds_high=0.5, n_pairs=9,
-        energy_ratio=0.5, cofiring=2.0, p_both=0.5, rate_image=0.1, rate_text=0.1, image_latent=0, text_latent=0, unit=4.0,
+        id=0, name="cat", name_confidence=None, modality="cross", modality_paper="cross", mds=0.5, mds_low=0.5, mds_high=0.5, n_pairs=9,
+        energy_ratio=0.5, cofiring=2.0, p_both=0.5, rate_image=0.1, rate_text=0.1, image_latent=0, text_latent=0, activation_scale=4.0,
     )  # fmt: skip
     dictionary = SparseAutoencoder(SAEConfig(2, 2)).requires_grad_(False)
     dictionary.W_enc.data, dictionary.W_dec.data = torch.eye(2), torch.eye(2)
     dictionary.b_enc.data = torch.tensor([-2.0, 0.0])
     steering, rest = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0.25, 0.0])
-    bridge = {"effect_image": steering, "effect_text": steering, "rest_image": rest, "rest_text": rest}
-    return FeatureBank([replace(feature, **changes)], {}, {"image": dictionary, "text": dictionary}, bridge)
+    tensors = {"steering_image": steering, "steering_text": steering, "baseline_image": rest, "baseline_text": rest}
+    return FeatureBank([replace(feature, **changes)], {}, {"image": dictionary, "text": dictionary}, tensors)
 
 
 def test_presence_is_the_projection_from_half_a_scale_on_and_the_activation_below():
@@ -59,15 +59,15 @@ def test_no_text_contains_a_vision_only_feature():
 
 def test_in_a_shared_dictionary_too_what_is_listed_is_what_is_removed(tiny: Steerer):
     paired = [replace(f, image_latent=k, text_latent=k) for k, f in enumerate(tiny.bank.features)]
-    features, bridge, dictionaries = as_shared(paired, tiny.bank.bridge, tiny.bank.dictionaries["text"])
-    steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, bridge))
+    features, tensors, dictionaries = as_shared(paired, tiny.bank.tensors, tiny.bank.dictionaries["text"])
+    steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, tensors))
     prompt = "a big cat at night"
     listed = steerer.features_of(prompt)
     assert listed
-    assert not any(feature.unsaid for feature, _ in listed)
+    assert not any(feature.image_only for feature, _ in listed)
     for feature, amount in listed:
         shift = steerer.plan(encode(steerer.backbone, [prompt]), [Edit(feature.id, "remove")]).shift[0]
-        expected = -amount * feature.unit * bridge["effect_shared"][feature.latent]
+        expected = -amount * feature.activation_scale * tensors["steering_shared"][feature.latent]
         assert torch.allclose(shift, expected, atol=1e-5)
 
 
@@ -85,15 +85,15 @@ def prompts() -> list[str]:
 
 
 def test_over_many_prompts_what_is_shown_is_exactly_what_is_removed(mini: Steerer, prompts: list[str]):
-    said = [feature for feature in mini.bank.features if not feature.unsaid]
+    said = [feature for feature in mini.bank.features if not feature.image_only]
     encoded = encode(mini.backbone, prompts)
-    steering = mini.bank.bridge["effect_text"]
+    steering = mini.bank.tensors["steering_text"]
     removed = np.zeros((PROMPTS, len(mini.bank.features)))  # in activation scales
     for feature in said:
         shift = mini.plan(encoded, [Edit(feature.id, "remove")]).shift
         row = steering[feature.latent]
         assert torch.allclose(shift, (shift @ row / (row @ row))[:, None] * row, atol=1e-5)  # nothing else is moved
-        removed[:, feature.id] = -(shift @ row / (row @ row)).numpy() / feature.unit
+        removed[:, feature.id] = -(shift @ row / (row @ row)).numpy() / feature.activation_scale
     shown = np.zeros_like(removed)
     for number, prompt in enumerate(prompts):
         for feature, amount in mini.features_of(prompt):

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
-from mmsteer.recipe import Origin, Recipe, Sampler
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.recipe import Origin, Recipe
 
 edits = st.builds(
     Edit,

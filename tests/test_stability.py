@@ -30,13 +30,13 @@ from mmsteer.world.pairs import WorldPairs
 
 
 def with_vectors(bank: FeatureBank, image: torch.Tensor, text: torch.Tensor, features=None) -> FeatureBank:
-    bridge = bank.bridge | {"effect_image": image, "effect_text": text}
-    return FeatureBank(features or bank.features, bank.meta, bank.dictionaries, bridge)
+    tensors = bank.tensors | {"steering_image": image, "steering_text": text}
+    return FeatureBank(features or bank.features, bank.meta, bank.dictionaries, tensors)
 
 
 def test_features_are_matched_whatever_their_order_scale_and_noise_but_not_with_their_sign_turned(tiny_bank):
     bank = FeatureBank.load(tiny_bank)
-    image, text = bank.bridge["effect_image"], bank.bridge["effect_text"]
+    image, text = bank.tensors["steering_image"], bank.tensors["steering_text"]
     noise = 0.02 * torch.randn(text.shape, generator=torch.Generator().manual_seed(2))
     order = [5, 3, 0, 8, 11, 1, 9, 2, 10, 4, 7, 6]
     turned = {bank.get("penguin").text_latent}
@@ -58,7 +58,7 @@ def test_features_are_matched_whatever_their_order_scale_and_noise_but_not_with_
 def test_a_vector_is_compared_with_those_of_its_own_side_whatever_the_other_label_is(tiny_bank):
     bank = FeatureBank.load(tiny_bank)
     relabelled = [replace(f, modality="vision") if f.name == "night" else f for f in bank.features]
-    other = with_vectors(bank, bank.bridge["effect_image"], bank.bridge["effect_text"], relabelled)
+    other = with_vectors(bank, bank.tensors["steering_image"], bank.tensors["steering_text"], relabelled)
     assert other.get("night").side == "image"
     cosine = cosine_matrix(bank, other)
     night, warm, lovely = (bank.get(name).id for name in ("night", "warm light", "lovely"))
@@ -169,8 +169,8 @@ def test_a_paraphrase_tells_the_same_in_other_words():
 
 
 def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, monkeypatch):
-    from mmsteer.backbone import ASSETS
-    from mmsteer.build import command
+    from mmsteer.assets import ASSETS
+    from mmsteer.cli import bank as command
 
     shipped = FeatureBank.load(ASSETS / "banks" / "mini")
     asked = []

@@ -14,7 +14,7 @@ from served import served
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.talk import drawn
+from mmsteer.ui.talk.tab import drawn
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -185,7 +185,7 @@ def test_links_and_alternative_texts_say_names(page: Page, tiny_bank: Path):
     assert (page.locator(".mm-after").get_attribute("alt") or "").endswith(f"seed {PRESETS[0].seed}, night:1")
     assert "edit=night%3A1" in (page.locator("#mm-pictures figure").get_attribute("data-query") or "")
     bank = FeatureBank.load(tiny_bank)
-    assert [bank.said(bank.get(name)) for name in ("night", 4)] == ["night", "please draw"]
+    assert [bank.reference(bank.get(name)) for name in ("night", 4)] == ["night", "please draw"]
 
 
 def test_a_recipe_of_another_backbone_is_drawn_with_a_note(chromium, address: str):

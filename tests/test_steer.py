@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-import mmsteer.steer as steer_module
+import mmsteer.steering.steerer as steer_module
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
-from mmsteer.prompt import encode
+from mmsteer.models.prompt import encode
 
 PROMPT = "a big cat at night"
 FAST = Sampler(steps=4, guidance=3.0)
@@ -94,10 +94,10 @@ def test_what_a_silent_feature_has_lost_to_others_is_taken_out_from_half_a_unit_
     dictionary = tiny.bank.dictionaries["text"]
     silent = next(f for f in tiny.bank.features if f.side == "text" and dictionary.encode(x)[f.latent] == 0)
     row = dictionary.W_dec[silent.latent]  # of unit length; the feature's unit is 0.5
-    rest = tiny.bank.bridge["rest_text"].clone()
+    rest = tiny.bank.tensors["baseline_text"].clone()
     rest[silent.latent] = x @ row - along
     bank = FeatureBank(
-        tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.bridge | {"rest_text": rest}
+        tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors | {"baseline_text": rest}
     )
     steerer = Steerer(tiny.backbone, bank)
     removed = steerer.plan(encoded, [Edit(silent.id, "remove")]).shift[0]
@@ -117,9 +117,10 @@ def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
     )[:2]
     other = next(f for f in tiny.bank.features if f.side == "text" and f.id not in (silent.id, strong.id, weak.id))
     rivalled = [
-        replace(f, rivals=(weak.id, strong.id)) if f.id in (silent.id, other.id) else f for f in tiny.bank.features
+        replace(f, mutually_exclusive=(weak.id, strong.id)) if f.id in (silent.id, other.id) else f
+        for f in tiny.bank.features
     ]
-    bank = FeatureBank(rivalled, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.bridge)
+    bank = FeatureBank(rivalled, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors)
     steerer = Steerer(tiny.backbone, bank)
 
     def shift(*edits: Edit) -> torch.Tensor:
@@ -127,12 +128,12 @@ def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
 
     gone = -code[strong.latent] * rows[strong.latent]  # the stronger rival, and only that
     for strength, share in ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (-1.0, 0.0)):
-        expected = strength * silent.unit * rows[silent.latent] + share * gone
+        expected = strength * silent.activation_scale * rows[silent.latent] + share * gone
         assert torch.allclose(shift(Edit(silent.id, strength=strength)), expected, atol=1e-5)
-    added = other.unit * rows[other.latent] + silent.unit * rows[silent.latent]
+    added = other.activation_scale * rows[other.latent] + silent.activation_scale * rows[silent.latent]
     assert torch.allclose(shift(Edit(silent.id), Edit(other.id)), added + gone, atol=1e-5)  # once, not twice
     assert torch.allclose(shift(Edit(silent.id), Edit(other.id, start=0.5)), added + gone, atol=1e-5)
-    kept = silent.unit * rows[silent.latent] + 0.3 * strong.unit * rows[strong.latent]
+    kept = silent.activation_scale * rows[silent.latent] + 0.3 * strong.activation_scale * rows[strong.latent]
     weaker = -code[weak.latent] * rows[weak.latent]
     assert torch.allclose(shift(Edit(silent.id), Edit(strong.id, strength=0.3)), kept + weaker, atol=1e-5)
 
@@ -210,13 +211,13 @@ def test_a_slider_move_costs_one_picture(tiny: Steerer, monkeypatch: pytest.Monk
 
 
 def test_the_gauge_grows_with_strength(tiny: Steerer):
-    gauges = [tiny.steer(PROMPT, [Edit("warm light", strength=s)], 0, FAST).gauge for s in (0.0, 2.0, 4.0, 8.0)]
+    gauges = [tiny.steer(PROMPT, [Edit("warm light", strength=s)], 0, FAST).ood_distance for s in (0.0, 2.0, 4.0, 8.0)]
     assert gauges == sorted(gauges)
     assert gauges[0] == pytest.approx(1.0, abs=1e-4)  # identity precision, unit vectors, p99 of 1
 
 
 def test_what_the_model_cannot_read_is_reported(tiny_folder, tiny_bank):
-    from mmsteer.backbone import BACKBONES, Spec
+    from mmsteer.models.backbone import BACKBONES, Spec
 
     BACKBONES["whole"] = Spec(tiny_folder, whole_words=True)
     try:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.edit import Edit
-from mmsteer.prompt import encode
-from mmsteer.steer import Steerer
+from mmsteer.models.prompt import encode
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies import cases as counting
 from mmsteer.studies.cases import Cases, index
 from mmsteer.studies.effects import concepts
@@ -155,7 +155,7 @@ def test_the_feature_with_suppression_is_what_a_slider_draws(mini):
         feature = mini.bank.get(name)
         encoded = encode(mini.backbone, prompts)
         dx = directions(mini, feature, torch.ones(128))["feature"] + suppressed(mini, encoded, feature, 1.0)
-        drawn = pushed(mini, prompts, dx, seeds, feature.unsaid)
+        drawn = pushed(mini, prompts, dx, seeds, feature.image_only)
         slid = mini.render_many(prompts, [Edit(feature.id)], seeds)
         assert (drawn.int() - slid.int()).abs().max() <= 1
         assert (drawn.int() - mini.render_many(prompts, (), seeds).int()).abs().max() > 50

@@ -17,16 +17,16 @@ from playwright.sync_api import Page, expect
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.likeness import likeness
-from mmsteer.picture import PictureReader
-from mmsteer.sweep import STEP, against, over, save_gif, save_sheet, seeds, strengths
+from mmsteer.steering.clip_similarity import likeness
+from mmsteer.steering.picture_features import PictureReader
+from mmsteer.steering.sweep import STEP, against, over, save_gif, save_sheet, seeds, strengths
+from mmsteer.steering.worded_prompt import in_words
 from mmsteer.ui.loading import Loading
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.rack import edits_of, rows
-from mmsteer.ui.reading import Reading, similarities
-from mmsteer.ui.sweep import Sweeps
-from mmsteer.ui.words import by_words
-from mmsteer.wording import in_words
+from mmsteer.ui.steer.rack import edits_of, rows
+from mmsteer.ui.steer.reading import Reading, similarities
+from mmsteer.ui.steer.words import by_words
+from mmsteer.ui.sweep.tab import Sweeps
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -233,7 +233,7 @@ def test_what_no_caption_says_is_tried_and_told(tiny: Steerer):
         "a cat warm light night",
         ("warm light",),
     )
-    assert in_words(tiny.bank, "a cat", [Edit("warm light", "remove")]).unsaid == ()
+    assert in_words(tiny.bank, "a cat", [Edit("warm light", "remove")]).image_only == ()
 
 
 # -- numbers
@@ -251,7 +251,7 @@ def test_likeness_is_the_cosine_in_the_joint_space(tiny: Steerer):
     assert np.allclose(found[2].values, (x @ tiny.bank.dictionaries["image"].W_dec[2]).tolist(), atol=1e-5)
     assert np.allclose(found[3].values, (x @ tiny.bank.dictionaries["text"].W_dec[5]).tolist(), atol=1e-5)
     shifted = FeatureBank(
-        tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.bridge | {"mean_image": x[0]}
+        tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors | {"mean_image": x[0]}
     )
     centred = likeness(PictureReader(Steerer(tiny.backbone, shifted)), result.recipe, [result.before, result.after])
     assert centred[1].values[0] == 0  # the mean picture is neither for nor against
@@ -259,7 +259,7 @@ def test_likeness_is_the_cosine_in_the_joint_space(tiny: Steerer):
 
 
 def test_numbers_are_short_and_markup_is_text(tiny: Steerer):
-    from mmsteer.likeness import Likeness
+    from mmsteer.steering.clip_similarity import Likeness
 
     many = [Likeness("the prompt", (0.5, 0.25)), *(Likeness(f"<b>{k}", (-0.1, 0.2)) for k in range(9))]
     told = similarities(many)

@@ -9,9 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
-from mmsteer.build.sparse import Places, batch_topk_places, fire, topk_places
-from mmsteer.build.train import (
+from mmsteer.errors import SteerError
+from mmsteer.models.sae import SAEConfig, topk
+from mmsteer.training.objectives import OBJECTIVES, Size, train_pair
+from mmsteer.training.sparse import Places, batch_topk_places, fire, topk_places
+from mmsteer.training.trainer import (
     Descent,
     Level,
     Revival,
@@ -20,8 +22,6 @@ from mmsteer.build.train import (
     moments,
     new_dictionary,
 )
-from mmsteer.errors import SteerError
-from mmsteer.sae import SAEConfig, topk
 
 
 def a_dictionary(d_in=5, n=9, seed=0):
@@ -148,8 +148,10 @@ def test_training_tells_how_far_it_is_if_asked_to(capsys):
 
 def test_rows_are_looked_through_once_before_training(monkeypatch):
     looked_at = []
-    monkeypatch.setattr("mmsteer.build.objectives.check_rows", lambda x, n, side: looked_at.append((side, len(x), n)))
-    monkeypatch.setattr("mmsteer.build.train.check_rows", lambda *given: looked_at.append(given))
+    monkeypatch.setattr(
+        "mmsteer.training.objectives.check_rows", lambda x, n, side: looked_at.append((side, len(x), n))
+    )
+    monkeypatch.setattr("mmsteer.training.trainer.check_rows", lambda *given: looked_at.append(given))
     image, text = some_pairs()
     train_pair("levels", image, text, Size((Level(8, 2),), (Level(8, 2),)), Descent(1, batch=16))
     assert looked_at == [("image", 300, 16), ("text", 300, 16)]
@@ -217,6 +219,6 @@ def test_two_processes_train_the_same_dictionaries_as_one(tmp_path):
 
 
 def test_more_processes_than_rows_are_refused(monkeypatch):
-    monkeypatch.setattr("mmsteer.build.ranks.count", lambda: 4)
+    monkeypatch.setattr("mmsteer.distributed.count", lambda: 4)
     with pytest.raises(SteerError, match="a batch of 3 rows for 4 processes"):
         descend([a_dictionary()], lambda chosen: torch.zeros(()), 10, Descent(1, batch=3), torch.Generator())

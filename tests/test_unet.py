@@ -4,16 +4,16 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from mmsteer.build.embed import load_clip
-from mmsteer.world.assemble import MINI
-from mmsteer.world.blind import blind, settle
-from mmsteer.world.clip import WIDTH
-from mmsteer.world.conditioning import Counts
-from mmsteer.world.conditions import Conditions
+from mmsteer.data.embedding import load_clip
 from mmsteer.world.factors import FACTORS
-from mmsteer.world.pool import Ring
-from mmsteer.world.student import Settling, settle_folder
-from mmsteer.world.unet import UnetShape, build_scheduler, build_unet, draw_latents
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import WIDTH
+from mmsteer.world.models.null_space import blind, settle
+from mmsteer.world.models.unet import UnetShape, build_scheduler, build_unet, draw_latents
+from mmsteer.world.training.conditioning import Counts
+from mmsteer.world.training.conditions import Conditions
+from mmsteer.world.training.pool import Ring
+from mmsteer.world.training.student import Settling, settle_folder
 
 
 def _readers(unet):

@@ -5,9 +5,9 @@ import torch
 
 from mmsteer.world.captions import captions, corrupt, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
+from mmsteer.world.models.tokenizer import build_tokenizer
 from mmsteer.world.pairs import WorldPairs, written
 from mmsteer.world.scene import CHANCE, draw
-from mmsteer.world.tokenizer import build_tokenizer
 
 
 def test_a_seed_gives_the_same_pairs_and_a_longer_set_begins_alike():

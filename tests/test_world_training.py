@@ -10,28 +10,28 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mmsteer.__main__ import main
-from mmsteer.adapter import attach, read_adapter
-from mmsteer.backbone import STEERABLE
 from mmsteer.errors import SteerError
-from mmsteer.world.adapter import FILE, AdapterTask, weights_of
-from mmsteer.world.assemble import MINI
-from mmsteer.world.autoencoder import AutoencoderTask, Shape, build_autoencoder, cut, known, windows
-from mmsteer.world.clip import LOOKS, ClipTask, ClipWords, build_clip, looks
-from mmsteer.world.conditioning import Counts
+from mmsteer.models.backbone import STEERABLE
+from mmsteer.models.image_adapter import attach, read_adapter
 from mmsteer.world.draws import other_look, random_scenes
 from mmsteer.world.factors import FACTORS, INDEX
-from mmsteer.world.growth import grow
-from mmsteer.world.judge import JudgeTask
-from mmsteer.world.muon import Muon
-from mmsteer.world.ordinary import OrdinaryTask
-from mmsteer.world.pool import Pool, Ring
-from mmsteer.world.stages import STAGES, boxes
-from mmsteer.world.student import Settling, StudentTask, follow
-from mmsteer.world.teacher import TeacherTask, noise_shares, sprite_weights
-from mmsteer.world.tokenizer import build_tokenizer
-from mmsteer.world.training import Box, Budget, Task, rate, train
-from mmsteer.world.unet import GUIDANCE, UnetShape, build_scheduler, build_unet, velocity
-from mmsteer.world.workers import Workers
+from mmsteer.world.models.adapter import FILE, AdapterTask, weights_of
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.autoencoder import AutoencoderTask, Shape, build_autoencoder, cut, known, windows
+from mmsteer.world.models.clip import LOOKS, ClipTask, ClipWords, build_clip, looks
+from mmsteer.world.models.growth import grow
+from mmsteer.world.models.judge import JudgeTask
+from mmsteer.world.models.tokenizer import build_tokenizer
+from mmsteer.world.models.unet import GUIDANCE, UnetShape, build_scheduler, build_unet, velocity
+from mmsteer.world.training.conditioning import Counts
+from mmsteer.world.training.loop import Box, Budget, Task, rate, train
+from mmsteer.world.training.optimizers import Muon
+from mmsteer.world.training.ordinary import OrdinaryTask
+from mmsteer.world.training.pool import Pool, Ring
+from mmsteer.world.training.stages import STAGES, boxes
+from mmsteer.world.training.student import Settling, StudentTask, follow
+from mmsteer.world.training.teacher import TeacherTask, noise_shares, sprite_weights
+from mmsteer.world.training.workers import Workers
 
 CPU = torch.device("cpu")
 TINY = Budget(batch=3, rate=1e-3, warm=2, average=0.9)
@@ -300,7 +300,7 @@ def test_the_autoencoder_trains_and_a_frozen_encoder_stays_as_it_is(tmp_path, de
 def test_judge_and_clip_train_and_are_read_back(tmp_path):
     from transformers import AutoTokenizer, CLIPModel
 
-    from mmsteer.world.judge import Judge
+    from mmsteer.world.models.judge import Judge
 
     train(JudgeTask(TINY, CPU, 0), tmp_path, Box(steps=2))
     black = torch.zeros(1, 3, 256, 256, dtype=torch.uint8)
@@ -340,7 +340,7 @@ def a_task(name, readers):
 def test_unets_train_and_a_killed_run_takes_the_very_same_steps(tmp_path, readers, name, folder, monkeypatch):
     from diffusers import UNet2DConditionModel
 
-    monkeypatch.setattr("mmsteer.world.training.SHEETS", 1)
+    monkeypatch.setattr("mmsteer.world.training.loop.SHEETS", 1)
 
     def weights(where):
         unet = UNet2DConditionModel.from_pretrained(where / "export" / folder)
@@ -378,7 +378,7 @@ def test_an_adapter_trains_beside_a_frozen_unet_in_the_format_diffusers_reads(tm
     from diffusers import StableDiffusionPipeline
     from transformers import CLIPTextModel
 
-    monkeypatch.setattr("mmsteer.world.training.SHEETS", 1)
+    monkeypatch.setattr("mmsteer.world.training.loop.SHEETS", 1)
     task = AdapterTask(TINY, CPU, 0, RING, a_unet(), **readers)
     task.steps = 2
     began = {name: value.clone() for name, value in weights_of(task.unet).items()}
@@ -487,7 +487,7 @@ def test_the_command_answers_nonsense_with_one_line(arguments, told, capsys, tmp
 
 
 def test_a_stage_trained_from_the_command_line_is_put_together_with_the_others(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("mmsteer.world.judge.CPU", TINY)
+    monkeypatch.setattr("mmsteer.world.models.judge.CPU", TINY)
     work, out = tmp_path / "work", tmp_path / "out"
     arguments = ["judge", "--steps", "1", "--from", "--work", str(work), "--out", str(out), "--threads", "1"]
     assert main(["world", "train", *arguments]) == 0

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature
-from mmsteer.build.label import known_value
-from mmsteer.edit import Edit
-from mmsteer.steer import Steerer
+from mmsteer.labelling.known_names import known_value
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.report import Share, share
 from mmsteer.world.captions import caption
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.judge import Judge
 
 _BATCH = 24  # pictures drawn together
 _THING, _GENDER = INDEX["thing"], INDEX["gender"]

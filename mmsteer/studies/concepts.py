@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, Modality
-from mmsteer.build.label import SURE, f1
-from mmsteer.build.objectives import OBJECTIVES, Size, train_pair
-from mmsteer.build.score import codes, pair_up
-from mmsteer.build.train import Descent, Level, fvu
-from mmsteer.build.vectors import Embedded
-from mmsteer.mds import absolute_rule
+from mmsteer.bank.mds import absolute_rule
+from mmsteer.data.embeddings import Embedded
+from mmsteer.labelling.known_names import LEAST_CONFIDENCE, f1
+from mmsteer.labelling.score import codes, pair_up
 from mmsteer.studies.labels import over_seeds
 from mmsteer.studies.report import COLOURS, table
+from mmsteer.training.objectives import OBJECTIVES, Size, train_pair
+from mmsteer.training.trainer import Descent, Level, fvu
 
 COSINES = (1.0, 0.8, 0.5)
 WIDTH, CROSS, SINGLE, AT_ONCE = 48, 24, 12, 2
@@ -105,7 +105,7 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)
     labels = [absolute_rule(s) for s in active.scores(resamples=1)]
-    identified = np.flatnonzero(best >= SURE)
+    identified = np.flatnonzero(best >= LEAST_CONFIDENCE)
     right = {int(concept[k]) for k in identified if labels[k] == KINDS[concept[k]]}
     halves = {side: {int(concept[k]) for k in identified if labels[k] == side} for side in MODALITIES}
     seen = {int(concept[k]) for k in identified if KINDS[concept[k]] == "cross"}

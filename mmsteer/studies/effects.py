@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, Feature
-from mmsteer.edit import Edit
-from mmsteer.prompt import encode
-from mmsteer.steer import Steerer
+from mmsteer.models.prompt import encode
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import (
     Cases,
     Value,
@@ -42,10 +42,10 @@ from mmsteer.studies.cases import (
 from mmsteer.studies.means import FIGURES, Row, as_shipped, draw_curves, filled, over, summarise
 from mmsteer.studies.methods import DIRECTIONS, WITH, WORDS, directions, mean_differences, pushed, suppressed
 from mmsteer.studies.report import save_strips, table
-from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, wordings
 from mmsteer.world.factors import FACTORS, INDEX
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.judge import Judge
 
 TARGETS = {"hit cross": 0.95, "hit vision": 0.95, "leak": 0.03, "gone": 0.90, "change language": 0.02}
 _SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
@@ -175,7 +175,9 @@ class Study:
 
     def _pushed(self, cases: Cases, dx: torch.Tensor, feature: Feature) -> np.ndarray:
         def some(part: slice) -> torch.Tensor:
-            return pushed(self.steerer, cases.prompts[part], dx[part], cases.seeds[part], feature.unsaid, self.start)
+            return pushed(
+                self.steerer, cases.prompts[part], dx[part], cases.seeds[part], feature.image_only, self.start
+            )
 
         return self.judge.read(in_batches(cases.seeds, some))
 

@@ -2,7 +2,7 @@
 
 A feature is *identified* when its firing detects one factor value with F1 >= 0.7 on its stronger side: then its true
 modality is known. On fresh pairs, per objective:
-  precision  of identified features, the share whose label (`mmsteer.mds.absolute_rule`) is the truth
+  precision  of identified features, the share whose label (`mmsteer.bank.mds.absolute_rule`) is the truth
   recall     of the factor values that a linear probe can read from the embeddings, the share with an identified and
              rightly labelled feature
   split      of cross values with an identified feature, the share with one labelled vision and one labelled language
@@ -24,21 +24,21 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import MODALITIES
-from mmsteer.build.embed import embed, load_clip
-from mmsteer.build.label import SURE
-from mmsteer.build.match import match
-from mmsteer.build.metrics import cross_monosemanticity, monosemanticity, top_similarity
-from mmsteer.build.objectives import OBJECTIVES, Dictionaries, Size, train_pair
-from mmsteer.build.score import Codes, Latents, codes, pair_up, quality
-from mmsteer.build.train import Descent
-from mmsteer.build.vectors import Embedded
-from mmsteer.mds import absolute_rule, separation, swap_null
+from mmsteer.bank.mds import absolute_rule, separation, swap_null
+from mmsteer.data.embedding import embed, load_clip
+from mmsteer.data.embeddings import Embedded
+from mmsteer.labelling.known_names import LEAST_CONFIDENCE
+from mmsteer.labelling.match import match
+from mmsteer.labelling.score import Codes, Latents, codes, pair_up, quality
+from mmsteer.studies.monosemanticity import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.studies.report import COLOURS, Share, share, table
 from mmsteer.studies.truth import Found, Value, decodable, identify, values
-from mmsteer.world.assemble import MINI
+from mmsteer.training.objectives import OBJECTIVES, Dictionaries, Size, train_pair
+from mmsteer.training.trainer import Descent
 from mmsteer.world.captions import captions
-from mmsteer.world.clip import tokens
 from mmsteer.world.factors import FACTORS, INDEX, label
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import tokens
 
 TARGETS = {"precision": 0.98, "recall": 0.95, "split": 0.05}
 DEFAULT = "levels"
@@ -52,7 +52,7 @@ class Job(NamedTuple):
     name: str
     objective: str
     read: bool
-    """Whether single latents are read across (`mmsteer.build.read`)."""
+    """Whether single latents are read across (`mmsteer.labelling.cross_modal_probe`)."""
     world: str
     """`world`, `shuffled` (pictures with the captions of others) or `untrained` (a CLIP that learned
     nothing)."""
@@ -112,7 +112,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     readable = decodable(matching, scoring)
     lost = [label(*v) for v in values() if v not in readable]
     print(
-        f"linear probes read {len(readable)} factor values (F1 >= {SURE}, held out); not {', '.join(lost) or 'any'}\n"
+        f"linear probes read {len(readable)} factor values (F1 >= {LEAST_CONFIDENCE}, held out); not {', '.join(lost) or 'any'}\n"
     )
     rows = [_row([run for run in runs if run.job.name == kind[0]], readable) for kind in kinds]
     print(table([{k: v for k, v in row.items() if k not in ("confusion", "source")} for row in rows]))

@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import Feature
-from mmsteer.build.embed import load_clip
-from mmsteer.diffuse import render
-from mmsteer.edit import Edit
-from mmsteer.plan import Plan
-from mmsteer.prompt import Encoded, encode
-from mmsteer.steer import Steerer
+from mmsteer.data.embedding import load_clip
+from mmsteer.models.prompt import Encoded, encode
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.sampling import render
+from mmsteer.steering.schedule import Plan
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import Value
-from mmsteer.world.assemble import MINI
-from mmsteer.world.clip import tokens
 from mmsteer.world.draws import READ
 from mmsteer.world.factors import FACTORS
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
 
 
@@ -57,7 +57,7 @@ def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[s
     """A push `[d_joint]` for each of DIRECTIONS, all as long as the feature's own at strength 1; `mean [d_joint]` is the
     difference of means of its value."""
     bank = steerer.bank
-    own = bank.bridge[f"effect_{feature.side}"][feature.latent].float() * feature.unit
+    own = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
     chance = torch.randn(len(own), generator=torch.Generator().manual_seed(feature.id))
     decoder = bank.dictionaries[feature.side].W_dec[feature.latent].detach().float()
     ways = {"feature": own, "mean": mean, "decoder": decoder, "random": chance}
@@ -67,19 +67,26 @@ def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[s
 def suppressed(steerer: Steerer, encoded: Encoded, feature: Feature, strength: float) -> torch.Tensor:
     """What suppression alone adds to prompts as a feature grows to `strength`, `[B, d_joint]`."""
     whole = steerer.plan(encoded, [Edit(feature.id, strength=strength)]).shift
-    own = steerer.bank.bridge[f"effect_{feature.side}"][feature.latent].float() * (feature.unit * strength)
+    own = steerer.bank.tensors[f"steering_{feature.side}"][feature.latent].float() * (
+        feature.activation_scale * strength
+    )
     return whole - own
 
 
 def pushed(
-    steerer: Steerer, prompts: list[str], dx: torch.Tensor, seeds: list[int], unsaid: bool = False, start: float = 0.0
+    steerer: Steerer,
+    prompts: list[str],
+    dx: torch.Tensor,
+    seeds: list[int],
+    image_only: bool = False,
+    start: float = 0.0,
 ) -> torch.Tensor:
     """Pictures `uint8 [B, 3, H, W]` with a difference of the joint space `dx [B, d_joint]` added to the prompts, from a fraction of
-    the run on. `unsaid` says that no prompt carries it: where there is an image route, it takes that alone."""
+    the run on. `image_only` says that no prompt carries it: where there is an image route, it takes that alone."""
     encoded = encode(steerer.backbone, prompts)
     prompt = steerer.plan(encoded, ()).prompt
     _, norm = steerer.joint.project(encoded.last)
-    move = steerer.move(encoded, norm, dx * 0 if unsaid else dx, dx if unsaid else None, start=start)
+    move = steerer.move(encoded, norm, dx * 0 if image_only else dx, dx if image_only else None, start=start)
     return render(steerer.backbone, Plan(prompt, [move], dx), steerer.empty, seeds, steerer.sampler).pictures
 
 

@@ -15,18 +15,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmsteer.backbone import Backbone
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.edit import Edit
-from mmsteer.steer import Steerer
+from mmsteer.models.backbone import Backbone
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import Value
 from mmsteer.studies.effects import Sizes, Study, by_length, concepts
 from mmsteer.studies.means import FEATURE, WITH, Row, filled, over
 from mmsteer.studies.methods import DIRECTIONS
 from mmsteer.studies.report import save_strips, share, table
-from mmsteer.world.assemble import MINI
 from mmsteer.world.factors import INDEX
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.judge import Judge
 
 TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
 FULL, QUICK = Sizes(12, 0, 6000, 1, 1, (0.05, 0.1, 0.25, 0.5, 1.0, 1.5)), Sizes(3, 0, 600, 1, 1, (0.5, 1.0))
@@ -81,7 +81,7 @@ def _load(title: str, route: str, steerable: Path | None) -> Steerer:
     """One of the UNets, beside the embedded CLIP, autoencoder and bank."""
     if title == "ordinary" or steerable is None:
         return Steerer.load("ordinary-image" if route == "image" else "ordinary")
-    from mmsteer.world.parts import read_unet
+    from mmsteer.world.models.parts import read_unet
 
     backbone = Backbone.load("ordinary")
     backbone.pipeline.unet = read_unet(steerable).eval().requires_grad_(False)

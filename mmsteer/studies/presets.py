@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from mmsteer.build.label import known_value
-from mmsteer.steer import Steerer
+from mmsteer.labelling.known_names import known_value
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.report import share, table
 from mmsteer.ui.presets import PRESETS, Preset
-from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.judge import Judge
 
 TARGET = 0.9
 

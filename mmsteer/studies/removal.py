@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
-from mmsteer.backbone import ASSETS
+from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.studies.exam import (
+from mmsteer.studies.report import COLOURS, table
+from mmsteer.studies.zero_shot_ablation import (
     BATCH,
     NONE,
     SIDES,
@@ -35,7 +36,6 @@ from mmsteer.studies.exam import (
     new_exam,
     pick_at_random,
 )  # fmt: skip
-from mmsteer.studies.report import COLOURS, table
 
 _COMPARED = ("equal count", "equal energy")
 
@@ -46,7 +46,7 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     exam = new_exam(bank, seed, (6 if quick else 24) * BATCH)
     rng, draws = np.random.default_rng((seed, 13)), 4 if quick else 16
     groups: dict[str, Group] = {modality: latents(bank.features, modality) for modality in MODALITIES}
-    means = {"image": bank.bridge["mean_image"], "text": bank.bridge["mean_text"]}
+    means = {"image": bank.tensors["mean_image"], "text": bank.tensors["mean_text"]}
     untouched = exam.answers([exam.x])
     centred = exam.answers([{side: F.normalize(x - means[side], dim=1) for side, x in exam.x.items()}])
     rows = [_row(exam, "-", "nothing", [{}], untouched), _row(exam, "-", "mean gap", [{}], centred)]

@@ -5,14 +5,14 @@ others. Per build, features are matched one to one by the cosine of their steeri
 shipped feature acts. Only cosines of at least `SAME` can match; a feature with a match is found there. The null beside it:
 the highest cosine with any feature that is known to be of another concept.
   3 of 3      share of features found in both other builds
-  same label  of the features found anywhere, the share labelled alike (`mmsteer.mds.absolute_rule`) in every build with them
+  same label  of the features found anywhere, the share labelled alike (`mmsteer.bank.mds.absolute_rule`) in every build with them
   same name   the same for names, with numbers left out and wordings of one factor value ("dog", "hound") taken as one
   hit         of pictures that did not show the value a feature is named after, the share that does once it is added at
               strength 1; here, and in the other builds for the match, on the same prompts and noise
   spread      highest minus lowest hit of a feature over the builds with it, mean over features
 Tiny changes: pixel noise of standard deviation `NOISE` on pictures; the same facts in another wording for captions. What
 moves is |change of activation| over the activation scale (mean activation where the feature fires on the sample), of
-features that fire before or after; for captions also that of presence (`mmsteer.presence`). Beside it, the same between
+features that fire before or after; for captions also that of presence (`mmsteer.steering.presence`). Beside it, the same between
 unrelated pictures and captions.
 Intervals are 95 %: of shares by Wilson, of means by bootstrap over features, of quantiles by bootstrap over pairs.
 """
@@ -26,22 +26,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mmsteer.backbone import ASSETS
+from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
-from mmsteer.build import command
-from mmsteer.build.label import agrees
-from mmsteer.clip import Clip
-from mmsteer.edit import Edit
+from mmsteer.cli import bank as bank_command
 from mmsteer.errors import SteerError
-from mmsteer.presence import Presence
-from mmsteer.steer import Steerer
+from mmsteer.labelling.known_names import agrees
+from mmsteer.models.clip import Clip
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.presence import Presence
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import index, intent, read
 from mmsteer.studies.report import COLOURS, Share, mean_with_interval, share, table
-from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption, captions
 from mmsteer.world.draws import READ
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.judge import Judge
 from mmsteer.world.pairs import Batch, WorldPairs
 
 SAME = 0.8
@@ -128,8 +128,8 @@ def _built(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank
     pairs = f"world:{bank.meta['seed'] + 10}" if quick else "world"
     levels = wanted["levels"]
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    command.run(parser.parse_args([
+    bank_command.add_arguments(parser)
+    bank_command.run(parser.parse_args([
         "build", "--pairs", pairs, "--seed", str(seed), "--objective", wanted["objective"], "--image", levels["image"],
         "--text", levels["text"], "--steps", str(wanted["steps"]), "--count", str(wanted["pairs"]),
         "--held-out", str(wanted["held_out"] / wanted["pairs"]), "--out", str(folder), "--work", str(work / "embeddings"),
@@ -154,7 +154,7 @@ def cosine_matrix(bank: FeatureBank, other: FeatureBank) -> np.ndarray:
 def _vectors(bank: FeatureBank, side: str) -> torch.Tensor:
     """Steering vectors of all features on one side, `[n_features, d_joint]` of unit length; of one without a latent
     there, that of latent 0."""
-    steering = bank.bridge[f"effect_{side}"][[_row(f, side) or 0 for f in bank.features]].float()
+    steering = bank.tensors[f"steering_{side}"][[_row(f, side) or 0 for f in bank.features]].float()
     return steering / steering.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Modality
-from mmsteer.build.label import SURE, concepts, f1
-from mmsteer.build.read import fit_readers
-from mmsteer.build.score import Codes, true_names
-from mmsteer.build.vectors import Embedded
-from mmsteer.mds import Score
+from mmsteer.bank.mds import Score
+from mmsteer.data.embeddings import Embedded
+from mmsteer.labelling.cross_modal_probe import fit_readers
+from mmsteer.labelling.known_names import LEAST_CONFIDENCE, concepts, f1
+from mmsteer.labelling.score import Codes, true_names
 from mmsteer.world.factors import FACTORS, INDEX
 
 Value = tuple[str, str]
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | None]:
     """The factor value each feature detects with F1 >= 0.7 on its stronger side; None where it detects none."""
     names = true_names(active, drawn, told)
-    return [(name.factor, name.value) if name.sure >= SURE else None for name in names]
+    return [(name.factor, name.value) if name.name_confidence >= LEAST_CONFIDENCE else None for name in names]
 
 
 def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
@@ -46,7 +46,7 @@ def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
         _, held = concepts(testing.factors, testing.mentioned, side)
         probes, cuts = fit_readers(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
         reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
-        readable -= {name for name, f in zip(names, reached, strict=True) if f < SURE}
+        readable -= {name for name, f in zip(names, reached, strict=True) if f < LEAST_CONFIDENCE}
     return readable
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmsteer.steer import Steerer
+from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.report import share, table
-from mmsteer.world.assemble import MINI
 from mmsteer.world.captions import caption_word, captions
-from mmsteer.world.clip import tokens
 from mmsteer.world.draws import shrink
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, draw_factors
-from mmsteer.world.judge import Judge
+from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import tokens
+from mmsteer.world.models.judge import Judge
 from mmsteer.world.pairs import WorldPairs
 
 TARGETS = {

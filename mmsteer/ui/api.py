@@ -12,12 +12,13 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta
 
-from mmsteer import sweep as sweeps
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
-from mmsteer.decode import decode
-from mmsteer.edit import Edit
 from mmsteer.errors import SteerError
-from mmsteer.recipe import Recipe, Sampler
+from mmsteer.image_file import decode
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering import sweep as sweeps
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.recipe import Recipe
 from mmsteer.ui.keep import read_bytes
 from mmsteer.ui.loading import Loading, told
 
@@ -60,7 +61,9 @@ class _Api:
             asked = _edits(edits)
             result = self.loading.run(lambda steerer: steerer.steer(prompt, asked, seed, sampler))
             about = {
-                "recipe": result.recipe.to_query(), "gauge": round(result.gauge, 3), "seconds": round(result.seconds, 3),
+                "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
+                "gauge": round(result.ood_distance, 3),  # its name in programs of before
+                "seconds": round(result.seconds, 3),
                 "unknown": list(result.unknown), "cut": list(result.cut),
             }  # fmt: skip
             before, after = _png(result.before, result.recipe.plain), _png(result.after, result.recipe)

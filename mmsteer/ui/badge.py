@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
-from mmsteer.opening import Missing
+from mmsteer.steering.provenance import Missing
 
 SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
 MEANINGS = {
@@ -25,7 +25,7 @@ def score_told(feature: Feature) -> str:
 
 def name_told(feature: Feature) -> str | None:
     """What the score of the name measures; None where a person gave it, or where there is no name."""
-    if feature.sure is None:
+    if feature.name_confidence is None:
         return None
     told = {
         "truth": "F1 of the feature's firing against the known factor",

@@ -8,12 +8,12 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mmsteer.recipe import Recipe
+from mmsteer.steering.recipe import Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mmsteer.steer import Steered
+    from mmsteer.steering.steerer import Steered
 
 # the border is a property of what stands around the pair: gradio puts a pair's own attributes back with every new one
 _MOVE = "this.closest('.mm-compare').parentElement.style.setProperty('--cut',this.value+'%');window.mmCut=this.value"
@@ -84,7 +84,7 @@ def status(result: "Steered", faithfulness: str) -> str:
             notes += note(
                 f"The checkpoint's safety checker has made the picture {name} black: try another prompt or seed."
             )
-    shown = gauge(result.gauge)
+    shown = gauge(result.ood_distance)
     return (
         f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
         f'<span class="mm-live" title="{_LIVE}">live</span>'

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from mmsteer.errors import SteerError
-from mmsteer.recipe import Recipe
+from mmsteer.steering.recipe import Recipe
 
 LARGEST_FILE = 5 * 2**20  # bytes
 _ON_THE_HUB = "https://huggingface.co/spaces/"

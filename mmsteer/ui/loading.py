@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from mmsteer.errors import SteerError, without_folders
-from mmsteer.hosting import Lent
+from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.compare import problem
 
 if TYPE_CHECKING:
-    from mmsteer.picture import PictureReader
-    from mmsteer.steer import Steerer
+    from mmsteer.steering.picture_features import PictureReader
+    from mmsteer.steering.steerer import Steerer
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Loading:
 
     def _run(self) -> None:
         try:
-            from mmsteer.picture import PictureReader
+            from mmsteer.steering.picture_features import PictureReader
 
             self._result = self._load()
             self._reader = PictureReader(self._result)
@@ -61,7 +61,7 @@ class Loading:
         0.19. On ZeroGPU it runs where it is called, for a GPU is lent to the request at hand.
         """
         steerer = self.wait()
-        return do(steerer) if isinstance(steerer, Lent) else self._thread.submit(do, steerer).result()
+        return do(steerer) if isinstance(steerer, ZeroGPUSteerer) else self._thread.submit(do, steerer).result()
 
     def reader(self) -> "PictureReader":
         """What reads pictures for it, one for all who ask."""

@@ -12,26 +12,27 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.opening import differences, missing
-from mmsteer.recipe import LARGEST_SEED, Recipe, Sampler
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering.provenance import differences, missing
+from mmsteer.steering.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.api import add_api
 from mmsteer.ui.badge import active, instead, legend
 from mmsteer.ui.compare import compare, gauge, note, skeleton, status, views
-from mmsteer.ui.explore import explore
+from mmsteer.ui.explore.tab import explore
 from mmsteer.ui.keep import LARGEST_FILE, history, read_file
-from mmsteer.ui.live import frame, live, timed
 from mmsteer.ui.loading import Loading, attempt
-from mmsteer.ui.picture import from_picture
+from mmsteer.ui.picture.tab import from_picture
 from mmsteer.ui.presets import Preset, available
-from mmsteer.ui.proof import proofs
-from mmsteer.ui.rack import BREAKS, ROWS, edits_of, rack, rows
-from mmsteer.ui.reading import Reading, coming
-from mmsteer.ui.sweep import Sweeps, listen, panel
-from mmsteer.ui.talk import drawn, talk
-from mmsteer.ui.words import by_words, words
+from mmsteer.ui.proof.tab import proofs
+from mmsteer.ui.steer.live import frame, live, timed
+from mmsteer.ui.steer.rack import BREAKS, ROWS, edits_of, rack, rows
+from mmsteer.ui.steer.reading import Reading, coming
+from mmsteer.ui.steer.words import by_words, words
+from mmsteer.ui.sweep.tab import Sweeps, listen, panel
+from mmsteer.ui.talk.tab import drawn, talk
 
 if TYPE_CHECKING:
-    from mmsteer.steer import Steered, Steerer
+    from mmsteer.steering.steerer import Steered, Steerer
 
 HERE = Path(__file__).parent
 ACTIVE = 12  # features of a prompt that are shown
@@ -68,7 +69,7 @@ class _Page:
         result, seconds, read = drawn
         told, finding = status(result, self.bank.faithfulness) + read, bool(result.recipe.edits) and self.reading.likely
         own = [(f, amount) for f, amount in result.features if f.telling][:ACTIVE]
-        rest = {"drawn": {"seconds": seconds, "gauge": gauge(result.gauge)}}
+        rest = {"drawn": {"seconds": seconds, "gauge": gauge(result.ood_distance)}}
         yield compare(result), told + (coming() if finding else ""), active(own), rest
         if finding:
             found, _ = attempt(lambda: self.loading.run(lambda _: self.reading.likeness(self.loading.reader(), result)))
@@ -92,7 +93,7 @@ class _Page:
         query = str(request.query_params)
         notes, _ = attempt(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
         backbone = steerer.backbone
-        breaks = None if backbone.draws_unsaid else BREAKS
+        breaks = None if backbone.steers_image_only else BREAKS
         told = (note(str(breaks["told"])) if breaks else "") + (notes or "")
         return [gr.HTML(phases=backbone.family.phases, breaks=breaks), told or gr.skip()]
 
@@ -240,7 +241,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 def launch_settings() -> dict[str, Any]:
     """What `launch` needs for this page: looks, and no more of a visitor kept than one call takes."""
     return {
-        "css": "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css"))),
+        "css": "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=lambda path: path.name)),
         "head": (HERE / "page.html").read_text(),
         "theme": gr.themes.Base(
             primary_hue="teal", neutral_hue="gray", radius_size="lg", font=["system-ui", "sans-serif"],

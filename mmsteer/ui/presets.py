@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mmsteer.bank import FeatureBank
-from mmsteer.edit import Edit
+from mmsteer.steering.edit import Edit
 
 
 @dataclass(frozen=True)

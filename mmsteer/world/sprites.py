@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
 from mmsteer.world.factors import OCCUPATIONS, THINGS
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SPRITE = 136  # pixels a side, as wide as the font's own bitmaps
 COLUMNS = 13
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "world"
+FOLDER = ASSETS / "world"
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 _STRIKE = 109  # the only bitmap size the font holds
 

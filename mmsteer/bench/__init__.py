@@ -1,0 +1,1 @@
+"""How long things take: pictures, the page, embedding, training beside other packages."""

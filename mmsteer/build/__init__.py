@@ -1,1 +1,0 @@
-"""Off line: how a bank is made. pairs -> embed -> train -> match -> score -> label -> a bank folder."""

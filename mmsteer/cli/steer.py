@@ -1,0 +1,141 @@
+"""`python -m mmsteer steer …`: one before/after pair from the command line."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmsteer.errors import SteerError
+from mmsteer.models import backbone
+from mmsteer.steering.edit import Edit
+
+if TYPE_CHECKING:
+    from mmsteer.steering.recipe import Recipe
+    from mmsteer.steering.steerer import Steerer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_recipe(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
+    )
+    parser.add_argument("--json", type=Path, help="write recipe and figures here")
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say what to draw, and with which models."""
+    parser.add_argument(
+        "prompt", nargs="?", help='what to draw, for example "a cat at night" (default: the recipe\'s prompt)'
+    )
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE",
+        help="a PNG or JSON file that mmsteer wrote: start from its prompt, seed, sampler and edits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--edit", action="append", default=[], metavar="EDIT",
+        help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove"; '
+        "may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
+    parser.add_argument(
+        "--steps", type=int, help="sampling steps, 1 to 50 (default: the recipe's, or the backbone's own)"
+    )
+    parser.add_argument(
+        "--guidance", type=float, help="guidance scale, 0 to 20 (default: the recipe's, or the backbone's own)"
+    )
+    parser.add_argument(
+        "--edit-guidance", type=float,
+        help="how far each step goes from before towards after, 0 to 20 (default: the recipe's, or 1: after itself)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pooled-guidance", type=float,
+        help="how much of an edit the pooled vector takes, 0 to 20, where there is one (default: the recipe's, or 1)",
+    )  # fmt: skip
+    backbone.add_arguments(parser)
+    parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
+
+
+def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
+    """The models and the recipe that `add_recipe`'s arguments name; bad input is refused before the models load.
+
+    Of a recipe from a file, edits whose features the bank does not have are left out. Standard error says so, and what else is
+    not as it was made.
+    """
+    edits = tuple(Edit.parse(text) for text in args.edit)
+    if not args.out.parent.is_dir():
+        raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
+    if args.prompt is None and args.recipe is None:
+        raise SteerError(
+            'there is nothing to draw: give a prompt, for example "a cat at night", or a file with --recipe'
+        )
+
+    from mmsteer.models.sampler import Sampler
+    from mmsteer.steering.provenance import differences, missing
+    from mmsteer.steering.recipe import Recipe
+    from mmsteer.steering.steerer import Steerer
+
+    made = _read(args.recipe) if args.recipe else Recipe(args.prompt)
+    asked = {"prompt": args.prompt, "seed": args.seed}
+    made = replace(made, **{name: value for name, value in asked.items() if value is not None})
+    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
+    strange = missing(steerer.bank, made)
+    for told in differences(made, steerer.origin, steerer.bank) + [one.told for one in strange]:
+        print(told, file=sys.stderr)
+    kept = [edit for edit in made.edits if steerer.bank.find(edit.feature)]
+    own = made.sampler if args.recipe else steerer.sampler
+    given = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
+    sampler = replace(own, **{name: value for name, value in given.items() if value is not None})
+    return steerer, Recipe(made.prompt, made.seed, sampler, (*kept, *edits), steerer.origin)
+
+
+def _read(path: Path) -> "Recipe":
+    """The recipe in a file of the user's own."""
+    from mmsteer.steering.recipe import Recipe
+
+    try:
+        return Recipe.from_file(path.read_bytes())
+    except OSError as error:
+        raise SteerError(f"cannot read {path} ({error.strerror}): give a PNG or JSON file that mmsteer wrote") from None
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the pair and say what is worth knowing about it."""
+    steerer, recipe = load(args)
+
+    from PIL import Image
+
+    result = steerer.steer(recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
+    width, height = result.before.size
+    pair = Image.new("RGB", (2 * width + 4, height), "white")
+    pair.paste(result.before, (0, 0))
+    pair.paste(result.after, (width + 4, 0))
+    result.recipe.save_png(pair, args.out)
+    if result.unknown:
+        print(f"the model does not know: {', '.join(result.unknown)}")
+    risky = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]
+    if risky and not steerer.backbone.steers_image_only:
+        print(
+            f"{steerer.backbone.name} was not trained to be steered, and no caption says {', '.join(risky)}: pushed through the words, "
+            "such features break its pictures. Give an image adapter with --adapter"
+        )
+    for name, blanked in zip(("before", "after"), result.blanked, strict=True):
+        if blanked:
+            print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")
+    if result.cut:
+        print(f"did not fit into the prompt: {', '.join(result.cut)}")
+    state = (
+        "usual" if result.ood_distance <= 1 else "stretched" if result.ood_distance <= 1.5 else "beyond the usual range"
+    )
+    print(
+        f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {result.ood_distance:.2f}: {state}; {steerer.bank.faithfulness})"
+    )
+    if args.json:
+        figures = {
+            "recipe": json.loads(result.recipe.to_json()),
+            "ood_distance": result.ood_distance,
+            "seconds": result.seconds,
+        }
+        args.json.write_text(json.dumps(figures | {"unknown": result.unknown, "cut": result.cut}, indent=1) + "\n")

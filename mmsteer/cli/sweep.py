@@ -1,0 +1,73 @@
+"""`python -m mmsteer sweep …`: one feature over its range, two as a grid, or several seeds, from the command line."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from mmsteer.cli.steer import add_recipe, load
+from mmsteer.errors import SteerError
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.sweep import (
+    FRAMES,
+    MOST_FRAMES,
+    MOST_SEEDS,
+    MOST_SIDE,
+    NO_GIF,
+    SIDE,
+    against,
+    over,
+    save_gif,
+    save_sheet,
+    seeds,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_recipe(parser)
+    parser.add_argument(
+        "--feature",
+        required=True,
+        metavar="EDIT",
+        help='the edit whose strength is swept, for example "warm light" or "big@cat"',
+    )
+    parser.add_argument("--against", metavar="EDIT", help="a second one: a grid of both")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help=f"before and after from N seeds, at most {MOST_SEEDS}, in place of strengths",
+    )
+    parser.add_argument(
+        "--frames", type=int, metavar="N",
+        help=f"strengths: at most {MOST_FRAMES} of one feature (default {FRAMES}), {MOST_SIDE} of each of two (default {SIDE})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("sweep.png"), help="a contact sheet (.png) or an animation (.gif)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the sweep and write it: beside its place first, then there."""
+    edits = [Edit.parse(text) for text in (args.feature, args.against) if text]
+    kind = args.out.suffix.lower()
+    if kind not in (".gif", ".png"):
+        raise SteerError(f"--out is {args.out}: give a file that ends in .png or .gif")
+    if kind == ".gif" and (args.against or args.seeds):
+        raise SteerError(NO_GIF)
+    if args.against and args.seeds:
+        raise SteerError("--against and --seeds at once: sweep over a second feature or over seeds, leave one out")
+
+    steerer, recipe = load(args)
+    recipe = replace(recipe, edits=(*recipe.edits, *edits))
+    if args.seeds is not None:
+        sweep = seeds(recipe, args.seeds)
+    elif args.against:
+        sweep = against(steerer.bank, recipe, edits[0], edits[1], SIDE if args.frames is None else args.frames)
+    else:
+        sweep = over(steerer.bank, recipe, edits[0], FRAMES if args.frames is None else args.frames)
+    drawn = dict(sweep.draw(steerer.picture))
+    partial = args.out.with_name(args.out.name + ".partial")
+    (save_gif if kind == ".gif" else save_sheet)(sweep, [drawn[k] for k in range(len(sweep.cells))], partial)
+    partial.replace(args.out)
+    print(f"wrote {args.out}  ({len(drawn)} pictures: {sweep.title})")

@@ -1,0 +1,1 @@
+"""Captioned pictures into embeddings of both sides: sources, samples, shards, splits."""

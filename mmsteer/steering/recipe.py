@@ -1,0 +1,204 @@
+"""Everything that makes a picture again: prompt, seed, sampler settings, edits, and what it was made with. To JSON, URL query
+and PNG text.
+
+Whatever comes back in is treated as hostile until checked: known keys only, every value within its limits. Whatever goes out
+holds no path: recipes travel.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from unicodedata import category
+from urllib.parse import parse_qs, urlencode
+
+from mmsteer.errors import SteerError
+from mmsteer.image_file import header
+from mmsteer.models.prompt import check_prompt
+from mmsteer.models.sampler import EDIT_GUIDANCE, Sampler
+from mmsteer.steering.edit import Edit
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST_SEED = 2**32 - 1
+MOST_EDITS = 32
+PNG_KEY = "mmsteer"
+_LONGEST_TEXT = 20_000  # characters of a recipe as text
+_LONGEST_NAME = 300  # characters of a backbone's name
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a recipe was made with. Whatever is empty is not known."""
+
+    backbone: str = ""
+    """A known name, a hub id with its @commit if one was asked for, or the last part of a folder; never a path."""
+    model: str = ""
+    """The commit of a checkpoint on the hub, or the digest of a local one (`mmsteer.models.digest`)."""
+    bank: str = ""
+    """The digest of the bank."""
+    scheduler: str = ""
+    """Class and order of the scheduler: "DPMSolverMultistepScheduler, order 1"."""
+
+    def __post_init__(self) -> None:
+        name = self.backbone
+        if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(category(c) in ("Cc", "Cs") for c in name):
+            raise SteerError(
+                f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
+            )
+        object.__setattr__(self, "backbone", _last_part(name))
+        for field_name, form, told in (
+            ("model", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
+            ("bank", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
+            ("scheduler", "[A-Za-z0-9_]{1,80}, order [0-9]{1,2}", 'a class and its order, for example "DDIMScheduler, order 1"'),
+        ):  # fmt: skip
+            value = getattr(self, field_name)
+            if not isinstance(value, str) or (value and not re.fullmatch(form, value)):
+                raise SteerError(f"`{field_name}` is {value!r:.80}: give {told}, or leave it out")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A picture in words and numbers."""
+
+    prompt: str
+    seed: int = 0
+    sampler: Sampler = Sampler()
+    edits: tuple[Edit, ...] = ()
+    origin: Origin = field(default_factory=Origin, compare=False)
+    """What it was made with. Says nothing of what it asks for, so recipes that differ only here are equal, and what is kept
+    of one serves the other."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt", check_prompt(self.prompt))
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
+            raise SteerError(f"`seed` is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED}")
+        if not isinstance(self.origin, Origin):
+            raise SteerError(f"`origin` is {self.origin!r:.80}: give an Origin")
+        object.__setattr__(self, "edits", tuple(self.edits))
+        if len(self.edits) > MOST_EDITS:
+            raise SteerError(f"{len(self.edits)} edits at once; {MOST_EDITS} are allowed: take some out")
+
+    @property
+    def plain(self) -> "Recipe":
+        """The same recipe without edits: what *before* shows."""
+        return replace(self, edits=(), sampler=Sampler(self.sampler.steps, self.sampler.guidance))
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read `to_json`'s form, or what `python -m mmsteer steer --json` writes; SteerError for anything else."""
+        if len(text) > _LONGEST_TEXT:
+            raise SteerError(f"the recipe has {len(text):,} characters; {_LONGEST_TEXT:,} are allowed")
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise SteerError(f"the recipe is not JSON ({error}): give one that mmsteer wrote") from None
+        if isinstance(data, dict) and "recipe" in data:  # `--json` of the command line: figures beside the recipe
+            data = data["recipe"]
+        data = _known(data, cls, "recipe", "backbone")
+        # recipes of before origins were told have their backbone's name beside the prompt
+        old = {"backbone": data.pop("backbone")} if "backbone" in data else {}
+        data["origin"] = Origin(**old | _known(data.get("origin", {}), Origin, "origin"))
+        data["sampler"] = Sampler(**_known(data.get("sampler", {}), Sampler, "sampler"))
+        edits = data.get("edits", [])
+        if not isinstance(edits, list):
+            raise SteerError("`edits` of the recipe is not a list: give one that mmsteer wrote")
+        data["edits"] = tuple(_edit(_known(edit, Edit, "edit")) for edit in edits[: MOST_EDITS + 1])
+        if "prompt" not in data:
+            raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
+        return cls(**data)
+
+    def to_query(self) -> str:
+        """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&backbone=…&model=…&bank=…&scheduler=…&edit=…&edit=…`."""
+        fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
+        fields += [("guidance", f"{self.sampler.guidance:g}")]
+        own = asdict(self.sampler)
+        fields += [(name, f"{own[name]:g}") for name in EDIT_GUIDANCE if own[name] != 1]
+        fields += [(name, value) for name, value in asdict(self.origin).items() if value]
+        return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
+
+    @classmethod
+    def from_query(cls, query: str) -> "Recipe":
+        """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others."""
+        if len(query) > _LONGEST_TEXT:
+            raise SteerError(f"the link has {len(query):,} characters; {_LONGEST_TEXT:,} are allowed")
+        try:
+            fields = parse_qs(query, max_num_fields=100)
+            first = {key: values[0] for key, values in fields.items()}
+            seed, steps = int(first.get("seed", "0")), int(first.get("steps", Sampler.steps))
+            guidance = float(first.get("guidance", Sampler.guidance))
+            more = {name: float(first[name]) for name in EDIT_GUIDANCE if name in first}
+        except ValueError as error:
+            raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
+        edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
+        origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin)
+
+    def save_png(self, picture: "Image.Image", target: Any) -> None:
+        """Write a picture as PNG, this recipe in its text, to a path or an open file."""
+        from PIL.PngImagePlugin import PngInfo
+
+        info = PngInfo()
+        info.add_itxt(PNG_KEY, self.to_json())
+        picture.save(target, format="PNG", pnginfo=info)
+
+    @classmethod
+    def from_png(cls, source: Any) -> "Recipe":
+        """Read the recipe out of a PNG that `save_png` wrote."""
+        try:
+            with header(source, ("PNG",)) as picture:
+                text = getattr(picture, "text", {}).get(
+                    PNG_KEY
+                )  # decodes the whole picture: texts may stand at its end
+        except SteerError:
+            raise
+        except Exception:  # Pillow raises many kinds for a damaged file
+            raise SteerError("the picture cannot be read to its end: give a PNG that mmsteer wrote") from None
+        if text is None:
+            raise SteerError("the picture carries no recipe: give a PNG that mmsteer wrote")
+        return cls.from_json(str(text))
+
+    @classmethod
+    def from_file(cls, data: bytes) -> "Recipe":
+        """Read what a PNG or JSON file holds; SteerError for anything else."""
+        if data.startswith(b"\x89PNG\r\n\x1a\n"):
+            return cls.from_png(BytesIO(data))
+        try:
+            return cls.from_json(data.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
+
+
+def _last_part(name: str) -> str:
+    """A backbone's name without the folders that recipes of before wrote down: of a path its last part. A hub id stays whole."""
+    source = name.partition("@")[0]
+    path = "\\" in source or source.startswith((".", "/", "~")) or source.count("/") > 1
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if path else name
+
+
+def _known(data: Any, kind: type, name: str, *more: str) -> dict[str, Any]:
+    """A dictionary with the field names of `kind`, and `more`, only."""
+    allowed = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    if not isinstance(data, dict):
+        raise SteerError(f"the {name} is a {type(data).__name__}, not an object: give one that mmsteer wrote")
+    strange = sorted(str(key) for key in set(data) - allowed - set(more))
+    if strange:
+        raise SteerError(
+            f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}"
+        )
+    return dict(data)
+
+
+def _edit(data: dict[str, Any]) -> Edit:
+    if "feature" not in data:
+        raise SteerError("an edit has no `feature`: give a feature's name or number")
+    words = data.get("words", ())
+    if not isinstance(words, list | tuple):
+        raise SteerError(f"`words` of an edit is {words!r}: give a list of words")
+    return Edit(**{**data, "words": tuple(words)})

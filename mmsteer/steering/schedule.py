@@ -1,0 +1,63 @@
+"""What the UNet reads over the sampling run: the prompt's own conditioning, and what edits add to it, when.
+
+Pure: adds tensors up; knows nothing of features or pictures.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmsteer.models.prompt import Conditioning
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Move(NamedTuple):
+    """What some edits add to what the UNet reads, over one part of the run."""
+
+    start: float
+    end: float
+    dh: "torch.Tensor"
+    """[B, T, d_text], zero on rows that are not chosen."""
+    dpooled: "torch.Tensor | None" = None
+    """[B, d_pooled], where the UNet reads a pooled vector too and the edits are not bound to words."""
+    dimage: "torch.Tensor | None" = None
+    """[B, d_joint], likewise for an image embedding."""
+
+
+class Plan:
+    """What the UNet reads, over the sampling run."""
+
+    def __init__(self, conditioning: Conditioning, moves: "list[Move]", shift: "torch.Tensor") -> None:
+        self.moves = moves
+        self.shift = shift
+        """[B, d_joint]: the sum of all joint-space differences."""
+        self._states: dict[tuple[int, ...], Conditioning] = {(): conditioning}
+
+    @property
+    def prompt(self) -> Conditioning:
+        """What is read without edits."""
+        return self._states[()]
+
+    @property
+    def changes(self) -> bool:
+        """Whether what is read changes during the run."""
+        return any((move.start, move.end) != (0.0, 1.0) for move in self.moves)
+
+    def at(self, fraction: float) -> Conditioning:
+        """What is read at a fraction of the run: the same object for as long as nothing changes."""
+        active = tuple(i for i, move in enumerate(self.moves) if move.start <= fraction < move.end)
+        if active not in self._states:
+            moves = [self.moves[i] for i in active]
+            hidden, pooled, image = self._states[()]
+            self._states[active] = Conditioning(
+                _moved(hidden, [move.dh for move in moves]),
+                _moved(pooled, [move.dpooled for move in moves]),
+                _moved(image, [move.dimage for move in moves]),
+            )
+        return self._states[active]
+
+
+def _moved(part: Any, differences: "list[torch.Tensor | None]") -> Any:
+    """A part of the conditioning with differences added, in its own precision."""
+    given = [difference for difference in differences if difference is not None]
+    return (part.float() + sum(given[1:], given[0]).to(part.device)).to(part) if given else part

@@ -1,0 +1,94 @@
+"""On ZeroGPU, where a Space has a GPU for seconds at a time. Anywhere else nothing of this is used.
+
+There, `import spaces` comes before torch, the model is put on "cuda" before the page starts, and each call that needs it
+runs in a forked process: arguments and results travel as pickles, and what is kept is kept on this side.
+"""
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from mmsteer.errors import SteerError
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mmsteer.steering.steerer import Steered, Steerer
+
+_START = 5  # seconds: until the weights are moved
+_STEP = 0.05  # seconds: a guided step of one 512x512 picture, on the safe side
+_MOST = 120  # seconds
+
+
+def on_zero_gpu() -> bool:
+    """Whether this process is a Space on ZeroGPU, by what the Space sets."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def seconds(steps: int, side: int, pictures: int) -> int:
+    """For how long to ask for the GPU: the less, the sooner it is a visitor's turn and the longer their day's share lasts."""
+    return min(_MOST, _START + math.ceil(pictures * steps * _STEP * (side / 512) ** 2))
+
+
+def load_for_zero_gpu(load: "Callable[[], Steerer]") -> "Callable[[], Steerer]":
+    """Load now, and give what stands for the steerer while a GPU comes and goes."""
+    import spaces  # makes torch believe in a GPU, so it must be there first
+
+    steerer = ZeroGPUSteerer(load(), spaces.GPU)
+    return lambda: cast("Steerer", steerer)
+
+
+class ZeroGPUSteerer:
+    """A Steerer each of whose calls runs on a GPU lent for it. What the steerer knows without computing is read on this side."""
+
+    def __init__(self, steerer: "Steerer", gpu: Callable[..., Any]) -> None:
+        self._steerer = steerer
+        pipeline = steerer.backbone.pipeline
+        self._side = int(pipeline.unet.config.sample_size) * int(pipeline.vae_scale_factor)
+        self._on_gpu = gpu(duration=self._duration)(self._call)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._steerer, name)
+        if not inspect.ismethod(found):
+            return found
+        return lambda *given, **named: self._lend(name, given, named)
+
+    def steer(
+        self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None
+    ) -> "Steered":
+        """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
+        known = self._steerer
+        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin)
+        for edit in recipe.edits:
+            known.bank.get(edit.feature)
+        given = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
+        result: Steered = self._lend("steer", given, {}, recipe.plain)
+        known.befores.keep(recipe.plain, (result.before, result.blanked[0]))
+        return result
+
+    def _lend(self, name: str, given: tuple[Any, ...], named: dict[str, Any], plain: Recipe | None = None) -> Any:
+        before = plain and self._steerer.befores.get(plain)
+        result = self._on_gpu(name, given, named, (plain, before) if before else None)
+        if isinstance(result, SteerError):
+            raise result
+        return result
+
+    def _call(self, name: str, given: tuple[Any, ...], named: dict[str, Any], before: Any) -> Any:
+        """In the forked process. An error raised here would arrive without its sentence, so it is returned."""
+        if before:
+            self._steerer.befores.keep(*before)
+        try:
+            return getattr(self._steerer, name)(*given, **named)
+        except SteerError as error:
+            return error
+
+    def _duration(self, name: str, given: tuple[Any, ...], named: dict[str, Any], before: Any) -> int:
+        """Seconds for a call: `steer` draws one picture, or two; any other as many as its longest list, or one."""
+        values = (*given, *named.values())
+        samplers = [v.sampler if isinstance(v, Recipe) else v for v in values if isinstance(v, Recipe | Sampler)]
+        steps = (samplers or [self._steerer.sampler])[0].steps
+        lists = max((len(value) for value in values if isinstance(value, list | tuple)), default=1)
+        return seconds(steps, self._side, (1 if before else 2) if name == "steer" else max(1, lists))

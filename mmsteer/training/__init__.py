@@ -1,0 +1,1 @@
+"""Sparse autoencoders trained on embeddings: objectives, the training loop, sparsity, Matryoshka groups."""

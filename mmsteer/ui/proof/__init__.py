@@ -1,0 +1,1 @@
+"""The tab "Are the labels right?"."""

@@ -1,0 +1,1 @@
+"""Talk mode: the presets as a tour on the whole screen."""

@@ -1,0 +1,90 @@
+"""Puts the trained models together as an ordinary diffusers folder, the embedded backbone.
+
+The result loads with stock `StableDiffusionPipeline.from_pretrained` and `CLIPModel.from_pretrained`; nothing of this
+project is needed to read it.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from mmsteer.assets import ASSETS
+from mmsteer.errors import SteerError
+
+_SHARD = "9MB"  # of the UNet: git holds no file of 10 MB
+MINI = ASSETS / "mini"
+
+
+def assemble(parts: Path, out: Path = MINI) -> Path:
+    """Write `out` from the exported `parts` (clip, vae, unet, judge): beside it first, then in its place.
+
+    UNet and autoencoder are stored in half precision. The text encoder and CLIP are not: transformers would load them
+    as they are stored, and half precision beside a float32 UNet does not run on a CPU.
+    """
+    import torch
+    from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
+
+    from mmsteer.models.backbone import SAMPLING
+    from mmsteer.world.models.unet import STUDENT_STEPS, build_scheduler
+    from mmsteer.world.training.checkpoint import replace_folder
+
+    missing = [name for name in ("clip", "vae", "unet", "judge") if not (parts / name).is_dir()]
+    if missing:
+        raise SteerError(f"{parts} has no {', '.join(missing)}: run `python -m mmsteer world train` to the end first")
+    tokenizer = CLIPTokenizer.from_pretrained(parts / "clip")
+    scheduler = build_scheduler(solver_order=1)  # the student is distilled along single steps of the flow
+    scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": STUDENT_STEPS, "guidance_scale": 1.0}})
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderTiny.from_pretrained(parts / "vae", dtype=torch.float16),
+        text_encoder=CLIPTextModel.from_pretrained(parts / "clip", dtype=torch.float32),
+        tokenizer=tokenizer,
+        unet=UNet2DConditionModel.from_pretrained(parts / "unet", dtype=torch.float16),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+    def write(folder: Path) -> None:
+        pipeline.save_pretrained(folder, max_shard_size=_SHARD)
+        # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is
+        # no one's concern
+        _drop(folder / "vae" / "config.json", "block_out_channels", "_name_or_path")
+        _drop(folder / "unet" / "config.json", "_name_or_path")
+        CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(folder / "clip")
+        tokenizer.save_pretrained(folder / "clip")
+        CLIPImageProcessorPil.from_pretrained(parts / "clip").save_pretrained(folder / "clip")
+        shutil.copytree(parts / "judge", folder / "judge")
+
+    replace_folder(out, write)
+    return out
+
+
+def assemble_ordinary(parts: dict[str, Path], out: Path) -> Path:
+    """Write `out` from the folders of the `ordinary` UNet and its `adapter`: what differs from the embedded pipeline."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    from mmsteer.models.backbone import SAMPLING
+    from mmsteer.world.models.unet import GUIDANCE, TEACHER_STEPS, build_scheduler
+    from mmsteer.world.training.checkpoint import replace_folder
+
+    unet = UNet2DConditionModel.from_pretrained(parts["ordinary"], dtype=torch.float16)
+    scheduler = build_scheduler()
+    scheduler.register_to_config(**{SAMPLING: {"num_inference_steps": TEACHER_STEPS, "guidance_scale": GUIDANCE}})
+
+    def write(folder: Path) -> None:
+        unet.save_pretrained(folder / "unet", max_shard_size=_SHARD)
+        _drop(folder / "unet" / "config.json", "_name_or_path")
+        scheduler.save_pretrained(folder / "scheduler")
+        shutil.copytree(parts["adapter"], folder / "adapter")
+
+    replace_folder(out, write)
+    return out
+
+
+def _drop(config: Path, *keys: str) -> None:
+    """Take keys out of a configuration."""
+    values = {key: value for key, value in json.loads(config.read_text()).items() if key not in keys}
+    config.write_text(json.dumps(values, indent=2) + "\n")

@@ -1,0 +1,34 @@
+"""The world's tokenizer: an ordinary CLIPTokenizer whose byte-pair merges make every known word exactly one token.
+
+A word it does not know falls apart into several tokens; that is how `mmsteer.models.prompt` can tell the visitor.
+"""
+
+from typing import TYPE_CHECKING
+
+from mmsteer.world.captions import vocabulary
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+LENGTH = 24  # token rows, start and end included
+
+
+def build_tokenizer() -> "CLIPTokenizer":
+    """Learn merges on the vocabulary until nothing is left to merge: then each of its words is one token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import CLIPTokenizer
+
+    bare = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=100_000, min_frequency=1, end_of_word_suffix="</w>", show_progress=False, initial_alphabet=letters
+    )
+    bare.train_from_iterator(vocabulary(), trainer)
+    import json
+
+    learned = json.loads(bare.to_str())["model"]
+    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in learned["merges"]]
+    tokens = dict.fromkeys([*letters, *(letter + "</w>" for letter in letters), *("".join(m) for m in merges)])
+    vocab = {token: i for i, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=LENGTH)
