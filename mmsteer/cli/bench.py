@@ -139,7 +139,8 @@ def _first_generation(pipeline: Any) -> Any:
 
 def _page(pictures: int, seconds: float) -> dict[str, Any]:
     """What the page's process costs and does: MB by which it has grown after so many pictures, each pair of another seed, over
-    what it took once the first was drawn; and pictures a second for a visitor who drags a slider for some seconds."""
+    what it took once the first was drawn; and pictures a second for a visitor who drags a slider for some seconds.
+    """
     import psutil
 
     port = _free_port()
@@ -275,7 +276,8 @@ def _write_clip(folder: Path, tokenizer: Path) -> None:
 
 def _anchors(python: Path, rounds: int) -> list[dict[str, Any]]:
     """Rows a second of processor time of each package's training steps, taken in turn, each in a process of one thread; absent
-    ones are told."""
+    ones are told.
+    """
     from mmsteer.bench import peers
     from mmsteer.studies.report import table
 

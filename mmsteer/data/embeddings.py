@@ -9,7 +9,8 @@ import torch
 
 class Rows:
     """Rows of all shards, mapped into memory, in the order of `where`. Reads as a tensor does: `len(x)`, `x.shape`, `x[a:b]`,
-    `x[numbers]`, each `float32`."""
+    `x[numbers]`, each `float32`.
+    """
 
     def __init__(self, shards: Sequence[np.ndarray], where: torch.Tensor) -> None:
         self._shards, self.where = shards, where

@@ -212,7 +212,7 @@ def _saelens(source: _Source) -> _Plain:
 
 
 def _sparsify(source: _Source) -> _Plain:
-    """sparsify 1.3 (sparsify/sparse_coder.py): TopK."""
+    """Sparsify 1.3 (sparsify/sparse_coder.py): TopK."""
     cfg = source.settings
     for setting, usual in (("activation", "topk"), ("transcode", False), ("skip_connection", False)):
         if cfg.get(setting, usual) != usual:

@@ -20,7 +20,8 @@ _CUTS = 60  # thresholds tried
 
 def fit_readers(z: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """For each column of `z [N, n]`, a direction `[n, d_in]` of rows `x [N, d_in]` that tells where it is above zero, and the
-    threshold `[n]`: ridge regression, then the cut of highest F1."""
+    threshold `[n]`: ridge regression, then the cut of highest F1.
+    """
     mean = x.mean(0)
     centred = x - mean
     covariance = centred.T @ centred / len(x)

@@ -36,7 +36,8 @@ def look_again(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, list[
 
 def write_examples(folder: Path, tiles: Sequence[Image.Image], top: dict[int, list[int]]) -> None:
     """Write `folder/<feature id>.webp`: the tiles of each feature's pairs, strongest first, nine side by side. Sheets of an
-    older bank go."""
+    older bank go.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for feature, rows in top.items():

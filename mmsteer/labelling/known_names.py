@@ -77,7 +77,8 @@ def known_value(name: str) -> tuple[str, str] | None:
 
 def agrees(automatic: str | None, known: str) -> bool:
     """Whether an automatic name says what the known one ("penguin", "warm light", "cat 2") does: a wording that captions
-    have for that value, prepositions left out, or the pole of a picture property that the value is drawn as."""
+    have for that value, prepositions left out, or the pole of a picture property that the value is drawn as.
+    """
     meant = known_value(known)
     if automatic is None or meant is None:
         return False
@@ -91,7 +92,8 @@ def top_words(
     fires: np.ndarray, captions: Sequence[str], candidates: Sequence[str] = (), count: int = 5
 ) -> list[tuple[str, ...]]:
     """Words that stand out in the captions on which each feature fires (class TF-IDF), strongest first; in scripts without
-    spaces between words, those of the `candidates` (`mmsteer.labelling.naming.vocabulary`) that do."""
+    spaces between words, those of the `candidates` (`mmsteer.labelling.naming.vocabulary`) that do.
+    """
     runs = [candidate for candidate in candidates if unspaced(candidate)]
     sets = [_words(caption, runs) for caption in captions]
     overall = Counter(word for words in sets for word in words)

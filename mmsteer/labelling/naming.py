@@ -99,7 +99,8 @@ def vocabulary(captions: Sequence[str], limit: int = 500) -> list[str]:
 
 def _frequent(captions: Sequence[Segments]) -> tuple[Counter[str], dict[str, Units]]:
     """Terms that enough captions hold: how many do, and their units. No term is more frequent than its parts, so they are
-    found one unit longer at a time."""
+    found one unit longer at a time.
+    """
     counts: Counter[str] = Counter()
     units: dict[str, Units] = {}
     for size in range(1, _LONGEST + 1):

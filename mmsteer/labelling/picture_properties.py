@@ -88,7 +88,8 @@ def _balance(slope: torch.Tensor) -> torch.Tensor:
 
 def _sharpness(luma: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Curvature over slope, each the largest of its block: 2 at a step from one pixel to the next, 0.2 where that step
-    is blurred by 3 pixels. Over all blocks, and over the outer ones, without the rim; 1 where there is no edge."""
+    is blurred by 3 pixels. Over all blocks, and over the outer ones, without the rim; 1 where there is no edge.
+    """
     near = luma[:, 1:-1, 2:] + luma[:, 1:-1, :-2] + luma[:, 2:, 1:-1] + luma[:, :-2, 1:-1]
     curved, steep = (
         F.max_pool2d(F.pad(v, (1, 1, 1, 1)), _BLOCK) for v in ((near - 4 * luma[:, 1:-1, 1:-1]).abs(), slope)

@@ -248,7 +248,8 @@ class Backbone:
     @cached_property
     def digest(self) -> str:
         """What tells its checkpoint from any other: its commit on the hub, or of a local folder the digest of its files.
-        Where parts come from elsewhere, or there is an adapter, a digest of that and of these."""
+        Where parts come from elsewhere, or there is an adapter, a digest of that and of these.
+        """
         from mmsteer.models.digest import of_checkpoint, of_files
 
         folder = folder_of(self.spec)
@@ -296,7 +297,8 @@ _CURE = "Restore the folder (for the embedded one: git checkout assets/mini) or 
 
 def _sampling(spec: Spec, family: Family, scheduler: Any) -> tuple[int, float]:
     """Steps and guidance: those of the name, else those that travel in the scheduler's configuration, else what its schedule
-    suggests. They are written into that configuration, so that a copy which `save_pretrained` writes keeps them."""
+    suggests. They are written into that configuration, so that a copy which `save_pretrained` writes keeps them.
+    """
     # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
     distilled = scheduler.config.get("timestep_spacing") == "trailing"
     usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)

@@ -61,7 +61,8 @@ class Encoded(NamedTuple):
 
     def rows(self, prompt: int, word: str) -> tuple[int, ...]:
         """The rows that a word of one of the prompts became; in scripts without spaces between words, those of any run of its
-        letters. Empty for what is not in the prompt."""
+        letters. Empty for what is not in the prompt.
+        """
         if not unspaced(word):
             return self.words[prompt].get(word.lower(), ())
         text, offsets = self.letters[prompt]

@@ -28,7 +28,8 @@ def unspaced(text: str) -> bool:
 
 def segments(text: str) -> list[list[str]]:
     """The words of a text in small letters, in lists of those that stand side by side; the letters of each run that has no
-    spaces between words in a list of their own, marks with the letter they stand on."""
+    spaces between words in a list of their own, marks with the letter they stand on.
+    """
     plain = unicodedata.normalize("NFKC", text.lower())
     plain = "".join(c if unicodedata.category(c)[0] in "LMN" or c in _INSIDE else " " for c in plain)
     found: list[list[str]] = []

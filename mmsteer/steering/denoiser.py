@@ -17,7 +17,8 @@ class Denoiser:
 
     def __init__(self, unet: Any, before: "Conditioning", guided: bool, towards: float) -> None:
         """`before` is the prompt's own conditioning of B prompts; `guided` whether the pipeline calls for the empty prompt's rows
-        too; `towards` how far to go from the prediction for *before* to that for *after*, 1: the latter itself."""
+        too; `towards` how far to go from the prediction for *before* to that for *after*, 1: the latter itself.
+        """
         self.unet, self.before, self.guided, self.towards = unet, before, guided, towards
         self.current = before
 

@@ -86,7 +86,8 @@ def edits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) 
 
 def _clip_of(steerer: "Steerer") -> "Clip":
     """The CLIP that the bank was made with: `clip/` in the folder of the bank or the backbone, or the hub's commit that the
-    bank names."""
+    bank names.
+    """
     from mmsteer.models.clip import Clip
 
     bank, source = steerer.bank, steerer.backbone.spec.source

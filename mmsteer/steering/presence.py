@@ -42,7 +42,8 @@ class Presence:
 
     def of(self, x: "torch.Tensor", side: str) -> "torch.Tensor":
         """Joint vectors `x [B, d_joint]` -> presence by latent of the dictionary of `side`, `[B, n_latents]`, in activation
-        (presence times scale); 0 for latents of no feature, and everywhere for pictures' dictionary."""
+        (presence times scale); 0 for latents of no feature, and everywhere for pictures' dictionary.
+        """
         import torch
 
         present = x.new_zeros(len(x), len(self._bank.tensors[f"steering_{side}"]))
@@ -54,7 +55,8 @@ class Presence:
 
     def features(self, x: "torch.Tensor") -> list[tuple[Feature, float]]:
         """The features present in one text, joint vector `x [d_joint]`, with their presence in activation scales, strongest
-        first."""
+        first.
+        """
         present = self.of(x[None], self.side)[0]
         amounts = ((feature, float(present[feature.latent]) / feature.activation_scale) for feature in self._said)
         return sorted(((f, amount) for f, amount in amounts if amount > 0), key=lambda pair: -pair[1])

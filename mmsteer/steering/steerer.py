@@ -81,7 +81,8 @@ class Steerer:
         adapter: "str | Path | None" = None,
     ) -> "Steerer":
         """Load a backbone by name, folder or hub id, and a bank by folder (default: the embedded bank); with an image adapter
-        (`mmsteer.models.image_adapter`), vision-only features act on the image embedding that it reads."""
+        (`mmsteer.models.image_adapter`), vision-only features act on the image embedding that it reads.
+        """
         loaded = Backbone.load(backbone, device, dtype, offload, adapter=adapter)
         return cls(loaded, FeatureBank.load(bank or ASSETS / "banks" / "mini"))
 
@@ -120,7 +121,8 @@ class Steerer:
 
     def plan(self, encoded: Encoded, edits: Sequence[Edit], pooled: float = 1.0) -> Plan:
         """Turn edits into what they add to what the UNet reads; edits that add nothing leave no move. The pooled vector takes
-        `pooled` of them."""
+        `pooled` of them.
+        """
         x, norm = self.joint.project(encoded.last)  # [B, d_joint], [B, 1]
         conditioning, family = encoded.conditioning, self.backbone.family
         if self.reads_image:
@@ -178,7 +180,8 @@ class Steerer:
 
     def _image(self, x: "torch.Tensor", hidden: "torch.Tensor") -> "torch.Tensor":
         """The image embedding that goes with a prompt nobody has a picture of, `[B, d_joint]`: its joint vector, moved
-        over the modality gap (Liang et al., 2203.02053) by the difference of the mean embeddings of both sides."""
+        over the modality gap (Liang et al., 2203.02053) by the difference of the mean embeddings of both sides.
+        """
         moved = x - self.bank.tensors["mean_text"].to(x) + self.bank.tensors["mean_image"].to(x)
         return (moved / moved.norm(dim=-1, keepdim=True) * self._image_norm).to(hidden)
 
@@ -294,7 +297,8 @@ class Steerer:
 
 def _image_norm(backbone: Backbone, bank: FeatureBank) -> float:
     """How long the image embeddings are that a backbone reads: by what its normaliser knows of them (their root mean square),
-    else as the bank's CLIP gives them; 0 where it reads none."""
+    else as the bank's CLIP gives them; 0 where it reads none.
+    """
     if backbone.family.image:
         normalizer = backbone.pipeline.image_normalizer
         return float((normalizer.mean.float().square() + normalizer.std.float().square()).sum().sqrt())

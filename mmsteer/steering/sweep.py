@@ -145,7 +145,8 @@ def _count(name: str, value: int, least: int, most: int) -> int:
 
 def save_gif(sweep: Sweep, pictures: "Sequence[Image.Image]", target: Any) -> None:
     """Write the pictures of one feature's sweep as an animation there and back, its recipe in the GIF's comment, to a path
-    or an open file. A strip under the picture names feature and strength."""
+    or an open file. A strip under the picture names feature and strength.
+    """
     if len(sweep.rows) > 1:
         raise SteerError(NO_GIF)
     frames = [_captioned(picture, cell.told) for picture, cell in zip(pictures, sweep.cells, strict=True)]

@@ -118,7 +118,8 @@ def gone(cases: Cases, after: np.ndarray, value: Value) -> Share:
 
 def siblings_stay(cases: Cases, after: np.ndarray, value: Value) -> Share:
     """Of pictures that showed another value of the same factor, as their prompt says, the share that still does: in-domain
-    retain accuracy (2402.11846)."""
+    retain accuracy (2402.11846).
+    """
     k = INDEX[value[0]]
     other = cases.told[:, k] & (cases.before[:, k] == cases.values[:, k]) & (cases.values[:, k] != index(value))
     return _share(other, after[:, k] == cases.values[:, k])
@@ -126,7 +127,8 @@ def siblings_stay(cases: Cases, after: np.ndarray, value: Value) -> Share:
 
 def others_stay(cases: Cases, after: np.ndarray, factor: str) -> Share:
     """Of the other factors that the prompt fixed and *before* showed, the share that still shows: cross-domain retain accuracy
-    (2402.11846)."""
+    (2402.11846).
+    """
     return _share(_others(cases, factor), after == cases.values)
 
 
@@ -137,7 +139,7 @@ def changed(cases: Cases, after: np.ndarray) -> Share:
 
 
 def _others(cases: Cases, factor: str) -> np.ndarray:
-    """bool [B, n_factors]"""
+    """Bool [B, n_factors]"""
     fixed = cases.told & (cases.before == cases.values)
     fixed[:, INDEX[factor]] = False
     if factor == "thing":  # with another thing, man or woman goes too

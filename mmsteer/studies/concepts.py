@@ -46,7 +46,8 @@ class Concepts(NamedTuple):
 
 def draw_concepts(seed: int, cosine: float, count: int) -> Concepts:
     """`count` pairs: AT_ONCE concepts of each kind that a side can hold, of strength 0.5 to 1.5 and a little noise. Sides
-    have an offset of their own, and captions are shorter than pictures by 0.7: what a modality gap looks like."""
+    have an offset of their own, and captions are shorter than pictures by 0.7: what a modality gap looks like.
+    """
     world, rng = np.random.default_rng((seed, round(100 * cosine))), np.random.default_rng((seed, count))
     rows = world.standard_normal((2, len(KINDS), WIDTH))
     rows /= np.linalg.norm(rows, axis=2, keepdims=True)
@@ -72,7 +73,7 @@ def draw_concepts(seed: int, cosine: float, count: int) -> Concepts:
 
 
 def _some(rng: np.random.Generator, count: int, of: int) -> np.ndarray:
-    """bool [count, of], AT_ONCE of each row true."""
+    """Bool [count, of], AT_ONCE of each row true."""
     return rng.random((count, of)).argsort(1).argsort(1) < AT_ONCE
 
 

@@ -272,7 +272,8 @@ def _rates(run: Run, scoring: Embedded) -> list[dict[str, Any]]:
 
 def _similarity(name: str, active: Codes, pairs: Embedded) -> list[dict[str, Any]]:
     """Interpretability metrics of both sides, the world's factors as the embedding: two samples are as alike as the share
-    of drawn (or told) factors on which they agree."""
+    of drawn (or told) factors on which they agree.
+    """
     every = np.ones_like(pairs.mentioned)
     drawn = _alike(pairs.factors, every, [i for i, f in enumerate(FACTORS) if f.modality != "language"])
     told = _alike(pairs.factors, pairs.mentioned, [i for i, f in enumerate(FACTORS) if f.modality != "vision"])

@@ -55,7 +55,8 @@ def needs_labels(title: str) -> bool:
 
 def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[str, torch.Tensor]:
     """A push `[d_joint]` for each of DIRECTIONS, all as long as the feature's own at strength 1; `mean [d_joint]` is the
-    difference of means of its value."""
+    difference of means of its value.
+    """
     bank = steerer.bank
     own = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
     chance = torch.randn(len(own), generator=torch.Generator().manual_seed(feature.id))
@@ -82,7 +83,8 @@ def pushed(
     start: float = 0.0,
 ) -> torch.Tensor:
     """Pictures `uint8 [B, 3, H, W]` with a difference of the joint space `dx [B, d_joint]` added to the prompts, from a fraction of
-    the run on. `image_only` says that no prompt carries it: where there is an image route, it takes that alone."""
+    the run on. `image_only` says that no prompt carries it: where there is an image route, it takes that alone.
+    """
     encoded = encode(steerer.backbone, prompts)
     prompt = steerer.plan(encoded, ()).prompt
     _, norm = steerer.joint.project(encoded.last)
@@ -93,7 +95,8 @@ def pushed(
 @cache
 def mean_differences(seed: int, count: int) -> dict[Value, torch.Tensor]:
     """Per factor value, mean embedding with it minus mean without, `[d_joint]`, over `count` pairs whose factors are known: of
-    captions that tell it for cross-modal factors, of pictures for vision-only ones."""
+    captions that tell it for cross-modal factors, of pictures for vision-only ones.
+    """
     clip, tokenizer = load_clip(MINI / "clip")
     batch = next(iter(WorldPairs(seed + 1, count, READ).batches(count)))
     with torch.no_grad():

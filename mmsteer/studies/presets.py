@@ -33,7 +33,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
 
 def holds(steerer: Steerer, judge: Judge, preset: Preset, seeds: list[int]) -> dict[str, Any]:
     """Shares of the seeds on which *before* shows the prompt, *after* the edits and the rest of the prompt, both do, and the
-    difference is visible."""
+    difference is visible.
+    """
     prompts = [preset.prompt] * len(seeds)
     before, after = (judge.read(steerer.render_many(prompts, edits, seeds)) for edits in ((), preset.edits))
     named = [known_value(steerer.bank.get(edit.feature).name) for edit in preset.edits]

@@ -142,7 +142,8 @@ def _built(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank
 
 def cosine_matrix(bank: FeatureBank, other: FeatureBank) -> np.ndarray:
     """Cosines of steering vectors, `[n_features, n_features of other]`, on the side on which each feature of `bank` acts;
-    -1 where the other feature has no latent there. So a feature with another label is still compared like with like."""
+    -1 where the other feature has no latent there. So a feature with another label is still compared like with like.
+    """
     theirs = {side: _vectors(other, side) for side in other.dictionaries}
     rows = [theirs[f.side] @ own for f, own in zip(bank.features, bank.directions, strict=True)]
     missing = {side: torch.tensor([_row(g, side) is None for g in other.features]) for side in other.dictionaries}
@@ -153,7 +154,8 @@ def cosine_matrix(bank: FeatureBank, other: FeatureBank) -> np.ndarray:
 
 def _vectors(bank: FeatureBank, side: str) -> torch.Tensor:
     """Steering vectors of all features on one side, `[n_features, d_joint]` of unit length; of one without a latent
-    there, that of latent 0."""
+    there, that of latent 0.
+    """
     steering = bank.tensors[f"steering_{side}"][[_row(f, side) or 0 for f in bank.features]].float()
     return steering / steering.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
@@ -164,7 +166,8 @@ def _row(feature: Feature, side: str) -> int | None:
 
 def best_matches(cosine: np.ndarray, least: float = SAME) -> list[int | None]:
     """For each row of `cosine [n, m]` its column in the one-to-one assignment with the largest sum of cosines (Kuhn, 1955), or
-    None. Cosines below `least` count for nothing, so a row that has no partner takes nobody else's."""
+    None. Cosines below `least` count for nothing, so a row that has no partner takes nobody else's.
+    """
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(np.where(cosine >= least, cosine, 0.0), maximize=True)
@@ -205,7 +208,8 @@ def _add_hits(
     seed: int, quick: bool,
 ) -> None:  # fmt: skip
     """Measure the hit of features named after a drawn value, and of their matches: `hits` of each, one a build, None where
-    there is none. With quick of two features a modality."""
+    there is none. With quick of two features a modality.
+    """
     judge, steerer = Judge.load(MINI / "judge"), Steerer.load("mini")
     steerers = [Steerer(steerer.backbone, b) for b in (bank, *others)]
     count = 4 if quick else 6
@@ -321,7 +325,8 @@ def _changes(bank: FeatureBank, seed: int, count: int) -> list[dict[str, Any]]:
 
 def rephrase(rng: np.random.Generator, batch: Batch) -> tuple[list[int], list[str]]:
     """Captions that tell the same in other words, and which captions of `batch` they are of: all that say anything and can
-    be worded otherwise."""
+    be worded otherwise.
+    """
     rows, texts = [], []
     for k, original in enumerate(batch.captions):
         tries = (caption(rng, batch.factors[k], batch.mentioned[k]) for _ in range(20))
@@ -334,7 +339,8 @@ def rephrase(rng: np.random.Generator, batch: Batch) -> tuple[list[int], list[st
 
 def moved(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """|after - before| over the scale, of activations `[N, n]`, where a feature fires before or after; and the row of each
-    value. The scale is a feature's mean activation where it fires before; features that never do are left out."""
+    value. The scale is a feature's mean activation where it fires before; features that never do are left out.
+    """
     fires = before > 0
     scale = before.sum(0) / np.maximum(fires.sum(0), 1)
     item, feature = np.nonzero((fires | (after > 0)) & (scale > 0))

@@ -38,7 +38,8 @@ def chosen_levels(args: argparse.Namespace, width: int, pairs: int, known: bool)
 
 def default_levels(width: int, pairs: int) -> tuple[str, str]:
     """Levels of both dictionaries where nothing is known of the pairs: 8 latents for each coordinate, 32 of them at once, fewer
-    where pairs are few. A sixteenth of them is the coarse level."""
+    where pairs are few. A sixteenth of them is the coarse level.
+    """
     latents = max(16, min(8 * width, pairs // 8))
     coarse = max(4, latents // 16)
     levels = f"{coarse}:{min(8, max(1, coarse // 2))},{latents - coarse}:{min(24, latents // 8)}"

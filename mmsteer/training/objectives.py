@@ -47,7 +47,8 @@ class Dictionaries(NamedTuple):
 @dataclass(frozen=True)
 class Size:
     """How large dictionaries are, by default for the world; shared ones have as many latents as both sides' together, and
-    fire as many."""
+    fire as many.
+    """
 
     image: tuple[Level, ...] = (Level(24, 5), Level(32, 4), Level(160, 3))
     text: tuple[Level, ...] = (Level(24, 5), Level(72, 2), Level(160, 3))

@@ -59,7 +59,8 @@ def topk_places(before: torch.Tensor, k: int) -> Places:
 
 def batch_topk_places(before: torch.Tensor, count: int) -> tuple[Places, torch.Tensor]:
     """Of non-negative pre-activations `[rows, n]` the `count` largest over all rows of all processes (BatchTopK, 2412.06410),
-    and the smallest of those. Zeros are left out, and the smallest is zero then."""
+    and the smallest of those. Zeros are left out, and the smallest is zero then.
+    """
     flat = before.flatten()
     sample = flat[::_STRIDE]
     guess = torch.topk(sample, min(len(sample), 1 + 5 * count // (4 * _STRIDE)), sorted=False).values.min()

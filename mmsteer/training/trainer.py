@@ -78,7 +78,8 @@ class Revival:
         self, x: torch.Tensor, before: torch.Tensor, fired: torch.Tensor, residual: torch.Tensor
     ) -> torch.Tensor:
         """The loss, for rows `x [B, d_in]` with pre-activations `[B, n_latents]` and latents `fired [n_latents]` on any of
-        them, that left over `residual [B, d_in]`; counts who fired."""
+        them, that left over `residual [B, d_in]`; counts who fired.
+        """
         fired = distributed.total(fired.long()) > 0
         self._silent = torch.where(fired, 0, self._silent + 1)
         dead = (self._silent > self._descent.dead_after).nonzero()[:, 0]

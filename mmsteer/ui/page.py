@@ -49,7 +49,8 @@ class _Page:
         self, prompt: str, seed: float | None, value: Any, sampler: Sampler | None
     ) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Before and after for the rack as it stands, and the prompt's own features; then the same with what CLIP finds. On bad
-        input the pictures stay and a sentence says why. Either way, frames of a moving slider are over."""
+        input the pictures stay and a sentence says why. Either way, frames of a moving slider are over.
+        """
 
         def steered() -> "tuple[Steered, float | None, str]":
             if seed is None or seed != int(seed):
@@ -86,7 +87,8 @@ class _Page:
 
     def loaded(self, request: gr.Request) -> list[Any]:
         """What is known once the model is there: for the rack, whether an edit can act on a part of the run and whether vision-only
-        features break pictures; and what else than this model made the recipe of the visitor's link."""
+        features break pictures; and what else than this model made the recipe of the visitor's link.
+        """
         steerer, _ = attempt(self.loading.wait)
         if steerer is None:
             return [gr.skip()] * 2

@@ -54,7 +54,8 @@ class _Tab:
 
     def look(self, asked: Any) -> list[Any]:
         """The picture that is asked for, its vision and cross-modal features, and its caption; on bad input a sentence that
-        says why, and all else stays. The sliders, who hear of new features, ask for what they draw."""
+        says why, and all else stays. The sliders, who hear of new features, ask for what they draw.
+        """
 
         def looked() -> list[Any]:
             picture, caption, alt = self._picture(asked)
@@ -128,7 +129,8 @@ def from_picture(
     bank: FeatureBank, loading: Loading, tab: gr.Tab, prompt: gr.Textbox, seed: gr.Number, steer: Sequence[Any]
 ) -> Any:
     """Fill the tab. `prompt` and `seed` are those of the tab Steer; `steer` are the components that open a recipe there. Returns
-    the event after which it is to be drawn."""
+    the event after which it is to be drawn.
+    """
     own = _Tab(bank, loading)
     with gr.Row(elem_id="mm-from"):
         with gr.Column(scale=5, min_width=220):

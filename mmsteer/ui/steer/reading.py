@@ -64,7 +64,8 @@ class Reading:
 
     def likeness(self, reader: "PictureReader", result: "Steered") -> str:
         """How like before and after are to the prompt and to each edited feature, as HTML; empty where no CLIP is at hand, or
-        not yet: a large one is read in the background, so that no picture waits for it."""
+        not yet: a large one is read in the background, so that no picture waits for it.
+        """
         if self._warming is None:
             self._warming = threading.Thread(target=self._read_clip, args=(reader,), daemon=True)
             self._warming.start()

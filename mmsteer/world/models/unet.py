@@ -70,7 +70,8 @@ def velocity(
     unet: Any, noisy: torch.Tensor, share: torch.Tensor, hidden: torch.Tensor, image: torch.Tensor | None = None
 ) -> torch.Tensor:
     """What the UNet says of `noisy [B, C, 16, 16]` at noise shares `share [B]`, given `hidden [B, T, d_text]` and, where it has
-    an image adapter, `image [B, d_joint]`: noise - clean."""
+    an image adapter, `image [B, d_joint]`: noise - clean.
+    """
     more = {} if image is None else {"added_cond_kwargs": {"image_embeds": [image[:, None]]}}
     with torch.autocast(noisy.device.type, torch.bfloat16):
         return unet(noisy.contiguous(memory_format=torch.channels_last), 1000 * share, hidden, **more).sample.float()
@@ -105,7 +106,8 @@ def draw_latents(
     image: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Noise `[B, C, 16, 16]` -> latents drawn for `hidden [B, T, d_text]`, and for embeddings `image [B, d_joint]` where the UNet
-    has an adapter: guided as the teacher, or at 1 as the student."""
+    has an adapter: guided as the teacher, or at 1 as the student.
+    """
     scheduler = build_scheduler(solver_order=1 if guidance == 1 else 2)
     scheduler.set_timesteps(steps, device=noise.device)
     latents, empty = noise, empty.expand_as(hidden)

@@ -62,7 +62,8 @@ class Conditions:
 
     def undrawn(self, count: int = 2000) -> torch.Tensor:
         """How each value that no picture shows moves the conditioning, `[n_values, d_text]`: of the same captions, worded
-        alike, with it and without, the mean difference of joint vectors, lifted."""
+        alike, with it and without, the mean difference of joint vectors, lifted.
+        """
         rng = np.random.default_rng(0)
         values, told = draw_factors(rng, count)
         told[:, INDEX["thing"]] = True  # else a mood also puts a word in for the thing

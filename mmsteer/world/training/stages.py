@@ -126,7 +126,8 @@ def _build_unet_task(stage: str, run: Run, parts: "Parts") -> "Task":
 
 def put_together(run: Run, out: Path, stage: str) -> Path:
     """Assemble the embedded pipeline in `out`, or, after a stage of ORDINARY, that UNet's folder: from what was trained, and from
-    what the run started from for the rest."""
+    what the run started from for the rest.
+    """
     from mmsteer.world.models.assembly import assemble, assemble_ordinary
 
     if stage in ORDINARY:

@@ -40,7 +40,8 @@ def flow_loss(
     image: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Flow matching on latents `clean [B, C, 16, 16]` of scenes `values [B, n_factors]`, given `hidden [B, T, d_text]` and, for
-    a UNet with an adapter, embeddings `image [B, d_joint]`."""
+    a UNet with an adapter, embeddings `image [B, d_joint]`.
+    """
     noise = torch.randn(clean.shape, generator=generator, device=clean.device)
     share = noise_shares(len(clean), generator)
     noisy = torch.lerp(clean, noise, share.view(-1, 1, 1, 1))
