@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 from served import free_port
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
-from mmsteer.bank.feature_map import MOST, nearest, places
+from mmsteer.bank.feature_map import MOST, places
+from mmsteer.bank.search import nearest
 from mmsteer.models.prompt import encode
 from mmsteer.ui.explore import effect
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
