@@ -67,17 +67,17 @@ def score(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0, resamples: int
     )
 
 
-def absolute_rule(found: Score) -> "Modality":
+def absolute_rule(score: Score) -> "Modality":
     """Cross if both sides fire on the same pairs, well over chance, and neither dwarfs the other there; else the side it leans to.
 
     The plain score cannot decide this: a concept always drawn but captioned in a share r of its pictures scores
     1 - r / 2, so it says how often a concept is captioned. The score over the pairs where both fire does not move with
     r. A feature that never fires on one side has no such pairs, and a split one hardly any.
     """
-    together = found.cofiring >= LEAST_COFIRING and found.p_both >= LEAST_TOGETHER
-    if together and LANGUAGE_BELOW <= found.both <= VISION_ABOVE:
+    together = score.cofiring >= LEAST_COFIRING and score.p_both >= LEAST_TOGETHER
+    if together and LANGUAGE_BELOW <= score.both <= VISION_ABOVE:
         return "cross"
-    return "vision" if found.mds >= 0.5 else "language"
+    return "vision" if score.mds >= 0.5 else "language"
 
 
 def swap_null(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
