@@ -1,4 +1,4 @@
-"""A UNet as one call of a pipeline sees it, reading what a plan says at each step; the UNet itself stays as it is.
+"""What stands in for a UNet during one call of a pipeline; the UNet itself is not changed.
 
 For what a pipeline's own arguments cannot do: an image embedding that changes during the run, and guidance from *before*
 towards *after*.

@@ -110,9 +110,7 @@ class Steerer:
         began = time.perf_counter()
         recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin)
         state = self.read([recipe.prompt])  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
-        schedule = self.schedule(
-            state, recipe.edits, recipe.sampler.pooled_guidance
-        )  # Δx [1, d_joint] -> Δh [1, T, d_text]
+        schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance)  # Δh [1, T, d_text]
         before = self._before(recipe.plain, state)
         after = self._draw(schedule, recipe) if schedule.moves else before
         distance = ood_distance(self.bank.tensors, state.x[0] + schedule.shift[0])
