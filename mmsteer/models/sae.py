@@ -68,6 +68,7 @@ class SparseAutoencoder(nn.Module):
         return code @ self.W_dec + self.b_dec
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Rows `[B, d_in]` -> their reconstructions, same shape."""
         return self.decode(self.encode(x))
 
     def save(self, folder: Path, about: dict[str, str] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from mmsteer.models.prompt import Conditioning
+    from mmsteer.models.conditioning import Conditioning
 
 
 class Denoiser:
