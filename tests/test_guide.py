@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from families import captions, make_turbo
+from checkpoints import captions, make_turbo
 from PIL import Image
 
 import app
@@ -249,9 +249,9 @@ def open_page(command: str, folder: Path) -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    served = subprocess.Popen(
-        start(command, "--port", str(port)), cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )
+    log = folder / "page.log"
+    with log.open("w") as written:
+        served = subprocess.Popen(start(command, "--port", str(port)), cwd=folder, env=ENVIRONMENT, stderr=written)
     try:
         for _ in range(300):
             try:
@@ -261,11 +261,10 @@ def open_page(command: str, folder: Path) -> str:
                 if served.poll() is not None:
                     break
                 time.sleep(0.2)
-        served.terminate()
-        pytest.fail(f"no page: {served.communicate()[1][-2000:]}")
+        pytest.fail(f"no page: {log.read_text()[-2000:]}")
     finally:
         served.terminate()
-        served.communicate()
+        served.wait()
 
 
 def test_the_readme_leads_from_a_checkpoint_and_pictures_to_the_page(tmp_path: Path):
