@@ -74,13 +74,13 @@ class Edit:
     @classmethod
     def parse(cls, text: str) -> "Edit":
         """Read the text form; SteerError says what the form is."""
-        found = _GRAMMAR.match(text.strip())
-        if not found:
+        match = _GRAMMAR.match(text.strip())
+        if not match:
             raise SteerError(
                 f"cannot read the edit {text!r}: write FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], "
                 'for example "warm light:1.0" or "night:remove" or "big:0.8@cat[0.2-1]"'
             )
-        part = found.groupdict()
+        part = match.groupdict()
         try:
             strength = float(part["strength"] or 1.0)
             start, end = float(part["start"] or 0.0), float(part["end"] or 1.0)

@@ -2,6 +2,7 @@
 route, onto an image embedding, where the UNet reads one.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmsteer.bank import FeatureBank
@@ -9,7 +10,9 @@ from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.conditioning import Conditioning
 from mmsteer.models.joint_space import JointSpace
-from mmsteer.steering.schedule import Move
+from mmsteer.steering.difference import Differences
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.schedule import Move, Schedule
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +25,40 @@ class Routes:
     """The routes of one backbone with one bank."""
 
     def __init__(self, backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
-        self.joint = joint
+        self.joint, self._bank, self._family = joint, bank, backbone.family
         self.reads_image = backbone.image_width is not None
         """Whether the UNet reads an image embedding beside the prompt: then vision-only features act on that alone."""
-        self._pooled = backbone.family.pooled
-        own = backbone.family.image_norm(backbone.pipeline) if backbone.family.image else None
+        own = self._family.image_norm(backbone.pipeline) if self._family.image else None
         self._image_norm = own or (float(bank.tensors.get("image_norm", 0.0)) if self.reads_image else 0.0)
-        self._mean_text, self._mean_image = bank.tensors["mean_text"], bank.tensors["mean_image"]
+
+    def schedule(self, state: "PromptState", edits: Sequence[Edit], pooled: float) -> Schedule:
+        """What edits add to what the UNet reads, and when (`Steerer.schedule`)."""
+        differences = Differences(self._bank, state.x, state.presence, edits)
+        moves, shift = [], state.x * 0
+        for words, start, end in dict.fromkeys((e.words, e.start, e.end) for e in edits):
+            group = [e for e in edits if (e.words, e.start, e.end) == (words, start, end)]
+            image_only = [e for e in group if self._bank.get(e.feature).image_only]
+            self._check_possible(group[0], image_only)
+            dx, dx_image_only = (
+                differences.of(part) for part in ([e for e in group if e not in image_only], image_only)
+            )
+            if dx.any() or dx_image_only.any():
+                moves.append(self.move(state, dx, dx_image_only, words, start, end, pooled))
+                shift = shift + dx + dx_image_only
+        return Schedule(self.conditioning(state), moves, shift)
+
+    def _check_possible(self, first: Edit, image_only: Sequence[Edit]) -> None:
+        """SteerError where edits of the same words and step range, `first` among them, ask for what this backbone cannot do."""
+        if (first.start, first.end) != (0.0, 1.0) and not self._family.phases:
+            raise SteerError(
+                f"an edit is to act from {first.start:g} to {first.end:g} of the run, but pipelines of {self._family.title} read the "
+                "prompt once for the whole run: leave the range out"
+            )
+        if first.words and image_only and self.reads_image:
+            raise SteerError(
+                f"{image_only[0].feature!r} is vision-only, and here such features act on an image embedding, which has no words: "
+                "leave the words of this edit out"
+            )
 
     def conditioning(self, state: "PromptState") -> Conditioning:
         """What the UNet reads without edits."""
@@ -41,7 +71,7 @@ class Routes:
         """An image embedding for a prompt nobody has a picture of, `[B, d_joint]`: its joint vector, moved over the modality gap
         (Liang et al., 2203.02053) by the difference of the mean embeddings of both sides.
         """
-        moved: torch.Tensor = x - self._mean_text.to(x) + self._mean_image.to(x)
+        moved: torch.Tensor = x - self._bank.tensors["mean_text"].to(x) + self._bank.tensors["mean_image"].to(x)
         moved = moved / moved.norm(dim=-1, keepdim=True)
         return moved * self._image_norm
 
@@ -75,7 +105,7 @@ class Routes:
         both = dx if dx_image_only is None else dx + dx_image_only
         by_text = dx if self.reads_image else both
         dh = self.joint.lift(by_text, state.norm)[:, None] * _chosen_rows(state.encoded, words)  # [B, T, d_text]
-        dpooled = pooled * self.joint.lift_pooled(by_text, state.norm) if self._pooled and not words else None
+        dpooled = pooled * self.joint.lift_pooled(by_text, state.norm) if self._family.pooled and not words else None
         dimage = both * self._image_norm if self.reads_image and not words else None
         return Move(start, end, dh, dpooled, dimage)
 

@@ -9,12 +9,10 @@ from mmsteer.assets import ASSETS
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.bank.compatibility import check_compatible, joint_space_of
 from mmsteer.bank.ood import ood_distance
-from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import encode_without_prompt
 from mmsteer.models.sampler import Sampler
 from mmsteer.steering.cache import Cache
-from mmsteer.steering.difference import Differences
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.feature_search import search
 from mmsteer.steering.presence import Presence
@@ -112,9 +110,7 @@ class Steerer:
         began = time.perf_counter()
         recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin)
         state = self.read([recipe.prompt])  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
-        schedule = self.schedule(
-            state, recipe.edits, recipe.sampler.pooled_guidance
-        )  # Δx [1, d_joint] -> Δh [1, T, d_text]
+        schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance)  # Δh [1, T, d_text]
         before = self._before(recipe.plain, state)
         after = self._draw(schedule, recipe) if schedule.moves else before
         distance = ood_distance(self.bank.tensors, state.x[0] + schedule.shift[0])
@@ -165,19 +161,7 @@ class Steerer:
         Raises:
             SteerError: a feature is not in the bank, a word is not in a prompt, or an edit asks for what this backbone cannot do.
         """
-        differences = Differences(self.bank, state.x, state.presence, edits)
-        moves, shift = [], state.x * 0
-        for words, start, end in dict.fromkeys((e.words, e.start, e.end) for e in edits):
-            group = [e for e in edits if (e.words, e.start, e.end) == (words, start, end)]
-            image_only = [e for e in group if self.bank.get(e.feature).image_only]
-            self._check_possible(group, image_only)
-            dx, dx_image_only = (
-                differences.of(part) for part in ([e for e in group if e not in image_only], image_only)
-            )
-            if dx.any() or dx_image_only.any():
-                moves.append(self.routes.move(state, dx, dx_image_only, words, start, end, pooled))
-                shift = shift + dx + dx_image_only
-        return Schedule(self.routes.conditioning(state), moves, shift)
+        return self.routes.schedule(state, edits, pooled)
 
     def render_many(
         self, prompts: Sequence[str], edits: Iterable[Edit], seeds: Sequence[int], sampler: Sampler | None = None
@@ -186,20 +170,6 @@ class Steerer:
         sampler = sampler or self.sampler
         schedule = self.schedule(self.read(prompts), tuple(edits), sampler.pooled_guidance)
         return render(self.backbone, schedule, self.empty, seeds, sampler).pictures
-
-    def _check_possible(self, group: Sequence[Edit], image_only: Sequence[Edit]) -> None:
-        """SteerError where edits of the same words and step range ask for what this backbone cannot do."""
-        first, family = group[0], self.backbone.family
-        if (first.start, first.end) != (0.0, 1.0) and not family.phases:
-            raise SteerError(
-                f"an edit is to act from {first.start:g} to {first.end:g} of the run, but pipelines of {family.title} read the prompt "
-                "once for the whole run: leave the range out"
-            )
-        if first.words and image_only and self.routes.reads_image:
-            raise SteerError(
-                f"{image_only[0].feature!r} is vision-only, and here such features act on an image embedding, which has no words: "
-                "leave the words of this edit out"
-            )
 
     def _features(self, state: PromptState) -> list[tuple[Feature, float]]:
         return self.presence.features(state.presence[self.presence.side][0])
