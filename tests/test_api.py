@@ -1,4 +1,4 @@
-"""The page's endpoints for other programs: the README's examples as they stand, over gradio_client, HTTP and MCP."""
+"""The page's endpoints for other programs: the guide's examples as they stand, over gradio_client, HTTP and MCP."""
 
 import asyncio
 import base64
@@ -25,6 +25,7 @@ from mmsteer import Edit, Recipe, Sampler, Steerer
 from mmsteer.steering.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
+GUIDE = ROOT / "mmsteer" / "ui" / "README.md"
 ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture"}
 
 
@@ -39,14 +40,28 @@ def client(address: str) -> Client:
     return Client(address, verbose=False)
 
 
-def examples() -> list[str]:
-    """The Python blocks of the README's section."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def section() -> str:
+    """What the guide says of the API."""
+    return GUIDE.read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_the_readmes_examples_run_as_they_stand(address: str, tmp_path: Path):
-    by_client, by_mcp = examples()
+def examples(language: str) -> list[str]:
+    """The section's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", section(), re.DOTALL)
+
+
+def test_the_guides_command_line_asks_over_http(address: str):
+    (command,) = examples("bash")
+    assert "http://127.0.0.1:7860" in command
+    asked = subprocess.run(
+        ["bash", "-euc", command.replace("http://127.0.0.1:7860", address)], capture_output=True, text=True, check=True
+    )
+    assert asked.stdout.startswith("event: complete")
+    assert '"name": "warm light"' in asked.stdout
+
+
+def test_the_guides_examples_run_as_they_stand(address: str, tmp_path: Path):
+    by_client, by_mcp = examples("python")
 
     def run(code: str) -> str:
         assert "http://127.0.0.1:7860" in code
@@ -66,14 +81,13 @@ def test_the_readmes_examples_run_as_they_stand(address: str, tmp_path: Path):
     assert "warm light" in told
 
 
-def test_the_readme_names_the_endpoints_there_are_and_no_handler_of_the_page_is_one(client: Client):
+def test_the_guide_names_the_endpoints_there_are_and_no_handler_of_the_page_is_one(client: Client):
     found = client.view_api(return_format="dict", print_info=False)
     assert {name.lstrip("/") for name in found["named_endpoints"]} == ENDPOINTS
     assert found["unnamed_endpoints"] == {}
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
     for name, endpoint in found["named_endpoints"].items():
         parameters = ", ".join(parameter["parameter_name"] for parameter in endpoint["parameters"])
-        assert f"`{name.lstrip('/')}({parameters})`" in section
+        assert f"`{name.lstrip('/')}({parameters})`" in section()
         assert endpoint["description"]
 
 
@@ -227,5 +241,5 @@ def test_without_the_package_the_command_says_what_to_install(tmp_path: Path):
     wanted = f"gradio[mcp]=={gradio.__version__}"
     assert done.returncode == 2
     assert f"pip install '{wanted}'" in done.stderr
-    assert f"pip install '{wanted}'" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"pip install '{wanted}'" in GUIDE.read_text(encoding="utf-8")
     assert wanted in (ROOT / "tests" / "requirements.txt").read_text()
