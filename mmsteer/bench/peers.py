@@ -95,17 +95,18 @@ def _saelens(rows: Any) -> Callable[[int], None]:
 
 def _own(rows: Any, name: str) -> Callable[[int], None]:
     """Ours, with all that it does before and after its steps."""
-    from mmsteer.training.objectives import fit_topk
-    from mmsteer.training.trainer import Descent, Level, TrainConfig, train_dictionary
+    from mmsteer.training.config import DictionaryConfig, MatryoshkaGroup, TrainingConfig
+    from mmsteer.training.objectives.matryoshka import train_dictionary
+    from mmsteer.training.objectives.separate import fit_topk
 
-    level = Level(LATENTS, K)
+    groups = (MatryoshkaGroup(LATENTS, K),)
 
     def train(steps: int) -> None:
-        descent = Descent(steps, BATCH)
+        config = TrainingConfig(steps, BATCH)
         if name == "topk":
-            fit_topk(rows, (level,), descent)
+            fit_topk(rows, groups, config)
         else:
-            train_dictionary(rows, TrainConfig((level,), descent))
+            train_dictionary(rows, DictionaryConfig(groups, config))
 
     return train
 
