@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.cli.doctor import memory_needed
-from mmsteer.labelling.text_to_joint import fit_joint
+from mmsteer.labelling.text_to_joint import fit_text_to_joint
 from mmsteer.models.backbone import BACKBONES, FAMILIES, Backbone
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.models.prompt import encode
@@ -61,7 +61,7 @@ def steerers(folders: dict[str, Path]) -> dict[str, Steerer]:
     for name, folder in folders.items():
         backbone = Backbone.load(str(folder))
         projection = CLIPModel.from_pretrained(folder / "clip").text_projection.weight.detach().T.contiguous()
-        joint, told = fit_joint(backbone, texts, joint_vectors(folder, texts), projection)
+        joint, told = fit_text_to_joint(backbone, texts, joint_vectors(folder, texts), projection)
         bank = make_bank(joint, name)
         bank.meta["text_to_joint"] = told
         found[name] = Steerer(backbone, bank)
@@ -159,7 +159,7 @@ def test_a_fitted_map_says_how_faithful_it_is_and_is(steerers, folders, name):
 def test_too_few_captions_for_a_map_are_refused(steerers, folders):
     texts = captions(40)
     with pytest.raises(SteerError, match="40 captions are too few"):
-        fit_joint(steerers["sd2"].backbone, texts, joint_vectors(folders["sd2"], texts), None)
+        fit_text_to_joint(steerers["sd2"].backbone, texts, joint_vectors(folders["sd2"], texts), None)
 
 
 def test_an_edit_reaches_both_encoders_and_the_pooled_vector(steerers):
