@@ -131,8 +131,8 @@ def test_auc_by_hand():
 def test_auc_agrees_with_counting(rows):
     inside, outside = [v for v, g in rows if g], [v for v, g in rows if not g]
     contests = [1.0 if a > b else 0.5 if a == b else 0.0 for a in inside for b in outside]
-    found = auc(np.array([[v] for v, _ in rows]), np.array([[g] for _, g in rows]))
-    assert found[0, 0] == pytest.approx(sum(contests) / len(contests) if contests else 0.5)
+    area = auc(np.array([[v] for v, _ in rows]), np.array([[g] for _, g in rows]))
+    assert area[0, 0] == pytest.approx(sum(contests) / len(contests) if contests else 0.5)
 
 
 def test_vocabulary_has_phrases_and_drops_what_most_captions_contain():
@@ -188,9 +188,9 @@ def test_features_are_named_in_any_script(script):
 
 def test_a_part_of_a_word_is_no_candidate():
     captions = [f"{thing}{place}" for thing in ("狐狸", "企鹅", "狗") for place in ("在雪地", "去沙滩", "，草")] * 20
-    found = set(vocabulary(captions))
-    assert found >= {"狐狸", "企鹅", "狗", "去沙滩", "草"}
-    assert not {"狐", "狸", "企", "鹅", "沙", "滩", "沙滩"} & found
+    names = set(vocabulary(captions))
+    assert names >= {"狐狸", "企鹅", "狗", "去沙滩", "草"}
+    assert not {"狐", "狸", "企", "鹅", "沙", "滩", "沙滩"} & names
 
 
 def test_words_of_a_text_in_any_script():

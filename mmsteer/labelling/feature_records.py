@@ -57,8 +57,8 @@ def feature_records(
     automatic = automatic_names(codes.image, codes.text, modalities, directions, evidence)
     names = _choose_names(codes, scoring, automatic)
     scales = _activation_scales(codes, latents, modalities)
-    shows = (codes.text > 0) | ((codes.image > 0) & (codes.text.sum(0) == 0))
-    words = top_words(shows, scoring.captions, evidence.candidates)
+    firing = (codes.text > 0) | ((codes.image > 0) & (codes.text.sum(0) == 0))
+    words = top_words(firing, scoring.captions, evidence.candidates)
 
     order = sorted(
         (k for k in range(len(latents)) if scales[k] > 0),
@@ -111,7 +111,7 @@ def _choose_name(true: Name | None, automatic: AutomaticName) -> _ChosenName:
 
 
 def _activation_scales(codes: Codes, latents: Sequence[FeatureLatents], modalities: Sequence[Modality]) -> list[float]:
-    """The activation scale of each feature on the side it acts on; 0 where it never fires there."""
+    """The activation scale of each feature on the side it acts on; 0 if it never fires on that side."""
     return [
         float(codes.scale_image[k] if modalities[k] == "vision" or text is None else codes.scale_text[k])
         for k, (_, text) in enumerate(latents)

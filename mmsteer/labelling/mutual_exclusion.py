@@ -39,7 +39,7 @@ def find_mutually_exclusive(
         together += fires.T @ fires
     counts = together.diagonal()
     expected = counts[:, None] * counts[None] / len(text)
-    # dtype, as there may be no candidates
+    # with a dtype, since there may be no candidates
     language = torch.tensor([f.modality == "language" for f in candidates], dtype=torch.bool)
     exclusive = (together <= _MAX_SHARE * expected) & (expected >= _MIN_EXPECTED) & ~(language[:, None] & ~language)
     ids = {

@@ -59,16 +59,16 @@ OBJECTIVES: dict[str, Objective] = {
     "raw": Objective("control: the embeddings' own coordinates", fit_raw_axes),
     "pca": Objective("control: principal axes", fit_principal_axes),
 }
-_FORMER_NAMES = {"levels": "matryoshka"}  # in banks, figures and scripts made before
+_FORMER_NAMES = {"levels": "matryoshka"}  # as in older banks, figures and scripts
 
 
 def objective_name(name: str) -> str:
-    """The name an objective has today: banks and figures made before may hold a former one."""
+    """The present name of an objective: older banks and figures may have a former one."""
     return _FORMER_NAMES.get(name, name)
 
 
 def find_objective(name: str) -> Objective:
-    """The objective of that name, present or former. SteerError lists the names."""
+    """Get an objective by its present or a former name. SteerError lists all names."""
     if objective_name(name) not in OBJECTIVES:
         raise SteerError(f"there is no objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
     return OBJECTIVES[objective_name(name)]
