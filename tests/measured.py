@@ -18,6 +18,7 @@ from mmsteer.labelling.known_names import agrees, known_value
 from mmsteer.studies import concepts as vectors
 from mmsteer.studies.labels import DEFAULT, TARGETS
 from mmsteer.studies.truth import values
+from mmsteer.training.objectives import objective_name
 from mmsteer.world.factors import FACTORS, INDEX, label
 
 README = ASSETS.parent / "README.md"
@@ -236,7 +237,7 @@ def _bench(figures: Figures) -> list[str]:
 
 
 def _labels(figures: Figures) -> list[str]:
-    default = next(row for row in figures["objectives"] if row["objective"] == DEFAULT)
+    default = _default_row(figures)
     modality = {label(*value): FACTORS[INDEX[value[0]]].modality for value in values()}
     readable = Counter(modality[name] for name in figures["readable"])
     held = figures["held_out"] // 2
@@ -259,6 +260,11 @@ def _labels(figures: Figures) -> list[str]:
     ]  # fmt: skip
 
 
+def _default_row(figures: Figures) -> Figures:
+    """The default objective's row, under its present or a former name."""
+    return next(row for row in figures["objectives"] if objective_name(row["objective"]) == DEFAULT)
+
+
 _KINDS = {"vision": "vision-only", "language": "language-only", "cross": "cross-modal"}
 _VERDICTS = {
     "precision": "precision", "recall vision": "the recall of vision-only values", "recall language": "the recall of "
@@ -276,7 +282,7 @@ def _label_row(row: Figures, missed: list[str]) -> str:
     name = row["objective"]
     shares = [bold_if(key in missed, interval(row[key])) for key in _VERDICTS if key != "split"]
     return line([
-        f"**{name}** (default)" if name == DEFAULT else name, *shares, bold_if("split" in missed, f"{row['split']:.2f}"),
+        f"**{name}** (default)" if objective_name(name) == DEFAULT else name, *shares, bold_if("split" in missed, f"{row['split']:.2f}"),
         f"{row['FVU image']:.2f} / {row['FVU text']:.2f}", f"{row['L0 image']:.0f} / {row['L0 text']:.0f}",
     ])  # fmt: skip
 
@@ -294,6 +300,7 @@ def _label_sentences(figures: Figures) -> list[str]:
     kept = {told: f"{row['labelled cross']['value']:.2f}" for told, row in rates.items()}
     mms = {row["objective"]: f"{row['MMS']:.2f}" for row in figures["similarity"]}
     matched = next(row for row in figures["objectives"] if row["objective"] == "matched")
+    default = _default_row(figures)["objective"]
     return [
         f"(AUC {auc} becomes {null}; 0.5 is chance",
         f"Of the features of two seeds that fire alike ({alike} %), {same} % have the same label.",
@@ -302,7 +309,7 @@ def _label_sentences(figures: Figures) -> list[str]:
         f"At 40 % the label of {kept[40]} of them holds, while MDS alone with the same cuts says cross-modal of "
         f"{rates[40]['MDS alone would say']['value']:.2f}; at 25 % that of {kept[25]} holds; at 10 %, where few pairs fire on both "
         f"sides, that of {kept[10]}.",
-        f"{mms[DEFAULT]} for the default, {mms[f'{DEFAULT}, nothing read']} without reading across, {mms['random']} for random.",
+        f"{mms[default]} for the default, {mms[f'{default}, nothing read']} without reading across, {mms['random']} for random.",
         f"In the world above they find {matched['recall vision']['value']:.2f} of the vision-only and "
         f"{matched['recall cross']['value']:.2f} of the cross-modal values.",
     ]  # fmt: skip

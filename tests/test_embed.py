@@ -30,9 +30,9 @@ from mmsteer.data.shards import read_manifest
 from mmsteer.data.sources import World, open_pairs
 from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
-from mmsteer.labelling.examples import look_again
+from mmsteer.labelling.examples import read_pictures
 from mmsteer.models.clip import Clip
-from mmsteer.training.matryoshka import chosen_levels, default_levels, read_levels, write_levels
+from mmsteer.training.groups import choose_groups, default_groups, format_groups, parse_groups
 from mmsteer.world.draws import READ
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
@@ -423,8 +423,8 @@ def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, do
         (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
         (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
-        (["--objective", "luck"], "there is no objective 'luck': choose one of levels, "),
-        (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
+        (["--objective", "luck"], "there is no objective 'luck': choose one of matryoshka, "),
+        (["--image", "24"], "cannot read the Matryoshka groups '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
         (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
 )  # fmt: skip
@@ -498,27 +498,27 @@ def test_captions_of_one_picture_stay_on_one_side_of_the_split(clip, tmp_path, k
     assert all(len(part.captions) == 5 * len(pictures) for part, pictures in zip(parts, seen, strict=True))
 
 
-def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
-    assert default_levels(512, 1_000_000) == ("256:8,3840:24",) * 2
-    assert default_levels(512, 800) == ("6:3,94:12",) * 2
-    assert default_levels(768, 10) == ("4:2,12:2",) * 2
+def test_default_groups_grow_with_the_space_and_shrink_with_the_pairs():
+    assert default_groups(512, 1_000_000) == ("256:8,3840:24",) * 2
+    assert default_groups(512, 800) == ("6:3,94:12",) * 2
+    assert default_groups(768, 10) == ("4:2,12:2",) * 2
 
 
-def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
+def test_the_shipped_bank_has_the_groups_that_a_build_for_the_world_takes():
     bank = FeatureBank.load(ASSETS / "banks" / "mini")
-    image, text = chosen_levels(Namespace(image=None, text=None), 128, 30_000, known=True)
+    image, text = choose_groups(Namespace(image=None, text=None), 128, 30_000, known=True)
     assert bank.meta["levels"] == {"image": image, "text": text}
-    assert [write_levels(read_levels(written)) for written in (image, text)] == [image, text]
-    assert chosen_levels(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
+    assert [format_groups(parse_groups(written)) for written in (image, text)] == [image, text]
+    assert choose_groups(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
 
 
-def test_pictures_are_looked_at_again(dozen):
-    properties, tiles = look_again(open_pairs(str(dozen)), [1, 3, 8])
+def test_pictures_are_measured_and_made_thumbnails(dozen):
+    properties, thumbnails = read_pictures(open_pairs(str(dozen)), [1, 3, 8])
     assert properties.shape == (3, 13)
-    for number, tile in zip((1, 3, 8), tiles, strict=True):
+    for number, thumbnail in zip((1, 3, 8), thumbnails, strict=True):
         mean = np.asarray(Image.open(dozen / f"{number:03d}.png")).mean((0, 1))
-        assert tile.size == (56, 56)
-        assert np.abs(np.asarray(tile).mean((0, 1)) - mean).max() < 3
+        assert thumbnail.size == (56, 56)
+        assert np.abs(np.asarray(thumbnail).mean((0, 1)) - mean).max() < 3
 
 
 def test_a_reader_that_gives_up_stops_the_threads(clip):

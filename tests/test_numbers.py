@@ -29,7 +29,7 @@ EXCEPTIONS = (
     Given("Stable unCLIP 2.1", "a model's name"),
     Given("brackets are 95 % intervals", "what the studies compute"),
     Given("with a 95 % interval", "what the study computes"),
-    Given("(held-out AUC of 0.65 or more)", "a threshold of mmsteer/build/read.py"),
+    Given("(held-out AUC of 0.65 or more)", "a threshold of mmsteer/labelling/cross_modal_probe.py"),
     Given("with F1 of at least 0.7", "a threshold: LEAST_CONFIDENCE of mmsteer/build/label.py"),
     Given("reaches F1 of 0.7", "the same threshold"),
     Given("2606.29888", "arXiv"),

@@ -191,7 +191,7 @@ def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, mo
 
     monkeypatch.setattr(command, "run", build)
     assert _built(shipped, 7, False, tmp_path).meta["seed"] == 7
-    assert (asked[0].objective, asked[0].image, asked[0].text) == ("levels", "24:5,32:4,160:3", "24:5,72:2,160:3")
+    assert (asked[0].objective, asked[0].image, asked[0].text) == ("matryoshka", "24:5,32:4,160:3", "24:5,72:2,160:3")
     assert (asked[0].steps, asked[0].count, asked[0].pairs) == (1500, 30_000, "world")
     _built(shipped, 7, False, tmp_path)
     assert len(asked) == 1

@@ -7,9 +7,9 @@ from pathlib import Path
 from mmsteer.assets import ASSETS
 from mmsteer.data.splits import add_source_arguments, gather
 from mmsteer.errors import SteerError
-from mmsteer.labelling.bank_builder import FITTED_ON, make_bank
+from mmsteer.labelling.bank_builder import build_bank
 from mmsteer.models.backbone import public_name
-from mmsteer.training.matryoshka import chosen_levels, read_levels
+from mmsteer.training.groups import choose_groups, parse_groups
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for side in ("image", "text"):
         build.add_argument(
             f"--{side}", metavar="LATENTS:K,…",
-            help=f"levels of the {side} dictionary: how many latents, how many of them fire at once (default: the shipped bank's "
-            "for the embedded CLIP, else 8 latents a coordinate or one for 8 pairs, whichever are fewer)",
+            help=f"Matryoshka groups of the {side} dictionary: how many latents, how many of them fire at once (default: the shipped "
+            "bank's for the embedded CLIP, else 8 latents a coordinate or one for 8 pairs, whichever are fewer)",
         )  # fmt: skip
     build.add_argument(
-        "--objective", default="levels", help="what dictionaries are trained to (default levels; see `study labels`)"
+        "--objective",
+        default="matryoshka",
+        help="how dictionaries are trained (default matryoshka; see `study labels`)",
     )
     build.add_argument("--steps", type=int, default=1500)
     build.set_defaults(do=_build)
@@ -59,12 +61,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _build(args: argparse.Namespace) -> None:
     from mmsteer import distributed
-    from mmsteer.training.objectives import Size, find_objective, train_pair
-    from mmsteer.training.trainer import Descent
+    from mmsteer.training.config import DictionarySizes, TrainingConfig
+    from mmsteer.training.objectives import find_objective, objective_name, train_dictionaries
 
     objective = find_objective(args.objective)
-    for levels in filter(None, (args.image, args.text)):
-        read_levels(levels)  # refused before anything is embedded
+    for groups in filter(None, (args.image, args.text)):
+        parse_groups(groups)  # refused before anything is embedded
     if args.steps < 1:
         raise SteerError(f"--steps {args.steps}: give 1 or more")
     material = gather(args)
@@ -72,20 +74,20 @@ def _build(args: argparse.Namespace) -> None:
         return
     began = time.monotonic()
     pairs, width = material.train.image.shape
-    image, text = chosen_levels(args, width, pairs, material.scoring.known)
-    descent = Descent(args.steps, seed=args.seed, told=True, device=material.clip.device)
-    size = Size(read_levels(image), read_levels(text))
-    found = train_pair(args.objective, material.train.image, material.train.text, size, descent)
+    image, text = choose_groups(args, width, pairs, material.scoring.known)
+    config = TrainingConfig(args.steps, seed=args.seed, show_progress=True, device=material.clip.device)
+    sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+    dictionaries = train_dictionaries(args.objective, material.train.image, material.train.text, sizes, config)
     if distributed.rank():
         return
     print(f"dictionaries trained in {time.monotonic() - began:.0f} s", flush=True)
     about = {
-        "objective": args.objective,
+        "objective": objective_name(args.objective),
         "levels": {"image": image, "text": text},
         "steps": args.steps,
         "seed": args.seed,
     }
-    make_bank(found, material, about, args.backbone, args.out, objective.read)
+    build_bank(dictionaries, material, about, args.backbone, args.out, objective.probe)
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -111,7 +113,7 @@ def _rename(args: argparse.Namespace) -> None:
 
 def _fit(args: argparse.Namespace) -> None:
     from mmsteer.bank import FeatureBank
-    from mmsteer.labelling.text_to_joint import fit_joint
+    from mmsteer.labelling.text_to_joint import MAX_CAPTIONS, fit_text_to_joint
     from mmsteer.models.backbone import Backbone, choose_device
     from mmsteer.models.clip import Clip
 
@@ -125,7 +127,7 @@ def _fit(args: argparse.Namespace) -> None:
             raise SteerError(
                 f"cannot read captions from {args.captions} ({error}): give a text file, one a line"
             ) from None
-    captions = list(dict.fromkeys(line.strip() for line in lines if line.strip()))[:FITTED_ON]
+    captions = list(dict.fromkeys(line.strip() for line in lines if line.strip()))[:MAX_CAPTIONS]
     clip = Clip(args.clip, device)
     width = bank.tensors["mean_text"].shape[0]
     x = clip.words(captions)
@@ -134,7 +136,7 @@ def _fit(args: argparse.Namespace) -> None:
             f"{args.clip} has a joint space of {x.shape[1]} coordinates, the bank one of {width}: give its CLIP"
         )
     reader = Backbone.load(args.backbone, device, words_only=True)
-    joint, bank.meta["text_to_joint"] = fit_joint(reader, captions, x, clip.projection)
+    joint, bank.meta["text_to_joint"] = fit_text_to_joint(reader, captions, x, clip.projection)
     old = {"projection", "offset", "inverse", "inverse_pooled", "probes"}
     bank.tensors = {key: value for key, value in bank.tensors.items() if key not in old} | joint
     bank.meta["backbone"] = public_name(args.backbone)

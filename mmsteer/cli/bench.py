@@ -202,14 +202,14 @@ def _dictionaries(pairs: int, steps: int) -> dict[str, Any]:
     """Seconds to train the default bank's dictionaries, 512 latents a side, on random unit rows of width 128."""
     import torch
 
-    from mmsteer.training.objectives import Size, train_pair
-    from mmsteer.training.trainer import Descent, Level
+    from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig
+    from mmsteer.training.objectives import train_dictionaries
 
     generator = torch.Generator().manual_seed(SEED)
     image, text = torch.nn.functional.normalize(torch.randn(2, pairs, 128, generator=generator), dim=2)
-    levels = (Level(64, 5), Level(448, 5))
+    groups = (MatryoshkaGroup(64, 5), MatryoshkaGroup(448, 5))
     began = time.perf_counter()
-    train_pair("levels", image, text, Size(levels, levels), Descent(steps))
+    train_dictionaries("matryoshka", image, text, DictionarySizes(groups, groups), TrainingConfig(steps))
     took = round(time.perf_counter() - began, 1)
     return {f"training dictionaries, {pairs:,} pairs, {steps:,} steps, s": took}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
-from mmsteer.training.matryoshka import chosen_levels, read_levels
+from mmsteer.training.groups import choose_groups, parse_groups
 
 if TYPE_CHECKING:
     from mmsteer.data.embeddings import Embedded
@@ -79,8 +79,8 @@ def gather(args: argparse.Namespace) -> Material | None:
     from mmsteer.data.embedding import embed_pairs, work_folder
     from mmsteer.data.shards import read_manifest
     from mmsteer.data.sources import World, open_pairs
-    from mmsteer.labelling.naming import vocabulary
-    from mmsteer.labelling.text_to_joint import load_reader
+    from mmsteer.labelling.text_to_joint import load_prompt_encoder
+    from mmsteer.labelling.vocabulary import vocabulary
     from mmsteer.models.backbone import choose_device
     from mmsteer.models.clip import Clip
 
@@ -103,7 +103,7 @@ def gather(args: argparse.Namespace) -> Material | None:
     if args.backbone is not None and distributed.rank() == 0:
         items = source.survey.items
         share = 1.0 if fresh else 1 - args.held_out
-        reader = load_reader(args.backbone, clip, None if items is None else round(items * share))
+        reader = load_prompt_encoder(args.backbone, clip, None if items is None else round(items * share))
     if args.plan:
         _plan(clip, source, args)
         return None
@@ -187,7 +187,8 @@ def _join(device: str) -> str:
 def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     from mmsteer import distributed
     from mmsteer.data.embedding import plan
-    from mmsteer.training.objectives import Size, step_seconds
+    from mmsteer.training.config import DictionarySizes
+    from mmsteer.training.objectives import step_seconds
 
     if distributed.rank():
         return
@@ -203,9 +204,9 @@ def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
     if hasattr(args, "steps") and distributed.count() == 1:  # one process's step says nothing of several
         own = 1 - (args.held_out or 0)
         pairs = 64 * found.width if items is None else round(items * own)  # more would change nothing
-        image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
-        size = Size(read_levels(image), read_levels(text))
-        seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)
+        image, text = choose_groups(args, found.width, pairs, source.kind == "world")
+        sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+        seconds = args.steps * step_seconds(args.objective, found.width, sizes, clip.device)
         print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
 
 

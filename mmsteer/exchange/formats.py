@@ -20,8 +20,7 @@ from mmsteer import distributed
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.errors import SteerError, first_line
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
-from mmsteer.training.objectives import Dictionaries
-from mmsteer.training.trainer import fvu
+from mmsteer.training.dictionaries import Dictionaries, fvu
 
 Tensors = dict[str, torch.Tensor]
 _MUCH = 0.5  # of variance left unexplained: more than any dictionary trained on these vectors leaves
@@ -36,7 +35,7 @@ def import_bank(args: argparse.Namespace) -> None:
     Where there is one a side and room for more latents, those left single are read across, as for ours.
     """
     from mmsteer.data.splits import gather
-    from mmsteer.labelling.bank_builder import make_bank
+    from mmsteer.labelling.bank_builder import build_bank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
@@ -62,7 +61,7 @@ def import_bank(args: argparse.Namespace) -> None:
         "scale": args.scale,
     }  # fmt: skip
     room = found.image.config.k is None and found.text.config.k is None
-    make_bank(found, material, about, args.backbone, args.out, read=room and not found.paired)
+    build_bank(found, material, about, args.backbone, args.out, probe=room and not found.paired)
 
 
 def read_dictionaries(folder: Path, text: Path | None = None, scale: float = 1.0) -> Dictionaries:

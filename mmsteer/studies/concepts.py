@@ -19,12 +19,14 @@ import torch
 from mmsteer.bank import MODALITIES, Modality
 from mmsteer.bank.mds import absolute_rule
 from mmsteer.data.embeddings import Embedded
+from mmsteer.labelling.codes import encode_pairs
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE, f1
-from mmsteer.labelling.score import codes, pair_up
+from mmsteer.labelling.match import match_latents
 from mmsteer.studies.labels import over_seeds
 from mmsteer.studies.report import COLOURS, table
-from mmsteer.training.objectives import OBJECTIVES, Size, train_pair
-from mmsteer.training.trainer import Descent, Level, fvu
+from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig
+from mmsteer.training.dictionaries import fvu
+from mmsteer.training.objectives import OBJECTIVES, train_dictionaries
 
 COSINES = (1.0, 0.8, 0.5)
 WIDTH, CROSS, SINGLE, AT_ONCE = 48, 24, 12, 2
@@ -32,7 +34,8 @@ WIDTH, CROSS, SINGLE, AT_ONCE = 48, 24, 12, 2
 _COUNTS: dict[Modality, int] = {"cross": CROSS, "vision": SINGLE, "language": SINGLE}
 KINDS = [kind for kind, count in _COUNTS.items() for _ in range(count)]
 """The true modality of each concept."""
-_SIZE = Size((Level(12, 2), Level(36, 2)), (Level(12, 2), Level(36, 2)))
+_GROUPS = (MatryoshkaGroup(12, 2), MatryoshkaGroup(36, 2))
+_SIZES = DictionarySizes(_GROUPS, _GROUPS)
 
 
 class Concepts(NamedTuple):
@@ -100,9 +103,10 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
 def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> dict[str, float]:
     name, cosine, number = job
     train, matching, scoring = (draw_concepts(seed + number, cosine, count + n) for n in (0, 1, 2))
-    found = train_pair(name, train.pairs.image, train.pairs.text, _SIZE, Descent(steps, batch=256, seed=number))
-    found, latents = pair_up(found, matching.pairs, train.pairs if OBJECTIVES[name].read else None)
-    active = codes(found, scoring.pairs).of(latents)
+    config = TrainingConfig(steps, batch_size=256, seed=number)
+    found = train_dictionaries(name, train.pairs.image, train.pairs.text, _SIZES, config)
+    found, latents = match_latents(found, matching.pairs, train.pairs if OBJECTIVES[name].probe else None)
+    active = encode_pairs(found, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))
     best, concept = scores.max(1), scores.argmax(1)
     labels = [absolute_rule(s) for s in active.scores(resamples=1)]

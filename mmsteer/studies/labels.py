@@ -27,21 +27,22 @@ from mmsteer.bank import MODALITIES
 from mmsteer.bank.mds import absolute_rule, separation, swap_null
 from mmsteer.data.embedding import embed, load_clip
 from mmsteer.data.embeddings import Embedded
+from mmsteer.labelling.codes import Codes, FeatureLatents, encode_pairs
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE
-from mmsteer.labelling.match import match
-from mmsteer.labelling.score import Codes, Latents, codes, pair_up, quality
+from mmsteer.labelling.match import match_codes, match_latents
 from mmsteer.studies.monosemanticity import cross_monosemanticity, monosemanticity, top_similarity
 from mmsteer.studies.report import COLOURS, Share, share, table
 from mmsteer.studies.truth import Found, Value, decodable, identify, values
-from mmsteer.training.objectives import OBJECTIVES, Dictionaries, Size, train_pair
-from mmsteer.training.trainer import Descent
+from mmsteer.training.config import DictionarySizes, TrainingConfig
+from mmsteer.training.dictionaries import Dictionaries, quality
+from mmsteer.training.objectives import OBJECTIVES, train_dictionaries
 from mmsteer.world.captions import captions
 from mmsteer.world.factors import FACTORS, INDEX, label
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
 
 TARGETS = {"precision": 0.98, "recall": 0.95, "split": 0.05}
-DEFAULT = "levels"
+DEFAULT = "matryoshka"
 _RATES = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 _TOP = (10, 20, 50, 100)
 
@@ -83,7 +84,7 @@ class Run(NamedTuple):
     job: Job
     seconds: float
     dictionaries: Dictionaries
-    latents: list[Latents]
+    latents: list[FeatureLatents]
     features: list[Found]
     sides: dict[str, dict[str, float]]
     similarity: list[dict[str, Any]]
@@ -92,10 +93,10 @@ class Run(NamedTuple):
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure every objective over seeds; print tables; draw the figure."""
     pairs, held, steps, seeds = (3000, 2000, 40, 1) if quick else (30_000, 12_000, 1500, 3)
-    kinds = [(name, name, objective.read, "world") for name, objective in OBJECTIVES.items()]
+    kinds = [(name, name, objective.probe, "world") for name, objective in OBJECTIVES.items()]
     kinds.insert(1, (f"{DEFAULT}, nothing read", DEFAULT, False, "world"))
     kinds += [
-        (f"{world} {of}", DEFAULT, OBJECTIVES[DEFAULT].read, world)
+        (f"{world} {of}", DEFAULT, OBJECTIVES[DEFAULT].probe, world)
         for world, of in (("shuffled", "pairs"), ("untrained", "clip"))
     ]
     jobs = [Job(*kind, seed=seed + s, steps=steps) for s in range(seeds) for kind in kinds]
@@ -152,11 +153,11 @@ def _run(job: Job, sample: Sample) -> Run:
         train, matching, told = (_shuffled(part) for part in (train, matching, scoring))
         scoring = scoring._replace(text=told.text)
     began = monotonic()
-    size, descent = Size(), Descent(job.steps, seed=job.seed)
-    dictionaries = train_pair(job.objective, train.image, train.text, size, descent)
-    dictionaries, latents = pair_up(dictionaries, matching, train if job.read else None)
+    sizes, config = DictionarySizes(), TrainingConfig(job.steps, seed=job.seed)
+    dictionaries = train_dictionaries(job.objective, train.image, train.text, sizes, config)
+    dictionaries, latents = match_latents(dictionaries, matching, train if job.read else None)
     seconds = monotonic() - began
-    active = codes(dictionaries, scoring).of(latents)
+    active = encode_pairs(dictionaries, scoring).of(latents)
     values = identify(active, scoring, told)
     features = [Found(absolute_rule(s), s, v) for s, v in zip(active.scores(resamples=1), values, strict=True)]
     sides = {"image": quality(dictionaries.image, scoring.image), "text": quality(dictionaries.text, scoring.text)}
@@ -212,7 +213,7 @@ def over_seeds(values: list[float]) -> Share:
 
 def _nulls(run: Run, scoring: Embedded) -> dict[str, Any]:
     """How well MDS tells one-sided from cross features, as it is and with sides exchanged."""
-    active = codes(run.dictionaries, scoring).of(run.latents)
+    active = encode_pairs(run.dictionaries, scoring).of(run.latents)
     image, text = swap_null(active.image, active.text)
     truth = np.array([f.truth or "" for f in run.features])
     figures = []
@@ -227,11 +228,11 @@ def _agreements(runs: list[Run], scoring: Embedded) -> list[dict[str, Any]]:
     """Features of two seeds matched by activation on both sides (correlation >= 0.5): how many agree in label."""
     sides = []
     for run in runs:
-        active = codes(run.dictionaries, scoring).of(run.latents)
+        active = encode_pairs(run.dictionaries, scoring).of(run.latents)
         sides.append(torch.from_numpy(np.concatenate([active.image, active.text])))
     rows = []
     for a, b in combinations(range(len(runs)), 2):
-        pairs = match(sides[a], sides[b], least=0.5)
+        pairs = match_codes(sides[a], sides[b], min_correlation=0.5)
         same = sum(
             runs[a].features[i].label == runs[b].features[j].label for i, j in zip(pairs.image, pairs.text, strict=True)
         )
@@ -256,7 +257,7 @@ def _rates(run: Run, scoring: Embedded) -> list[dict[str, Any]]:
         ids = tokens(tokenizer, captions(rng, scoring.factors, told))
         with torch.no_grad():
             text = torch.cat([clip.get_text_features(part).pooler_output for part in ids.split(512)])
-        active = codes(run.dictionaries, scoring._replace(text=F.normalize(text, dim=1))).of(
+        active = encode_pairs(run.dictionaries, scoring._replace(text=F.normalize(text, dim=1))).of(
             [run.latents[k] for k in cross]
         )
         scores = active.scores(resamples=1)

@@ -37,6 +37,7 @@ from mmsteer.steering.presence import Presence
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import index, intent, read
 from mmsteer.studies.report import COLOURS, Share, mean_with_interval, share, table
+from mmsteer.training.objectives import objective_name
 from mmsteer.world.captions import caption, captions
 from mmsteer.world.draws import READ
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
@@ -105,7 +106,7 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) 
     if write:
         bank.set_found_in({row["id"]: (row["found in"], 1 + len(others)) for row in features})
     return {
-        "builds": [{key: b.meta[key] for key in ("seed", *_SETTINGS)} for b in (bank, *others)],
+        "builds": [{"seed": b.meta["seed"], **_settings(b)} for b in (bank, *others)],
         "same": SAME, "noise": NOISE, "summary": rows, "null": nulls, "changes": changes, "features": features,
     }  # fmt: skip
 
@@ -115,14 +116,14 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) 
 
 def _built(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank:
     """A bank built as `bank` was but with another seed, or with quick a small one; made where `work` has none yet."""
-    wanted = {key: bank.meta[key] for key in _SETTINGS}
+    wanted = _settings(bank)
     if quick:
         wanted |= {"steps": 120, "pairs": 1200, "held_out": 400}
     folder = work / f"{'quick' if quick else 'full'}-seed-{seed}"
     if (folder / "bank.json").is_file():
         found = FeatureBank.load(folder)
         same_clip = found.meta["clip"]["digest"] == bank.meta["clip"]["digest"]
-        if same_clip and found.meta["seed"] == seed and all(found.meta[key] == wanted[key] for key in wanted):
+        if same_clip and found.meta["seed"] == seed and _settings(found) == wanted:
             return found
     # small builds share their pairs, and only initial weights and the order of batches differ: embedding is most of the work
     pairs = f"world:{bank.meta['seed'] + 10}" if quick else "world"
@@ -135,6 +136,11 @@ def _built(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank
         "--held-out", str(wanted["held_out"] / wanted["pairs"]), "--out", str(folder), "--work", str(work / "embeddings"),
     ]))  # fmt: skip
     return FeatureBank.load(folder)
+
+
+def _settings(bank: FeatureBank) -> dict[str, Any]:
+    """What two builds must share, the objective by its present name."""
+    return {key: bank.meta[key] for key in _SETTINGS} | {"objective": objective_name(bank.meta["objective"])}
 
 
 # -- matching --

@@ -8,9 +8,10 @@ import torch
 from mmsteer.bank import Modality
 from mmsteer.bank.mds import Score
 from mmsteer.data.embeddings import Embedded
-from mmsteer.labelling.cross_modal_probe import fit_readers
+from mmsteer.labelling.codes import Codes
+from mmsteer.labelling.cross_modal_probe import fit_probes
+from mmsteer.labelling.feature_records import true_names
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE, concepts, f1
-from mmsteer.labelling.score import Codes, true_names
 from mmsteer.world.factors import FACTORS, INDEX
 
 Value = tuple[str, str]
@@ -39,12 +40,12 @@ def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | Non
 
 
 def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
-    """Factor values that a linear probe (`fit_readers`) reads with F1 >= 0.7 from every side that holds them."""
+    """Factor values that a linear probe (`fit_probes`) reads with F1 >= 0.7 from every side that holds them."""
     readable = set(values())
     for side in ("image", "text"):
         names, truth = concepts(fitting.factors, fitting.mentioned, side)
         _, held = concepts(testing.factors, testing.mentioned, side)
-        probes, cuts = fit_readers(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
+        probes, cuts = fit_probes(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
         reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
         readable -= {name for name, f in zip(names, reached, strict=True) if f < LEAST_CONFIDENCE}
     return readable
