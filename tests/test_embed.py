@@ -24,19 +24,23 @@ from safetensors.torch import load_file, save_file
 from mmsteer.__main__ import main
 from mmsteer.assets import ASSETS
 from mmsteer.bank import FeatureBank
-from mmsteer.data.embedding import embed, embed_pairs, load_clip, plan, prepared, work_folder
+from mmsteer.data.batches import read_batches
+from mmsteer.data.embedding import embed_pairs, work_folder
 from mmsteer.data.embeddings import Embedded
+from mmsteer.data.plan import measure
 from mmsteer.data.shards import read_manifest
-from mmsteer.data.sources import World, open_pairs
+from mmsteer.data.sources import open_pairs
 from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
 from mmsteer.labelling.examples import look_again
 from mmsteer.models.clip import Clip
 from mmsteer.training.matryoshka import chosen_levels, default_levels, read_levels, write_levels
 from mmsteer.world.draws import READ
+from mmsteer.world.embedding import embed_world, load_clip
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
+from mmsteer.world.source import World
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "yellow": (220, 210, 40)}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -98,12 +102,12 @@ def test_vectors_are_those_of_transformers_own_way(clip, dozen, tmp_path):
     assert torch.allclose(found.image[0:12], image, atol=1e-5)
     assert torch.allclose(found.text[0:12], text, atol=1e-5)
     assert found.items.tolist() == list(range(12))
-    assert not found.known
+    assert not found.annotated
 
 
 def test_the_worlds_vectors_are_those_of_its_scenes_bit_for_bit(tmp_path):
     """Straight from scenes to CLIP, 128 at a time as embedding does; an empty caption says nothing, and stays."""
-    found = embed(MINI / "clip", 2, 200, tmp_path)
+    found = embed_world(MINI / "clip", 2, 200, tmp_path)
     model, tokenizer = load_clip(MINI / "clip")
     for k, batch in enumerate(WorldPairs(2, 200, READ).batches(128)):
         rows = slice(128 * k, 128 * k + len(batch.captions))
@@ -218,7 +222,7 @@ import sys
 from pathlib import Path
 from mmsteer.models.clip import Clip
 from mmsteer.data.embedding import embed_pairs
-from mmsteer.data.sources import World
+from mmsteer.world.source import World
 import torch
 torch.set_num_threads(1)
 embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)
@@ -239,7 +243,7 @@ def test_after_a_kill_no_pair_is_lost_or_doubled(clip, tmp_path):
     again = embed_pairs(clip, World(3, 320), killed, shard=32, batch=16)
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())  # not made twice
     assert same(again, whole)
-    assert again.known
+    assert again.annotated
     assert again.items.tolist() == list(range(320))
 
 
@@ -247,7 +251,7 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
     embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
     other = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, False))
     with pytest.raises(
-        SteerError, match=r"holds embeddings of another model: id backbone/clip.*this one is id .*siglip"
+        SteerError, match=r"contains embeddings of another model: id backbone/clip.*this one is id .*siglip"
     ):
         embed_pairs(other, open_pairs(str(dozen)), tmp_path / "e")
     with pytest.raises(SteerError, match="another source: .*kind folder, name dozen.*; this one is .*kind world"):
@@ -525,14 +529,14 @@ def test_a_reader_that_gives_up_stops_the_threads(clip):
     import threading
 
     before = threading.active_count()
-    stream = prepared(clip, World(3, 3000), 32)
+    stream = read_batches(clip, World(3, 3000), 32)
     next(stream)
     stream.close()
     assert threading.active_count() == before
 
 
 def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
-    found = plan(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
+    found = measure(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
     assert (found.items, found.width) == (12, 16)
     letters = np.mean([len(path.read_text()) for path in sorted(dozen.glob("*.txt"))[:8]])
     assert found.bytes_per_pair == pytest.approx(2 * 16 * 4 + letters + 16)
@@ -563,7 +567,7 @@ def test_two_processes_make_the_bank_that_one_makes(tiny_folder, tmp_path, capsy
     asked += ["--image", "4:2,12:2", "--text", "4:2,12:2", "--steps", "30", "--device", "cpu", "--threads", "1"]
     alone, together = (["--out", str(tmp_path / n), "--work", str(tmp_path / f"{n}-work")] for n in ("one", "two"))
     assert main([*asked, *alone]) == 0
-    assert "pairs" in capsys.readouterr().out
+    assert "400/400" in capsys.readouterr().err
     launch = [
         sys.executable,
         "-m",

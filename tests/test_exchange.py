@@ -19,8 +19,11 @@ from safetensors.torch import load_file, save_file
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.exchange.formats import as_shared, export_bank, read_dictionaries, read_dictionary
-from mmsteer.exchange.hub import card, files_of, pull_bank, push_bank, whole_bank
+from mmsteer.exchange.card import card
+from mmsteer.exchange.dictionaries import read_dictionaries, read_dictionary
+from mmsteer.exchange.export import export_bank
+from mmsteer.exchange.hub import files_of, load_complete, pull_bank, push_bank
+from mmsteer.labelling.shared_dictionary import as_shared
 from mmsteer.models.prompt import encode
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
@@ -199,20 +202,20 @@ def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
 def test_folders_that_are_damaged_say_what_is_wrong(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
-    with pytest.raises(SteerError, match="no dictionary that is known"):
+    with pytest.raises(SteerError, match="no dictionary of a known library"):
         read_dictionary(tmp_path)
-    with pytest.raises(SteerError, match="lack b_enc; they hold W_dec, W_enc, b_dec"):
+    with pytest.raises(SteerError, match="lack b_enc; they contain W_dec, W_enc, b_dec"):
         read_dictionary(saelens(tmp_path / "a", {key: v for key, v in tensors.items() if key != "b_enc"}))
     with pytest.raises(SteerError, match=r"b_enc is \(7,\), but \(12,\) goes with 12 latents"):
         read_dictionary(saelens(tmp_path / "b", tensors | {"b_enc": torch.zeros(7)}))
-    with pytest.raises(SteerError, match="W_dec holds values that are not finite"):
+    with pytest.raises(SteerError, match="W_dec has values that are not finite"):
         read_dictionary(saelens(tmp_path / "c", tensors | {"W_dec": W_dec * torch.inf}))
     folder = saelens(tmp_path / "d", tensors)
     (folder / "sae_weights.safetensors").write_bytes((folder / "sae_weights.safetensors").read_bytes()[:50])
     with pytest.raises(SteerError, match=r"cannot read .*sae_weights\.safetensors"):
         read_dictionary(folder)
     folder = saelens(tmp_path / "e", tensors, architecture="topk")
-    with pytest.raises(SteerError, match="setting k is None, not a whole number"):
+    with pytest.raises(SteerError, match="setting k is None, not an integer"):
         read_dictionary(folder)
 
 
@@ -222,7 +225,7 @@ def test_no_code_in_a_pickle_runs(tmp_path):
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
     folder = dictionary_learning(tmp_path / "sae", "AutoEncoder", {"bias": Intruder()})
-    with pytest.raises(SteerError, match="must hold weights and nothing else"):
+    with pytest.raises(SteerError, match="must contain only weights"):
         read_dictionary(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -352,7 +355,7 @@ def test_no_network_and_no_cache_is_one_clear_error(tmp_path, tiny_bank, monkeyp
         match="cannot reach nobody/nothing on the hub .LocalEntryNotFoundError.: offline only what was fetched",
     ):
         pull_bank("nobody/nothing", None, tmp_path / "out")
-    with pytest.raises(SteerError, match="'a/b/c' cannot be a repository: write USER/NAME"):
+    with pytest.raises(SteerError, match="'a/b/c' is no name of a repository: write USER/NAME"):
         pull_bank("a/b/c", None, tmp_path / "out")
     with pytest.raises(
         SteerError, match="cannot reach someone/bank on the hub .OfflineModeIsEnabled.: connect, without HF_HUB_OFFLINE"
@@ -440,7 +443,7 @@ def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
         clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100,
         source={"kind": "folder", "name": "photos", "items": 1000, "digest": "0"},
         objective="levels", sides={side: {"fvu": 0.12, "l0": 7.5, "dead": 0.25} for side in ("image", "text")},
-        tensors={"kind": "fitted", "r2": 0.875},
+        text_to_joint={"kind": "fitted", "r2": 0.875},
     )  # fmt: skip
     text = card(bank, "someone/photos", "cc-by-4.0")
     front, body = text.removeprefix("---\n").split("\n---\n", 1)
@@ -489,7 +492,7 @@ def test_an_imported_dictionary_becomes_a_bank_that_steers(sides, captioned, tin
              "--pairs", str(captioned), "--held-out", "0.5", "--backbone", str(tiny_folder), "--out", str(tmp_path / "bank"),
              "--work", str(tmp_path / "work"), "--device", "cpu"]  # fmt: skip
     assert main(words) == 0
-    bank = whole_bank(tmp_path / "bank")
+    bank = load_complete(tmp_path / "bank")
     assert bank.meta["objective"] == "imported (SAELens)"
     assert list(bank.dictionaries) == (["shared"] if sides == 1 else ["image", "text"])
     assert str(tmp_path) not in (tmp_path / "bank" / "bank.json").read_text()

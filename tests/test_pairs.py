@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from mmsteer.data.sample import clean, decode
-from mmsteer.data.sources import World, open_pairs
+from mmsteer.data.sources import open_pairs
 from mmsteer.errors import SteerError
+from mmsteer.world.source import World
 
 COUNT = 12
 CAPTIONS = [
@@ -51,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(source):
     """Number, red of the first pixel and caption of every item."""
-    return [(n, item.picture().getpixel((0, 0))[0], clean(item.caption())) for n, item in source.items()]
+    return [(n, item.picture().getpixel((0, 0))[0], clean(item.caption())) for n, item in source.samples()]
 
 
 WHOLE = [(k, 20 * k, caption) for k, caption in enumerate(CAPTIONS)]
@@ -121,7 +122,7 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
     source = open_pairs(str(tmp_path / "t"))
     assert read(source) == WHOLE
     assert source.survey.items == COUNT
-    assert [n for n, _ in source.items({4, 5, 11}.__contains__)] == [4, 5, 11]
+    assert [n for n, _ in source.samples({4, 5, 11}.__contains__)] == [4, 5, 11]
     assert read(open_pairs(str(tmp_path / "t" / "*.parquet"), 6)) == WHOLE[:6]
 
 
@@ -148,13 +149,13 @@ def test_a_data_set_that_cannot_be_had_is_one_clear_error():
 
 def test_the_world_is_a_source_like_any_other():
     source = World(3, 100)
-    some = dict(source.items({2, 70}.__contains__))
+    some = dict(source.samples({2, 70}.__contains__))
     assert list(some) == [2, 70]
-    whole = dict(source.items())
+    whole = dict(source.samples())
     assert len(whole) == 100
     assert some[70].caption() == whole[70].caption()
     assert (np.asarray(some[70].picture()) == np.asarray(whole[70].picture())).all()
-    assert (some[70].truth[0] == whole[70].truth[0]).all()
+    assert (some[70].annotation.values == whole[70].annotation.values).all()
 
 
 def test_what_is_skipped_is_not_read(folder):
@@ -307,7 +308,7 @@ def test_broken_lines_and_lacking_captions_cost_only_themselves(tmp_path):
     lines[1], lines[2], lines[3] = "{broken", json.dumps({"file_name": "2.png"}), json.dumps([1])
     table.write_text("\n".join(lines), encoding="utf-8")
     failed = []
-    for number, item in open_pairs(str(tmp_path / "t")).items():
+    for number, item in open_pairs(str(tmp_path / "t")).samples():
         try:
             item.picture(), item.caption()
         except ValueError:

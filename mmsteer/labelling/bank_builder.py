@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
     from mmsteer.data.embeddings import Embedded
-    from mmsteer.data.splits import Material
+    from mmsteer.data.splits import Splits
     from mmsteer.models.backbone import Backbone
     from mmsteer.models.clip import Clip
     from mmsteer.training.objectives import Dictionaries
@@ -20,7 +20,7 @@ NORMED = 64  # pictures on which the length of image embeddings is measured
 
 
 def make_bank(
-    found: "Dictionaries", material: "Material", about: dict[str, Any], backbone: str | None, out: Path, read: bool
+    found: "Dictionaries", splits: "Splits", about: dict[str, Any], backbone: str | None, out: Path, read: bool
 ) -> None:
     """Match latents, score and name features, fit the tensors, and write the bank with its example sheets.
 
@@ -29,14 +29,14 @@ def make_bank(
     import torch
 
     from mmsteer.bank import MODALITIES, FeatureBank
-    from mmsteer.exchange.formats import as_shared
     from mmsteer.labelling.examples import look_again, write_examples
     from mmsteer.labelling.known_names import agrees
     from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
     from mmsteer.labelling.score import Clues, make_features, pair_up, quality
+    from mmsteer.labelling.shared_dictionary import as_shared
     from mmsteer.labelling.text_to_joint import calibrate, fit_tensors
 
-    clip, reader, train, matching, scoring, source, candidates, written, meta = material
+    clip, reader, train, matching, scoring, source, candidates, written, meta = splits
     sides = {side: quality(getattr(found, side), getattr(scoring, side)) for side in ("image", "text")}
     print(f"on held-out pairs: {sides}", flush=True)
     found, latents = pair_up(found, matching, train if read else None)
@@ -49,7 +49,7 @@ def make_bank(
     tensors["image_norm"] = torch.tensor(clip.image_norm(some))
     properties, tiles = look_again(source, scoring.items.tolist())
     clues = Clues(properties, candidates, clip.words(candidates).numpy(), tensors["steering_text"].numpy())
-    features, top = make_features(found, latents, scoring, clues)
+    features, top = make_features(found, latents, scoring, clues, source.scheme)
     if found.image is found.text:
         features, tensors, dictionaries = as_shared(features, tensors, found.image)
     features = find_mutually_exclusive(features, dictionaries, train.text)
@@ -71,8 +71,8 @@ def make_bank(
             f"{own['words'] + own['property']} by words or properties, {own[None]} without a sure name"
         )
     known = [f for f in features if f.named_by == "truth"]
-    if known:
-        agree = sum(agrees(f.automatic, f.name) for f in known)
+    if known and source.scheme is not None:
+        agree = sum(agrees(f.automatic, f.name, source.scheme) for f in known)
         print(f"the automatic name agrees with the known one for {agree} of {len(known)}")
     print(f"wrote {out}")
 
@@ -90,5 +90,5 @@ def _joint(
         }  # faithfulness is told on unseen ones
         rows = sorted(first.values())
         return fit_joint(reader, [some.captions[k] for k in rows], some.text[rows], clip.projection)
-    assert clip.projection is not None, "`gather` has seen to it"
+    assert clip.projection is not None, "`open_splits` has checked it"
     return {"projection": clip.projection}, {"kind": "projection"}

@@ -8,6 +8,7 @@ import torch
 
 from mmsteer.bank import Feature, NamedBy
 from mmsteer.bank.mds import Score, absolute_rule, paper_rule, score
+from mmsteer.data.annotations import AnnotationScheme
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.cross_modal_probe import append, read_across
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE, Name, distinct, name_by_truth, top_words
@@ -129,10 +130,10 @@ def without_doubles(found: Dictionaries, latents: Sequence[Latents], matching: E
     return [latents[k] for k in kept]
 
 
-def true_names(active: Codes, drawn: Embedded, told: Embedded) -> list[Name]:
+def true_names(active: Codes, drawn: Embedded, told: Embedded, scheme: AnnotationScheme) -> list[Name]:
     """The factor value each feature detects best on its stronger side, sure or not; pictures are told by `told`."""
-    by_image = name_by_truth(active.image > 0, drawn.factors, drawn.mentioned, "image")
-    by_text = name_by_truth(active.text > 0, told.factors, told.mentioned, "text")
+    by_image = name_by_truth(active.image > 0, scheme, drawn.factors, drawn.mentioned, "image")
+    by_text = name_by_truth(active.text > 0, scheme, told.factors, told.mentioned, "text")
     return [max(pair, key=lambda name: name.name_confidence) for pair in zip(by_image, by_text, strict=True)]
 
 
@@ -150,7 +151,7 @@ class Clues(NamedTuple):
 
 
 def make_features(
-    found: Dictionaries, latents: Sequence[Latents], scoring: Embedded, clues: Clues
+    found: Dictionaries, latents: Sequence[Latents], scoring: Embedded, clues: Clues, scheme: AnnotationScheme | None
 ) -> tuple[list[Feature], dict[int, list[int]]]:
     """Score and name features on pairs no step before has seen; also, per feature, the pairs on which it fires most.
 
@@ -164,10 +165,9 @@ def make_features(
     paper = paper_rule(np.array([s.mds for s in scores]))
 
     true: list[Name | None] = [None] * len(latents)
-    if scoring.known:
-        true = [
-            name if name.name_confidence >= LEAST_CONFIDENCE else None for name in true_names(active, scoring, scoring)
-        ]
+    if scheme is not None:
+        names = true_names(active, scoring, scoring, scheme)
+        true = [name if name.name_confidence >= LEAST_CONFIDENCE else None for name in names]
     nowhere = np.zeros_like(clues.effects[0])
     automatic = automatic_names(
         z_image, z_text, modality, scoring.captions, clues.properties,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from mmsteer import distributed
-from mmsteer.data.progress import Progress
 from mmsteer.errors import SteerError
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.training.sparse import Places, batch_topk_places, fire, topk_places
@@ -80,7 +80,7 @@ class Revival:
         """The loss, for rows `x [B, d_in]` with pre-activations `[B, n_latents]` and latents `fired [n_latents]` on any of
         them, that left over `residual [B, d_in]`; counts who fired.
         """
-        fired = distributed.total(fired.long()) > 0
+        fired = distributed.all_reduce(fired.long()) > 0
         self._silent = torch.where(fired, 0, self._silent + 1)
         dead = (self._silent > self._descent.dead_after).nonzero()[:, 0]
         if not len(dead):
@@ -116,9 +116,9 @@ def descend(
     for dictionary in dictionaries:
         dictionary.W_dec.requires_grad_(descent.decoder)
         trained += [p for key, p in dictionary.named_parameters() if key != "threshold" and p.requires_grad]
-    progress = Progress("trained", "steps", 0, descent.steps) if descent.told and distributed.rank() == 0 else None
     optimizer = torch.optim.Adam(trained, lr=descent.rate, betas=(0.9, 0.99), fused=True)
-    for step in range(descent.steps):
+    silent = not descent.told or distributed.rank() > 0
+    for step in tqdm(range(descent.steps), "trained", unit=" steps", mininterval=10, disable=silent):
         for group in optimizer.param_groups:
             group["lr"] = descent.rate * min(1.0, 2 * (1 - step / descent.steps))
         batch = torch.randint(rows, (descent.batch,), generator=generator)
@@ -128,16 +128,14 @@ def descend(
         (part * loss(own)).backward()
         for p in trained:
             if p.grad is not None:
-                distributed.total(p.grad)
+                distributed.all_reduce(p.grad)
         optimizer.step()
         with torch.no_grad():  # after the step, or the step would undo it
             for dictionary in dictionaries:
                 dictionary.W_dec.div_(dictionary.W_dec.norm(dim=1, keepdim=True))
-        if progress:
-            progress.add(1)
     with torch.no_grad():
         for p in trained:
-            distributed.agree(p)
+            distributed.broadcast(p)
 
 
 def train_dictionary(x: torch.Tensor, config: TrainConfig, name: str = "dictionary") -> SparseAutoencoder:
@@ -230,7 +228,7 @@ def even_out(x: torch.Tensor, evenness: float, *more: torch.Tensor) -> Scaling:
     lengths = variances.clamp(min=1e-4 * float(variances[-1])) ** (evenness / 2)
     scale = (variances.clamp(min=0) / lengths.square()).mean().sqrt()
     there, back = axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
-    return Scaling(*(distributed.agree(t) for t in (mean, there, back)))
+    return Scaling(*(distributed.broadcast(t) for t in (mean, there, back)))
 
 
 def follow(thresholds: torch.Tensor, least: torch.Tensor) -> None:
