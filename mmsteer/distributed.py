@@ -8,11 +8,7 @@ import os
 from typing import Any
 
 import torch
-
-
-def launched() -> bool:
-    """Whether a launcher started several processes."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+import torch.distributed as dist
 
 
 def join(device: str) -> str:
@@ -24,10 +20,14 @@ def join(device: str) -> str:
     Returns:
         The device of this process: `cuda:1` for the second process on a machine with GPUs.
     """
-    if not launched():
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
     state = _state(cpu=device == "cpu")
     return device if device == "cpu" else str(state.device)
+
+
+def _connected() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 def _state(cpu: bool | None = None) -> Any:
@@ -39,28 +39,28 @@ def _state(cpu: bool | None = None) -> Any:
 
 def count() -> int:
     """The number of processes."""
-    return int(_state().num_processes) if launched() else 1
+    return int(_state().num_processes) if _connected() else 1
 
 
 def rank() -> int:
     """This process's number. The first one, 0, prints and writes manifests."""
-    return int(_state().process_index) if launched() else 0
+    return int(_state().process_index) if _connected() else 0
 
 
 def wait() -> None:
     """Wait until all processes have come this far."""
-    if launched():
+    if _connected():
         _state().wait_for_everyone()
 
 
 def share(x: torch.Tensor) -> torch.Tensor:
     """This process's rows of `x`, which every process has."""
-    return x[rank() :: count()] if launched() else x
+    return x[rank() :: count()] if _connected() else x
 
 
 def all_reduce(x: torch.Tensor) -> torch.Tensor:
     """The sum of `x` over all processes, written into `x`."""
-    if launched():
+    if _connected():
         from accelerate.utils import reduce
 
         x.copy_(reduce(_reachable(x), "sum"))
@@ -69,7 +69,7 @@ def all_reduce(x: torch.Tensor) -> torch.Tensor:
 
 def gather(x: torch.Tensor) -> torch.Tensor:
     """All processes' `x [n]`, of one length, as `[n * processes]`."""
-    if not launched():
+    if not _connected():
         return x
     from accelerate.utils import gather as gather_all
 
@@ -79,7 +79,7 @@ def gather(x: torch.Tensor) -> torch.Tensor:
 
 def broadcast(x: torch.Tensor) -> torch.Tensor:
     """The first process's `x`, written into `x`: processors may differ in the last digit."""
-    if launched():
+    if _connected():
         from accelerate.utils import broadcast as broadcast_all
 
         x.copy_(broadcast_all(_reachable(x)))
@@ -87,5 +87,5 @@ def broadcast(x: torch.Tensor) -> torch.Tensor:
 
 
 def _reachable(x: torch.Tensor) -> torch.Tensor:
-    """`x`, contiguous, on the device that the processes exchange tensors on."""
+    """`x`, contiguous, on the device by which the processes exchange tensors."""
     return x.contiguous().to(_state().device)

@@ -9,7 +9,7 @@ from mmsteer.data.splits import add_source_arguments
 from mmsteer.errors import SteerError
 
 if TYPE_CHECKING:
-    from mmsteer.data.splits import Opened
+    from mmsteer.data.splits import Inputs
 
 _MOST_LOST = 0.5  # FVU: dictionaries trained on these vectors leave less variance unexplained
 
@@ -50,7 +50,7 @@ def add_import(actions: Any) -> None:
 
 def _build(args: argparse.Namespace) -> None:
     from mmsteer import distributed
-    from mmsteer.data.splits import embed_splits, open_splits
+    from mmsteer.data.splits import embed_splits, open_inputs
     from mmsteer.labelling.bank_builder import make_bank
     from mmsteer.training.matryoshka import chosen_levels, read_levels
     from mmsteer.training.objectives import Size, find_objective, train_pair
@@ -61,11 +61,11 @@ def _build(args: argparse.Namespace) -> None:
         read_levels(levels)  # refused before anything is embedded
     if args.steps < 1:
         raise SteerError(f"--steps {args.steps}: give 1 or more")
-    opened = open_splits(args)
+    inputs = open_inputs(args)
     if args.plan:
-        _print_plan(opened, args)
+        _print_plan(inputs, args)
         return
-    splits = embed_splits(opened, args)
+    splits = embed_splits(inputs, args)
     began = time.monotonic()
     pairs, width = splits.train.image.shape
     image, text = chosen_levels(args, width, pairs, splits.scoring.annotated)
@@ -90,18 +90,18 @@ def _import(args: argparse.Namespace) -> None:
     If there is one a side, with room for more latents, single latents get a partner by the cross-modal probe, as ours do.
     """
     from mmsteer import distributed
-    from mmsteer.data.splits import embed_splits, open_splits
+    from mmsteer.data.splits import embed_splits, open_inputs
     from mmsteer.exchange.dictionaries import layout_of, read_dictionaries
     from mmsteer.labelling.bank_builder import make_bank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
     dictionaries = read_dictionaries(args.folder, args.text, args.scale)  # refused before anything is embedded
-    opened = open_splits(args)
+    inputs = open_inputs(args)
     if args.plan:
-        _print_plan(opened, args)
+        _print_plan(inputs, args)
         return
-    splits = embed_splits(opened, args)
+    splits = embed_splits(inputs, args)
     if distributed.rank():
         return
     _check_fit(dictionaries.image, splits.scoring.image, splits.clip.id)
@@ -132,7 +132,7 @@ def _check_fit(dictionary: Any, x: Any, clip: str) -> None:
         )
 
 
-def _print_plan(opened: "Opened", args: argparse.Namespace) -> None:
+def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     """Print what embedding and training will take."""
     from mmsteer import distributed
     from mmsteer.data.plan import measure
@@ -141,7 +141,7 @@ def _print_plan(opened: "Opened", args: argparse.Namespace) -> None:
 
     if distributed.rank():
         return
-    clip, source, processes = opened.clip, opened.source, distributed.count()
+    clip, source, processes = inputs.clip, inputs.source, distributed.count()
     plan = measure(clip, source, args.batch)
     items, rate = plan.items, plan.pairs_per_second * processes
     memory = "unknown" if plan.memory is None else f"{plan.memory / 1e9:.1f} GB"

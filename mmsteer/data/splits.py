@@ -70,19 +70,19 @@ class Splits(NamedTuple):
     """What the bank states about its data."""
 
 
-class Opened(NamedTuple):
-    """What the arguments name, checked, before anything is embedded."""
+class Inputs(NamedTuple):
+    """Model, pairs and backbone that the arguments name, before anything is embedded."""
 
     clip: "Clip"
     source: "Pairs"
-    """Pairs to train on; also the held-out ones, unless `held_out` has them."""
+    """Pairs to train on and, without `held_out`, to hold out."""
     held_out: "SyntheticPairs | None"
-    """Held-out pairs of a synthetic source."""
+    """Pairs to hold out, if the source is synthetic."""
     reader: "Backbone | None"
 
 
-def open_splits(args: argparse.Namespace) -> Opened:
-    """Open model, pairs and backbone.
+def open_inputs(args: argparse.Namespace) -> Inputs:
+    """Open model, pairs and backbone, and check that they fit together.
 
     Args:
         args: The arguments of `add_source_arguments`. Defaults that depend on others are filled in: `clip`, `backbone`, `out`,
@@ -112,11 +112,11 @@ def open_splits(args: argparse.Namespace) -> Opened:
         args.held_out = args.held_out or 0.2
     if args.backbone is None and clip.projection is None:
         raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
-    return Opened(clip, source, held_out, _open_reader(args, clip, source, 1.0 if held_out else 1 - args.held_out))
+    return Inputs(clip, source, held_out, _open_reader(args, clip, source, 1.0 if held_out else 1 - args.held_out))
 
 
 def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share: float) -> "Backbone | None":
-    """The backbone's text side, in the first process; its map is fitted to a `share` of the source."""
+    """The backbone's text side, in the first process only; its map is fitted to a `share` of the source."""
     from mmsteer import distributed
     from mmsteer.labelling.text_to_joint import load_reader
 
@@ -126,7 +126,7 @@ def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share:
     return load_reader(args.backbone, clip, None if items is None else round(items * share))
 
 
-def embed_splits(opened: Opened, args: argparse.Namespace) -> Splits:
+def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     """Embed the pairs and split them.
 
     Raises:
@@ -138,7 +138,7 @@ def embed_splits(opened: Opened, args: argparse.Namespace) -> Splits:
     from mmsteer.data.shards import read_manifest
     from mmsteer.labelling.naming import vocabulary
 
-    clip, source, held_out, reader = opened
+    clip, source, held_out, reader = inputs
     if distributed.rank() == 0:
         make_room(args.out.resolve()).rmdir()
     folder = work_folder(args.work, clip, source)

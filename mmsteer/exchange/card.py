@@ -15,9 +15,7 @@ def card(bank: FeatureBank, repo: str, licence: str) -> str:
         repo: `USER/NAME`, which the commands in the card name.
         licence: In the hub's words.
     """
-    meta = bank.meta
-    clip = meta.get("clip")
-    model = clip if isinstance(clip, dict) else {"id": str(clip)}
+    model = _clip(bank)
     front = {
         "license": licence,
         "library_name": "mmsteer",
@@ -25,18 +23,6 @@ def card(bank: FeatureBank, repo: str, licence: str) -> str:
     }
     if model.get("revision"):  # only a model of the hub has a page
         front |= {"base_model": model["id"]}
-    origin = {
-        "CLIP": " ".join(str(model[key]) for key in ("id", "revision") if model.get(key)),
-        "Backbone": _backbone(meta),
-        "Pairs": f"{meta.get('pairs', 'unknown')} of {bank.origin}, "
-        f"{meta.get('held_out', 'unknown')} held out",
-        "Objective": meta.get("objective", "unknown"),
-    }  # fmt: skip
-    figures = []
-    for side, quality in meta.get("sides", {}).items():
-        dictionary = bank.dictionaries.get(side) or bank.dictionaries["shared"]
-        row = dictionary.config.n_latents, quality["fvu"], quality["l0"], quality["dead"]
-        figures.append((f"{side} embeddings", *row))
     labels = [_label_row(m, [f for f in bank.features if f.modality == m]) for m in MODALITIES]
     return f"""---
 {chr(10).join(f"{key}: {json.dumps(value)}" for key, value in front.items())}
@@ -47,17 +33,17 @@ def card(bank: FeatureBank, repo: str, licence: str) -> str:
 {len(bank.features)} features of CLIP's joint image-text space, each labelled vision-only, language-only or cross-modal, for steering
 text-to-image models with mmsteer. The dictionaries are sparse autoencoders in SAELens' layout.
 
-{_table(("", ""), list(origin.items()))}
+{_table(("", ""), _origin(bank))}
 
-{_table(("dictionary of", "latents", "FVU", "L0", "dead"), figures)}
+{_table(("dictionary of", "latents", "FVU", "L0", "dead"), _quality(bank))}
 
 FVU: fraction of variance unexplained on held-out pairs. L0: latents that fire per vector. Dead: share of latents that fire on
 none of them.
 
-{_table(("label", "features", "with a sure name", "MDS, median", "co-firing, median", "P(both | either), median"), labels)}
+{_table(("label", "features", "named", "MDS, median", "co-firing, median", "P(both | either), median"), labels)}
 
-MDS: Modality Dominance Score, 0 only captions, 1 only pictures. Co-firing: how much more often than by chance a feature fires on both
-sides of a pair.
+MDS: Modality Dominance Score, from 0 (fires on captions only) to 1 (on pictures only). Co-firing: how much more often than by
+chance a feature fires on both sides of a pair.
 
 ## Use
 
@@ -69,16 +55,43 @@ python -m mmsteer steer "a prompt" --bank BANK --backbone BACKBONE --edit "FEATU
 
 The dictionaries alone: `SAE.load_from_disk(FOLDER)` of SAELens, on joint vectors of unit length.
 
-Meant for studying and steering what text-to-image models draw. A label says what goes together in the pairs it was
-measured on, not why; correlations of that data come along. Not meant for judging people or for decisions about them.
+Intended for studying and steering what text-to-image models draw. A label describes which pictures and captions occur together
+in the measured pairs, not why; a feature inherits the correlations of that data. Not intended for judging people or for decisions
+about them.
 """
+
+
+def _clip(bank: FeatureBank) -> dict[str, Any]:
+    """Id and, if it came from the hub, revision; older banks have the id alone."""
+    clip = bank.meta.get("clip")
+    return clip if isinstance(clip, dict) else {"id": str(clip)}
+
+
+def _origin(bank: FeatureBank) -> list[tuple[str, str]]:
+    meta, clip = bank.meta, _clip(bank)
+    pairs, held_out = (meta.get(key, "unknown") for key in ("pairs", "held_out"))
+    return [
+        ("CLIP", " ".join(str(clip[key]) for key in ("id", "revision") if clip.get(key))),
+        ("Backbone", _backbone(meta)),
+        ("Pairs", f"{pairs} of {bank.origin}, {held_out} held out"),
+        ("Objective", meta.get("objective", "unknown")),
+    ]
+
+
+def _quality(bank: FeatureBank) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for side, quality in bank.meta.get("sides", {}).items():
+        dictionary = bank.dictionaries.get(side) or bank.dictionaries["shared"]
+        latents = dictionary.config.n_latents
+        rows.append((f"{side} embeddings", latents, quality["fvu"], quality["l0"], quality["dead"]))
+    return rows
 
 
 def _backbone(meta: dict[str, Any]) -> str:
     name, fitted = meta.get("backbone", "unknown"), meta.get("text_to_joint", {})
     if fitted.get("kind") != "fitted":
         return str(name)
-    return f"{name}, whose map to the joint space is fitted (held-out R² {fitted['r2']})"
+    return f"{name}, with a fitted text-to-joint map (held-out R² {fitted['r2']})"
 
 
 def _label_row(modality: str, features: list[Feature]) -> tuple[Any, ...]:

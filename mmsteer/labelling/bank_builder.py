@@ -90,5 +90,5 @@ def _joint(
         }  # faithfulness is told on unseen ones
         rows = sorted(first.values())
         return fit_joint(reader, [some.captions[k] for k in rows], some.text[rows], clip.projection)
-    assert clip.projection is not None, "`open_splits` has checked it"
+    assert clip.projection is not None, "`open_inputs` has checked it"
     return {"projection": clip.projection}, {"kind": "projection"}
