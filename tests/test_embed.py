@@ -1,4 +1,4 @@
-"""Embedding: agreement with transformers' own way, shards that survive a kill, several processes, and bad input."""
+"""Embedding: agreement with transformers, shards that survive a kill, and bad input."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ def same(a: Embedded, b: Embedded) -> bool:
 
 
 def by_transformers(folder: Path, pictures: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the ordinary classes make of the same pairs, one at a time."""
+    """Embeddings of the same pairs by the classes of transformers, one at a time."""
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -67,47 +67,47 @@ def by_transformers(folder: Path, pictures: Path, count: int) -> tuple[torch.Ten
     image, text = [], []
     with torch.no_grad():
         for k in range(count):
-            seen = processor(images=Image.open(pictures / f"{k:03d}.png"), return_tensors="pt")
-            said = tokenizer([(pictures / f"{k:03d}.txt").read_text()], padding="max_length", max_length=length,
+            pixels = processor(images=Image.open(pictures / f"{k:03d}.png"), return_tensors="pt")
+            words = tokenizer([(pictures / f"{k:03d}.txt").read_text()], padding="max_length", max_length=length,
                              truncation=True, return_tensors="pt")  # fmt: skip
-            image.append(model.get_image_features(**seen).pooler_output)
-            text.append(model.get_text_features(**said).pooler_output)
+            image.append(model.get_image_features(**pixels).pooler_output)
+            text.append(model.get_text_features(**words).pooler_output)
     return F.normalize(torch.cat(image), dim=1), F.normalize(torch.cat(text), dim=1)
 
 
-def test_vectors_are_those_of_transformers_own_way(clip, dozen, tmp_path):
-    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5, batch=3)
+def test_vectors_are_those_of_transformers(clip, dozen, tmp_path):
+    pairs = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5, batch=3)
     image, text = by_transformers(clip.folder, dozen, 12)
-    assert torch.allclose(found.image[0:12], image, atol=1e-5)
-    assert torch.allclose(found.text[0:12], text, atol=1e-5)
-    assert found.items.tolist() == list(range(12))
-    assert not found.annotated
+    assert torch.allclose(pairs.image[0:12], image, atol=1e-5)
+    assert torch.allclose(pairs.text[0:12], text, atol=1e-5)
+    assert pairs.items.tolist() == list(range(12))
+    assert not pairs.annotated
 
 
 def test_the_worlds_vectors_are_those_of_its_scenes_bit_for_bit(tmp_path):
     """Straight from scenes to CLIP, 128 at a time as embedding does; an empty caption says nothing, and stays."""
-    found = embed_world(MINI / "clip", 2, 200, tmp_path)
+    pairs = embed_world(MINI / "clip", 2, 200, tmp_path)
     model, tokenizer = load_clip(MINI / "clip")
     for k, batch in enumerate(WorldPairs(2, 200, READ).batches(128)):
         rows = slice(128 * k, 128 * k + len(batch.captions))
         with torch.no_grad():
             image = model.get_image_features(batch.pictures.float() / 127.5 - 1).pooler_output
             text = model.get_text_features(tokens(tokenizer, batch.captions)).pooler_output
-        assert torch.equal(found.image[rows], F.normalize(image, dim=-1))
-        assert torch.equal(found.text[rows], F.normalize(text, dim=-1))
-        assert found.captions[rows] == batch.captions
-        assert (found.factors[rows] == batch.factors).all()
-        assert (found.mentioned[rows] == batch.mentioned).all()
+        assert torch.equal(pairs.image[rows], F.normalize(image, dim=-1))
+        assert torch.equal(pairs.text[rows], F.normalize(text, dim=-1))
+        assert pairs.captions[rows] == batch.captions
+        assert (pairs.factors[rows] == batch.factors).all()
+        assert (pairs.mentioned[rows] == batch.mentioned).all()
 
 
 @pytest.mark.parametrize("naflex", [False, True])
 def test_siglip_embeds_as_transformers_does(clip, dozen, tmp_path, naflex):
     siglip = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, naflex))
     assert siglip.projection is None
-    found = embed_pairs(siglip, open_pairs(str(dozen)), tmp_path / "e")
+    pairs = embed_pairs(siglip, open_pairs(str(dozen)), tmp_path / "e")
     image, text = by_transformers(siglip.folder, dozen, 12)
-    assert torch.allclose(found.image[0:12], image, atol=1e-5)
-    assert torch.allclose(found.text[0:12], text, atol=1e-5)
+    assert torch.allclose(pairs.image[0:12], image, atol=1e-5)
+    assert torch.allclose(pairs.text[0:12], text, atol=1e-5)
 
 
 def test_captions_of_any_script_and_length_are_cut_not_refused(clip):
@@ -125,25 +125,25 @@ def test_a_batch_of_short_captions_is_no_longer_than_it_must_be(clip):
     assert torch.allclose(clip.captions(["a cat"])[0], together[0], atol=1e-6)
 
 
-def test_rows_and_captions_read_like_what_they_stand_for(clip, dozen, tmp_path):
-    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
+def test_rows_and_captions_on_disk_read_like_tensors_and_lists(clip, dozen, tmp_path):
+    pairs = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
     parts = [load_file(tmp_path / "e" / f"{k:05d}.safetensors") for k in range(3)]
-    whole = torch.cat([part["image"] for part in parts])
+    rows = torch.cat([part["image"] for part in parts])
     numbers = torch.tensor([11, 0, 5, 5, 4])
-    assert found.image.shape == whole.shape == (12, 16)
-    assert len(found.image) == 12
-    assert torch.equal(found.image[numbers], whole[numbers])
-    assert torch.equal(found.image[3:9], whole[3:9])
-    assert torch.equal(found.image[9:99], whole[9:])
-    assert found.image[12:].shape == (0, 16)
-    some = found.only(np.array([1, 6, 10]))
-    assert torch.equal(some.image[0:3], whole[[1, 6, 10]])
-    assert some.captions[1] == found.captions[6] == (dozen / "006.txt").read_text()
+    assert pairs.image.shape == rows.shape == (12, 16)
+    assert len(pairs.image) == 12
+    assert torch.equal(pairs.image[numbers], rows[numbers])
+    assert torch.equal(pairs.image[3:9], rows[3:9])
+    assert torch.equal(pairs.image[9:99], rows[9:])
+    assert pairs.image[12:].shape == (0, 16)
+    some = pairs.only(np.array([1, 6, 10]))
+    assert torch.equal(some.image[0:3], rows[[1, 6, 10]])
+    assert some.captions[1] == pairs.captions[6] == (dozen / "006.txt").read_text()
     assert some.part(1, 3).items.tolist() == [6, 10]
-    assert found.sample(4).items.tolist() == [0, 3, 6, 9]
+    assert pairs.sample(4).items.tolist() == [0, 3, 6, 9]
 
 
-def test_what_cannot_be_read_is_listed_and_skipped(clip, tmp_path):
+def test_unreadable_samples_are_listed_and_skipped(clip, tmp_path):
     folder = write_folder(tmp_path / "p", 12)
     (folder / "001.png").write_bytes(b"no picture")
     whole = (folder / "004.png").read_bytes()
@@ -151,8 +151,8 @@ def test_what_cannot_be_read_is_listed_and_skipped(clip, tmp_path):
     (folder / "006.txt").write_text("  \n")
     (folder / "007.txt").unlink()
     (folder / "008.txt").write_bytes(b"\xff\xfe\xfa")
-    found = embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e", shard=5)
-    assert found.items.tolist() == [0, 2, 3, 5, 9, 10, 11]
+    pairs = embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e", shard=5)
+    assert pairs.items.tolist() == [0, 2, 3, 5, 9, 10, 11]
     lines = [json.loads(line) for line in (tmp_path / "e" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(line["item"], line["key"]) for line in lines] == [(k, f"00{k}.png") for k in (1, 4, 6, 7, 8)]
     assert [line["reason"].split()[0] for line in lines[2:]] == ["the", "no", "'utf-8'"]
@@ -184,19 +184,19 @@ embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch
 
 
 def test_after_a_kill_no_pair_is_lost_or_doubled(clip, tmp_path):
-    whole = embed_pairs(clip, World(3, 320), tmp_path / "whole", shard=32, batch=16)
+    complete = embed_pairs(clip, World(3, 320), tmp_path / "complete", shard=32, batch=16)
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(clip.folder), str(killed)], env=ENVIRONMENT)
     while len(list(killed.glob("*.safetensors"))) < 2 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    kept = {path: path.stat().st_mtime_ns for path in killed.glob("*.safetensors")}
-    assert 2 <= len(kept) < 10
+    written = {path: path.stat().st_mtime_ns for path in killed.glob("*.safetensors")}
+    assert 2 <= len(written) < 10
     assert not read_manifest(killed)["complete"]
     again = embed_pairs(clip, World(3, 320), killed, shard=32, batch=16)
-    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())  # not made twice
-    assert same(again, whole)
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())  # not embedded twice
+    assert same(again, complete)
     assert again.annotated
     assert again.items.tolist() == list(range(320))
 
@@ -216,7 +216,7 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complete):
+def test_swapped_pictures_are_refused_when_embedding_resumes(clip, tmp_path, complete):
     folder = write_folder(tmp_path / "p", 12)
     work = work_folder(tmp_path / "w", clip, open_pairs(str(folder)))
     embed_pairs(clip, open_pairs(str(folder)), work, shard=5)
@@ -236,7 +236,7 @@ def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complet
     assert len(embed_pairs(clip, source, work, shard=5).captions) == 12
 
 
-def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
+def test_sources_of_one_name_have_separate_folders(clip, tmp_path):
     folders = [write_folder(tmp_path / name, 3) for name in ("a", "b")]
     for folder in folders:
         (folder / "metadata.csv").write_text("file_name,text,other\n000.png,a cat,a dog\n")
@@ -246,7 +246,7 @@ def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["corrupt", "truncated"])
-def test_a_damaged_shard_is_told_and_made_again_when_deleted(clip, dozen, tmp_path, damage):
+def test_a_damaged_shard_is_refused_and_embedded_again_when_deleted(clip, dozen, tmp_path, damage):
     whole = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5).part(0, 12)
     path = tmp_path / "e" / "00001.safetensors"
     data = bytearray(path.read_bytes())
@@ -258,7 +258,7 @@ def test_a_damaged_shard_is_told_and_made_again_when_deleted(clip, dozen, tmp_pa
     assert same(embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5), whole)
 
 
-def test_a_full_disk_leaves_whole_shards_and_one_clear_error(clip, dozen, tmp_path):
+def test_a_full_disk_leaves_complete_shards_and_one_clear_error(clip, dozen, tmp_path):
     """Files may not grow past 2 kB, which the manifest fits in and no shard does."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
@@ -299,7 +299,7 @@ def test_a_model_that_lacks_weights_is_refused(clip, tmp_path):
         Clip(tmp_path / "clip").processor  # noqa: B018
 
 
-def test_a_model_of_the_hub_comes_from_its_cache_and_tells_its_commit(clip, dozen, tmp_path, monkeypatch):
+def test_a_model_of_the_hub_comes_from_its_cache_and_states_its_commit(clip, dozen, tmp_path, monkeypatch):
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--me--clip"
     shutil.copytree(clip.folder, repository / "snapshots" / commit)
@@ -307,13 +307,13 @@ def test_a_model_of_the_hub_comes_from_its_cache_and_tells_its_commit(clip, doze
     (repository / "refs" / "main").write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     for name in ("me/clip", f"me/clip@{commit}"):
-        found = Clip(name)
-        assert (found.id, found.revision) == ("me/clip", commit)
-        assert found.identity["digest"] == clip.identity["digest"]
-    assert torch.equal(found.captions(["a cat"]), clip.captions(["a cat"]))
+        model = Clip(name)
+        assert (model.id, model.revision) == ("me/clip", commit)
+        assert model.identity["digest"] == clip.identity["digest"]
+    assert torch.equal(model.captions(["a cat"]), clip.captions(["a cat"]))
 
 
-def test_pictures_are_looked_at_again(dozen):
+def test_pictures_are_read_again_for_their_properties(dozen):
     properties, tiles = look_again(open_pairs(str(dozen)), [1, 3, 8])
     assert properties.shape == (3, 13)
     for number, tile in zip((1, 3, 8), tiles, strict=True):
@@ -322,7 +322,7 @@ def test_pictures_are_looked_at_again(dozen):
         assert np.abs(np.asarray(tile).mean((0, 1)) - mean).max() < 3
 
 
-def test_a_reader_that_gives_up_stops_the_threads(clip):
+def test_a_reader_that_stops_early_stops_the_threads(clip):
     import threading
 
     before = threading.active_count()

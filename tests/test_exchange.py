@@ -1,4 +1,4 @@
-"""Other people's dictionaries in, ours out and to the hub: folders made by hand, each library's own formula as the check."""
+"""Dictionaries of other libraries: folders written by hand, checked against each library's formula; and export to SAELens."""
 
 import json
 
@@ -50,10 +50,10 @@ def saelens(folder, tensors, **settings):
     return folder
 
 
-def says_the_same(folder, code, rebuilt, atol=1e-5):
-    found = read_dictionary(folder)
-    assert torch.allclose(found.encode(unit_rows()), code, atol=atol)
-    assert torch.allclose(found(unit_rows()), rebuilt, atol=atol)
+def check_same(folder, code, rebuilt, atol=1e-5):
+    dictionary = read_dictionary(folder)
+    assert torch.allclose(dictionary.encode(unit_rows()), code, atol=atol)
+    assert torch.allclose(dictionary(unit_rows()), rebuilt, atol=atol)
     assert (code > 0).any()
     assert (code == 0).any()
 
@@ -77,7 +77,7 @@ def test_saelens_codes_and_reconstructions_stay_what_they_were(tmp_path, kind, c
     else:
         code = before
     folder = saelens(tmp_path / "sae", tensors, architecture=kind, apply_b_dec_to_input=centred, **settings)
-    says_the_same(folder, code, code @ W_dec + b_dec)
+    check_same(folder, code, code @ W_dec + b_dec)
 
 
 def test_saelens_topk_by_decoder_length_and_inputs_of_one_length(tmp_path):
@@ -86,11 +86,11 @@ def test_saelens_topk_by_decoder_length_and_inputs_of_one_length(tmp_path):
     lengths, x = W_dec.norm(dim=1), unit_rows()
     code = top(torch.relu((x - b_dec) @ W_enc + b_enc) * lengths)
     folder = saelens(tmp_path / "a", tensors, architecture="topk", k=K, rescale_acts_by_decoder_norm=True)
-    says_the_same(folder, code, (code / lengths) @ W_dec + b_dec)
+    check_same(folder, code, (code / lengths) @ W_dec + b_dec)
 
     code = torch.relu((x * D**0.5 - b_dec) @ W_enc + b_enc)
     folder = saelens(tmp_path / "b", tensors, architecture="standard", normalize_activations="constant_norm_rescale")
-    says_the_same(folder, code, (code @ W_dec + b_dec) / D**0.5)
+    check_same(folder, code, (code @ W_dec + b_dec) / D**0.5)
 
 
 def test_saelens_settings_from_before_its_version_6(tmp_path):
@@ -98,11 +98,11 @@ def test_saelens_settings_from_before_its_version_6(tmp_path):
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
     before = torch.relu((unit_rows() - b_dec) @ W_enc + b_enc)
     folder = saelens(tmp_path / "a", tensors, activation_fn_str="topk", activation_fn_kwargs={"k": K}, hook_point="x")
-    says_the_same(folder, top(before), top(before) @ W_dec + b_dec)
+    check_same(folder, top(before), top(before) @ W_dec + b_dec)
     tensors["log_threshold"] = 0.3 * random(N, seed=5) - 0.5
     folder = saelens(tmp_path / "b", tensors, architecture="jumprelu", normalize_activations=False)
     code = before * (before > tensors["log_threshold"].exp())
-    says_the_same(folder, code, code @ W_dec + b_dec)
+    check_same(folder, code, code @ W_dec + b_dec)
 
 
 def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
@@ -110,10 +110,10 @@ def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
     folder = saelens(
         tmp_path / "sae", {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}, architecture="standard"
     )
-    found = read_dictionary(folder, scale=10)
+    dictionary = read_dictionary(folder, scale=10)
     code = torch.relu((10 * unit_rows() - b_dec) @ W_enc + b_enc)
-    assert torch.allclose(found.encode(unit_rows()), code, atol=1e-4)
-    assert torch.allclose(10 * found(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
+    assert torch.allclose(dictionary.encode(unit_rows()), code, atol=1e-4)
+    assert torch.allclose(10 * dictionary(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
 
 
 def sparsify(folder, **settings):
@@ -132,7 +132,7 @@ def sparsify(folder, **settings):
 def test_sparsify_codes_and_reconstructions_stay_what_they_were(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     code = top(torch.relu(F.linear(unit_rows() - b_dec, W_enc.T, b_enc)))
-    says_the_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
+    check_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
 
 
 def dictionary_learning(folder, kind, tensors, **settings):
@@ -171,10 +171,10 @@ def test_dictionary_learning_codes_and_reconstructions_stay_what_they_were(tmp_p
         linear = (x - b_dec) @ W_enc
         code = (linear + gates["gate_bias"] > 0) * torch.relu(gates["r_mag"].exp() * linear + b_enc)
     folder = dictionary_learning(tmp_path / "sae", kind, tensors, **settings)
-    says_the_same(folder, code, code @ W_dec + b_dec if rebuilt is None else rebuilt)
+    check_same(folder, code, code @ W_dec + b_dec if rebuilt is None else rebuilt)
 
 
-def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
+def test_a_dictionary_without_a_normal_form_is_refused_by_name(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
     refused = [
@@ -186,12 +186,12 @@ def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
         (sparsify(tmp_path / "f", activation="groupmax"), "groupmax"),
         (dictionary_learning(tmp_path / "g", "CrossCoder", tensors), "'CrossCoder'.*AutoEncoderTopK"),
     ]
-    for folder, told in refused:
-        with pytest.raises(SteerError, match=told):
+    for folder, message in refused:
+        with pytest.raises(SteerError, match=message):
             read_dictionary(folder)
 
 
-def test_folders_that_are_damaged_say_what_is_wrong(tmp_path):
+def test_errors_of_damaged_folders_name_the_damage(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
     with pytest.raises(SteerError, match="no dictionary of a known library"):
@@ -275,7 +275,7 @@ def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank
         export_bank(bank, tmp_path / "out")
 
 
-# -- a whole bank from a dictionary trained elsewhere --
+# -- a bank from a dictionary trained elsewhere --
 
 
 @pytest.fixture

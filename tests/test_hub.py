@@ -57,7 +57,7 @@ def test_a_bank_is_pulled_by_the_command(cached, tmp_path, capsys):
     assert "fetched before" in capsys.readouterr().err
 
 
-def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, tmp_path):
+def test_a_damaged_download_leaves_an_existing_bank_alone(cached, tiny_bank, tmp_path):
     shutil.copytree(tiny_bank, tmp_path / "out")
     weights = cached / "bridge.safetensors"
     weights.resolve().write_bytes(weights.read_bytes()[:40])
@@ -71,7 +71,7 @@ def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, t
         pull_bank("someone/bank", None, tmp_path / "mine")
 
 
-def test_features_must_find_their_latents(cached, tmp_path):
+def test_features_must_have_their_latents(cached, tmp_path):
     path = cached / "bank.json"
     data = json.loads(path.read_text())
     data["features"][0]["text_latent"] = 999
@@ -169,7 +169,7 @@ def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
     ]  # fmt: skip
 
 
-def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
+def test_the_card_states_what_the_bank_is_and_how_good(tiny_bank):
     bank = FeatureBank.load(tiny_bank)
     bank.meta.update(
         clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100,
@@ -179,9 +179,9 @@ def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
     )  # fmt: skip
     text = card(bank, "someone/photos", "cc-by-4.0")
     front, body = text.removeprefix("---\n").split("\n---\n", 1)
-    told = dict(line.split(": ", 1) for line in front.splitlines())
-    assert json.loads(told["license"]) == "cc-by-4.0"
-    assert json.loads(told["base_model"]) == "openai/clip-vit-large-patch14"
+    fields = dict(line.split(": ", 1) for line in front.splitlines())
+    assert json.loads(fields["license"]) == "cc-by-4.0"
+    assert json.loads(fields["base_model"]) == "openai/clip-vit-large-patch14"
     for line in (
         "| Pairs | 900 of photos (folder), 100 held out |",
         "| Backbone | tiny, with a fitted text-to-joint map (held-out R² 0.875) |",

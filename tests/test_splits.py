@@ -42,7 +42,7 @@ def dozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("pairs") / "dozen", 12)
 
 
-def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, tmp_path, capsys):
+def test_siglip_without_a_backbone_is_refused_before_anything_starts(clip, dozen, tmp_path, capsys):
     folder = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
     asked = ["bank", "build", "--clip", str(folder), "--pairs", str(dozen), "--out", str(tmp_path / "out")]
     assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
@@ -50,8 +50,8 @@ def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, t
     assert not (tmp_path / "work").exists()
 
 
-def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
-    """One that is not there, is damaged, is another CLIP's, and one whose map a dozen captions cannot fit."""
+def test_a_backbone_is_checked_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
+    """One is missing, one damaged, one of another CLIP, and the map of one cannot be fitted to a dozen captions."""
     damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), families.make_turbo(tmp_path / "turbo")
     (damaged / "text_encoder" / "model.safetensors").write_bytes(b"no weights")
     siglip = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
@@ -64,10 +64,10 @@ def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_f
     ):
         asked = ["bank", "build", "--clip", str(model), "--pairs", str(dozen), "--backbone", str(backbone)]
         assert main([*asked, "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
-        told = capsys.readouterr()
-        assert message in told.err
-        assert ("note: " in told.out) == (model == siglip)
-    shutil.rmtree(tiny := shutil.copytree(tiny_folder, tmp_path / "tiny") / "unet")  # what only draws is not asked for
+        output = capsys.readouterr()
+        assert message in output.err
+        assert ("note: " in output.out) == (model == siglip)
+    shutil.rmtree(tiny := shutil.copytree(tiny_folder, tmp_path / "tiny") / "unet")  # not needed: it only draws
     asked = [
         "bank",
         "build",
@@ -85,7 +85,7 @@ def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_f
 
 
 @pytest.mark.parametrize("place", ["below a file", "a file", "other things"])
-def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, dozen, tmp_path, capsys, place):
+def test_an_unusable_output_folder_is_refused_before_anything_is_embedded(clip, dozen, tmp_path, capsys, place):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "things").mkdir()
     (tmp_path / "things" / "thesis.txt").write_text("mine")
@@ -96,8 +96,8 @@ def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, do
     }[place]
     asked = ["bank", "build", "--clip", str(clip.folder), "--pairs", str(dozen), "--out", str(out)]
     assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
-    told = capsys.readouterr().err
-    assert ("cannot write to" if place == "below a file" else "exists and is no bank") in told
+    output = capsys.readouterr().err
+    assert ("cannot write to" if place == "below a file" else "exists and is no bank") in output
     assert not (tmp_path / "work").exists()
     assert (tmp_path / "file").read_text() == (tmp_path / "things" / "thesis.txt").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 2
@@ -115,12 +115,12 @@ def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, do
         (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
 )  # fmt: skip
-def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):
+def test_impossible_arguments_are_one_clear_error(given, message, capsys):
     assert main(["bank", "build", *given]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_held_out_pairs_are_at_even_distances():
+def test_held_out_pairs_are_evenly_spread():
     n = 40
     x = torch.arange(n, dtype=torch.float32)[:, None]
     pairs = Embedded(x, x, [str(k) for k in range(n)], np.zeros((n, 0), int), np.zeros((n, 0), bool), np.arange(n))
@@ -133,8 +133,8 @@ def test_held_out_pairs_are_at_even_distances():
         set_apart(pairs.part(0, 3), 0.2)
 
 
-def write_twice(home: Path, kind: str, mixed: bool) -> tuple[str, list[str]]:
-    """Twelve pictures with five captions each, in a row or all over the source: where they are, and all captions."""
+def write_five_captions_each(home: Path, kind: str, mixed: bool) -> tuple[str, list[str]]:
+    """Twelve pictures with five captions each, in a row or all over the source; returns the source and all captions."""
     home.mkdir()
     order = np.random.default_rng(0).permutation(60) % 12 if mixed else np.arange(60) // 5
     rng = np.random.default_rng(1)
@@ -174,8 +174,8 @@ def write_twice(home: Path, kind: str, mixed: bool) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("mixed", [True, False])
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "folder", "tar"])
-def test_captions_of_one_picture_stay_on_one_side_of_the_split(clip, tmp_path, kind, mixed):
-    source, captions = write_twice(tmp_path / "p", kind, mixed)
+def test_captions_of_one_picture_stay_in_one_split(clip, tmp_path, kind, mixed):
+    source, captions = write_five_captions_each(tmp_path / "p", kind, mixed)
     pairs = embed_pairs(clip, open_pairs(source), tmp_path / "e", shard=16, batch=8)
     parts = set_apart(pairs, 0.2)
     assert sorted(caption for part in parts for caption in part.captions) == sorted(captions)
@@ -199,11 +199,11 @@ def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
     assert chosen_levels(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
 
 
-def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
-    found = measure(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
-    assert (found.items, found.width) == (12, 16)
+def test_a_plan_measures_and_writes_nothing(clip, dozen, tmp_path, capsys):
+    result = measure(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
+    assert (result.items, result.width) == (12, 16)
     letters = np.mean([len(path.read_text()) for path in sorted(dozen.glob("*.txt"))[:8]])
-    assert found.bytes_per_pair == pytest.approx(2 * 16 * 4 + letters + 16)
+    assert result.bytes_per_pair == pytest.approx(2 * 16 * 4 + letters + 16)
     asked = [
         "bank",
         "build",
@@ -216,14 +216,14 @@ def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
         "--plan",
     ]
     assert main([*asked, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr().out
-    assert "dozen: 12" in told
-    assert "pairs/s" in told
-    assert "training     1,500 steps of dictionaries at 4:2,12:2 and 4:2,12:2: 0 min" in told
+    output = capsys.readouterr().out
+    assert "dozen: 12" in output
+    assert "pairs/s" in output
+    assert "training     1,500 steps of dictionaries at 4:2,12:2 and 4:2,12:2: 0 min" in output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_processes_make_the_bank_that_one_makes(tiny_folder, tmp_path, capsys):
+def test_two_processes_build_the_same_bank_as_one(tiny_folder, tmp_path, capsys):
     """The same shards bit for bit; dictionaries within 1e-4, as gradients are added up in another order."""
     folder = write_folder(tmp_path / "pairs", 400)
     clip = str(tiny_folder / "clip")
