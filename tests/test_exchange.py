@@ -16,7 +16,6 @@ from mmsteer.exchange.dictionaries import read_dictionaries, read_dictionary
 from mmsteer.exchange.export import export_bank
 from mmsteer.exchange.hub import load_complete
 from mmsteer.labelling.shared_dictionary import as_shared
-from mmsteer.models.prompt import encode
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
 
@@ -255,7 +254,7 @@ def test_a_vision_feature_of_a_shared_bank_is_removed_by_pushing_it_the_other_wa
     features, tensors, dictionaries = as_shared(paired, tiny.bank.tensors, tiny.bank.dictionaries["text"])
     steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, tensors))
     warm = steerer.bank.get("warm light")
-    shift = steerer.plan(encode(steerer.backbone, ["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
+    shift = steerer.schedule(steerer.read(["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
     assert torch.allclose(shift, -1.5 * warm.activation_scale * tensors["steering_shared"][warm.latent], atol=1e-6)
 
 

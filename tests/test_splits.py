@@ -9,7 +9,7 @@ import tarfile
 from argparse import Namespace
 from pathlib import Path
 
-import families
+import checkpoints
 import numpy as np
 import pytest
 import torch
@@ -52,7 +52,7 @@ def test_siglip_without_a_backbone_is_refused_before_anything_starts(clip, dozen
 
 def test_a_backbone_is_checked_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
     """One is missing, one damaged, one of another CLIP, and the map of one cannot be fitted to a dozen captions."""
-    damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), families.make_turbo(tmp_path / "turbo")
+    damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), checkpoints.make_turbo(tmp_path / "turbo")
     (damaged / "text_encoder" / "model.safetensors").write_bytes(b"no weights")
     siglip = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
     for model, backbone, message in (

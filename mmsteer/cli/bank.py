@@ -88,8 +88,9 @@ def _fit(args: argparse.Namespace) -> None:
     from mmsteer.bank import FeatureBank
     from mmsteer.labelling.bank_builder import FITTED_ON
     from mmsteer.labelling.text_to_joint import fit_joint
-    from mmsteer.models.backbone import Backbone, choose_device, public_name
+    from mmsteer.models.backbone import Backbone, choose_device
     from mmsteer.models.clip import Clip
+    from mmsteer.models.registry import public_name
 
     bank, device = FeatureBank.load(args.bank), choose_device(args.device)
     if args.captions is None:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsteer.models.backbone import public_name
+from mmsteer.models.registry import public_name
 
 if TYPE_CHECKING:
     import torch
