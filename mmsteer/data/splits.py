@@ -112,7 +112,8 @@ def open_inputs(args: argparse.Namespace) -> Inputs:
         args.held_out = args.held_out or 0.2
     if args.backbone is None and clip.projection is None:
         raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
-    return Inputs(clip, source, held_out, _open_reader(args, clip, source, 1.0 if held_out else 1 - args.held_out))
+    trained_on = 1 - args.held_out if held_out is None else 1.0
+    return Inputs(clip, source, held_out, _open_reader(args, clip, source, trained_on))
 
 
 def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share: float) -> "Backbone | None":
@@ -160,7 +161,8 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
         "captions_alone": sum(map(len, captions_only)),
     }  # fmt: skip
     candidates = vocabulary(scoring.captions)
-    return Splits(clip, reader, train, matching, scoring, held_out or source, candidates, captions_only, meta)
+    scored = source if held_out is None else held_out
+    return Splits(clip, reader, train, matching, scoring, scored, candidates, captions_only, meta)
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
