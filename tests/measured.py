@@ -20,6 +20,7 @@ from mmsteer.studies.labels import DEFAULT, TARGETS
 from mmsteer.studies.truth import values
 from mmsteer.training.objectives import objective_name
 from mmsteer.world.factors import FACTORS, INDEX, label
+from mmsteer.world.scheme import SCHEME
 
 README = ASSETS.parent / "README.md"
 _STUDIES = "world", "effects", "ordinary", "presets", "bench", "labels", "concepts", "removal", "stability"
@@ -345,8 +346,8 @@ def _removal(figures: Figures) -> list[str]:
 
 def _bank(figures: Figures) -> list[str]:
     known = [feature for feature in figures["features"] if feature["named_by"] == "truth"]
-    agree = sum(agrees(feature["automatic"], feature["name"]) for feature in known)
-    features = Counter(known_value(feature["name"]) for feature in known)
+    agree = sum(agrees(feature["automatic"], feature["name"], SCHEME) for feature in known)
+    features = Counter(known_value(feature["name"], SCHEME) for feature in known)
     absent = [
         label(*value) for value in values() if value not in features and FACTORS[INDEX[value[0]]].modality != "vision"
     ]

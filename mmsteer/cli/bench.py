@@ -220,20 +220,21 @@ def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
     The model has ViT-B/32's shape and random weights; pictures are JPEGs of 500x375 pixels.
     """
     import io
-    from contextlib import redirect_stdout
+    from contextlib import redirect_stderr
     from tempfile import TemporaryDirectory
 
     import torch
 
     from mmsteer.assets import ASSETS
-    from mmsteer.data.embedding import embed_pairs, prepared
+    from mmsteer.data.batches import read_batches
+    from mmsteer.data.embedding import embed_pairs
     from mmsteer.data.sources import open_pairs
     from mmsteer.models.backbone import choose_device
     from mmsteer.models.clip import Clip
     from mmsteer.world.pairs import WorldPairs
 
     batch = 16
-    with TemporaryDirectory() as name, redirect_stdout(io.StringIO()):  # its progress is not the bench's
+    with TemporaryDirectory() as name, redirect_stderr(io.StringIO()):  # its progress is not the bench's
         home = Path(name)
         (home / "pairs").mkdir()
         world = WorldPairs(SEED, pairs)
@@ -244,7 +245,7 @@ def _embedding(pairs: int, repeats: int) -> dict[str, Any]:
         _write_clip(home / "clip", ASSETS / "mini" / "clip")
         clip, source = Clip(home / "clip", choose_device(None)), open_pairs(str(home / "pairs"))
         ready = []
-        for _, made in prepared(clip, source, batch):
+        for _, made in read_batches(clip, source, batch):
             names = made.inputs[0].keys()
             ready.append(({n: torch.cat([part[n] for part in made.inputs]) for n in names}, made.captions))
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmsteer.bank import Feature, Modality, NamedBy
 from mmsteer.bank.mds import Score, absolute_rule, paper_rule
+from mmsteer.data.annotations import AnnotationScheme
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.codes import Codes, FeatureLatents, encode_pairs
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE, Name, distinct, name_by_truth, top_words
@@ -32,6 +33,7 @@ def feature_records(
     scoring: Embedded,
     evidence: NamingEvidence,
     steering_text: np.ndarray,
+    scheme: AnnotationScheme | None,
 ) -> tuple[list[Feature], dict[int, list[int]]]:
     """Score and name features.
 
@@ -44,6 +46,7 @@ def feature_records(
         scoring: pairs that no earlier step has seen.
         evidence: their captions and pictures, for automatic names.
         steering_text: `[n_text, d_joint]`, steering vectors of the text dictionary's latents.
+        scheme: what the annotations of the pairs mean, where they have any.
 
     Returns:
         The records, those with known names first; and for each feature the rows of the pairs on which it fires most.
@@ -55,7 +58,7 @@ def feature_records(
     nowhere = np.zeros_like(steering_text[0])
     directions = np.stack([nowhere if text is None else steering_text[text] for _, text in latents])
     automatic = automatic_names(codes.image, codes.text, modalities, directions, evidence)
-    names = _choose_names(codes, scoring, automatic)
+    names = _choose_names(codes, scoring, scheme, automatic)
     scales = _activation_scales(codes, latents, modalities)
     firing = (codes.text > 0) | ((codes.image > 0) & (codes.text.sum(0) == 0))
     words = top_words(firing, scoring.captions, evidence.candidates)
@@ -80,25 +83,27 @@ def feature_records(
     return features, top_pairs
 
 
-def true_names(codes: Codes, drawn: Embedded, captioned: Embedded) -> list[Name]:
+def true_names(codes: Codes, drawn: Embedded, captioned: Embedded, scheme: AnnotationScheme) -> list[Name]:
     """The factor value that each feature detects best on its stronger side, however well.
 
     Args:
         codes: one column for each feature (`Codes.of`).
         drawn: pairs whose pictures were encoded, with their factors.
         captioned: pairs whose captions were encoded: the same pairs, unless captions were shuffled.
+        scheme: what their annotations mean.
     """
-    by_image = name_by_truth(codes.image > 0, drawn.factors, drawn.mentioned, "image")
-    by_text = name_by_truth(codes.text > 0, captioned.factors, captioned.mentioned, "text")
+    by_image = name_by_truth(codes.image > 0, scheme, drawn.factors, drawn.mentioned, "image")
+    by_text = name_by_truth(codes.text > 0, scheme, captioned.factors, captioned.mentioned, "text")
     return [max(pair, key=lambda name: name.name_confidence) for pair in zip(by_image, by_text, strict=True)]
 
 
-def _choose_names(codes: Codes, scoring: Embedded, automatic: Sequence[AutomaticName]) -> list[_ChosenName]:
+def _choose_names(
+    codes: Codes, scoring: Embedded, scheme: AnnotationScheme | None, automatic: Sequence[AutomaticName]
+) -> list[_ChosenName]:
     true: list[Name | None] = [None] * len(automatic)
-    if scoring.known:
-        true = [
-            name if name.name_confidence >= LEAST_CONFIDENCE else None for name in true_names(codes, scoring, scoring)
-        ]
+    if scheme is not None:
+        best = true_names(codes, scoring, scoring, scheme)
+        true = [name if name.name_confidence >= LEAST_CONFIDENCE else None for name in best]
     return [_choose_name(t, a) for t, a in zip(true, automatic, strict=True)]
 
 

@@ -14,6 +14,7 @@ from mmsteer.studies.report import Share, share
 from mmsteer.world.captions import caption
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.models.judge import Judge
+from mmsteer.world.scheme import SCHEME
 
 _BATCH = 24  # pictures drawn together
 _THING, _GENDER = INDEX["thing"], INDEX["gender"]
@@ -58,7 +59,7 @@ def _worded(values: np.ndarray, told: np.ndarray, seeds: list[int]) -> list[str]
 
 def intent(feature: Feature) -> Value | None:
     """The factor value a feature is named after, its number left out; None for other names."""
-    return known_value(feature.name) if feature.named_by == "truth" else None
+    return known_value(feature.name, SCHEME) if feature.named_by == "truth" else None
 
 
 def index(value: Value) -> int:

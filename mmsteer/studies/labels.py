@@ -25,7 +25,6 @@ import torch.nn.functional as F
 
 from mmsteer.bank import MODALITIES
 from mmsteer.bank.mds import absolute_rule, separation, swap_null
-from mmsteer.data.embedding import embed, load_clip
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.codes import Codes, FeatureLatents, encode_pairs
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE
@@ -37,6 +36,7 @@ from mmsteer.training.config import DictionarySizes, TrainingConfig
 from mmsteer.training.dictionaries import Dictionaries, quality
 from mmsteer.training.objectives import OBJECTIVES, train_dictionaries
 from mmsteer.world.captions import captions
+from mmsteer.world.embedding import embed_world, load_clip
 from mmsteer.world.factors import FACTORS, INDEX, label
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
@@ -73,8 +73,8 @@ class Sample(NamedTuple):
     def embed(self, world: str) -> tuple[Embedded, Embedded, Embedded]:
         """Pairs to train on, to match on, to score on; embedded once, then read from the folder."""
         clip = self.folder / "untrained" if world == "untrained" else MINI / "clip"
-        train = embed(clip, self.seed + 1, self.pairs, self.folder)
-        apart = embed(clip, self.seed + 2, self.held, self.folder)
+        train = embed_world(clip, self.seed + 1, self.pairs, self.folder)
+        apart = embed_world(clip, self.seed + 2, self.held, self.folder)
         return train, apart.part(0, self.held // 2), apart.part(self.held // 2, self.held)
 
 

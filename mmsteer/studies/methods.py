@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import Feature
-from mmsteer.data.embedding import load_clip
 from mmsteer.models.prompt import Encoded, encode
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.sampling import render
@@ -19,6 +18,7 @@ from mmsteer.steering.schedule import Plan
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.cases import Value
 from mmsteer.world.draws import READ
+from mmsteer.world.embedding import load_clip
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens

@@ -18,6 +18,7 @@ from mmsteer.world.captions import wordings
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge
+from mmsteer.world.scheme import SCHEME
 
 TARGET = 0.9
 
@@ -37,7 +38,7 @@ def holds(steerer: Steerer, judge: Judge, preset: Preset, seeds: list[int]) -> d
     """
     prompts = [preset.prompt] * len(seeds)
     before, after = (judge.read(steerer.render_many(prompts, edits, seeds)) for edits in ((), preset.edits))
-    named = [known_value(steerer.bank.get(edit.feature).name) for edit in preset.edits]
+    named = [known_value(steerer.bank.get(edit.feature).name, SCHEME) for edit in preset.edits]
     added = {factor: value for factor, value in filter(None, named) if factor in DRAWN}
     said = _said(preset.prompt)
     shown, steered = _all_read(before, said), _all_read(after, said | added)

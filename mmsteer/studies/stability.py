@@ -44,6 +44,7 @@ from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge
 from mmsteer.world.pairs import Batch, WorldPairs
+from mmsteer.world.scheme import SCHEME
 
 SAME = 0.8
 """Cosine of steering vectors from which on two builds have the same feature: the nearest feature of another concept
@@ -186,7 +187,7 @@ def same_name(one: Feature, other: Feature) -> bool:
     if one.named_by is None or other.named_by is None:
         return False
     plain = [re.sub(r" \d+$", "", feature.name) for feature in (one, other)]
-    return plain[0] == plain[1] or agrees(plain[0], plain[1]) or agrees(plain[1], plain[0])
+    return plain[0] == plain[1] or agrees(plain[0], plain[1], SCHEME) or agrees(plain[1], plain[0], SCHEME)
 
 
 def _null(bank: FeatureBank, other: FeatureBank, cosine: np.ndarray) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mmsteer.labelling.cross_modal_probe import fit_probes
 from mmsteer.labelling.feature_records import true_names
 from mmsteer.labelling.known_names import LEAST_CONFIDENCE, concepts, f1
 from mmsteer.world.factors import FACTORS, INDEX
+from mmsteer.world.scheme import SCHEME
 
 Value = tuple[str, str]
 """A factor and one of its values."""
@@ -35,7 +36,7 @@ class Found(NamedTuple):
 
 def identify(active: Codes, drawn: Embedded, told: Embedded) -> list[Value | None]:
     """The factor value each feature detects with F1 >= 0.7 on its stronger side; None where it detects none."""
-    names = true_names(active, drawn, told)
+    names = true_names(active, drawn, told, SCHEME)
     return [(name.factor, name.value) if name.name_confidence >= LEAST_CONFIDENCE else None for name in names]
 
 
@@ -43,8 +44,8 @@ def decodable(fitting: Embedded, testing: Embedded) -> set[Value]:
     """Factor values that a linear probe (`fit_probes`) reads with F1 >= 0.7 from every side that holds them."""
     readable = set(values())
     for side in ("image", "text"):
-        names, truth = concepts(fitting.factors, fitting.mentioned, side)
-        _, held = concepts(testing.factors, testing.mentioned, side)
+        names, truth = concepts(SCHEME, fitting.factors, fitting.mentioned, side)
+        _, held = concepts(SCHEME, testing.factors, testing.mentioned, side)
         probes, cuts = fit_probes(torch.from_numpy(truth.astype(np.float32)), getattr(fitting, side))
         reached = f1((getattr(testing, side) @ probes.T > cuts).numpy(), held).diagonal()
         readable -= {name for name, f in zip(names, reached, strict=True) if f < LEAST_CONFIDENCE}

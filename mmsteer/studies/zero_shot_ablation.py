@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.data.embedding import embed, load_clip
 from mmsteer.errors import SteerError
 from mmsteer.studies.report import Share
 from mmsteer.world.captions import caption_word
+from mmsteer.world.embedding import embed_world, load_clip
 from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
@@ -137,7 +137,7 @@ class Exam(NamedTuple):
 def new_exam(bank: FeatureBank, seed: int, count: int) -> Exam:
     """On `count` fresh pairs of the world, with the dictionaries of a bank."""
     with TemporaryDirectory() as folder:  # fresh pairs, kept nowhere
-        pairs = embed(MINI / "clip", seed, count, Path(folder))
+        pairs = embed_world(MINI / "clip", seed, count, Path(folder))
     clip, tokenizer = load_clip(MINI / "clip")
     texts: list[str] = []
     prompts = {}

@@ -32,7 +32,7 @@ class AuxiliaryK:
             active: bool `[n_latents]`, which latents fired for any row.
             residual: `[B, d_in]`, what their reconstruction left over.
         """
-        active = distributed.total(active.long()) > 0
+        active = distributed.all_reduce(active.long()) > 0
         self._steps_silent = torch.where(active, 0, self._steps_silent + 1)
         dead = (self._steps_silent > self._config.dead_after).nonzero()[:, 0]
         if not len(dead):

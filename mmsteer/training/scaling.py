@@ -58,4 +58,4 @@ def fit_scaling(x: torch.Tensor, whitening: float, *more: torch.Tensor) -> Scali
     lengths = variances.clamp(min=1e-4 * float(variances[-1])) ** (whitening / 2)
     scale = (variances.clamp(min=0) / lengths.square()).mean().sqrt()
     forward, inverse = axes @ torch.diag(1 / (lengths * scale)) @ axes.T, axes @ torch.diag(lengths * scale) @ axes.T
-    return Scaling(*(distributed.agree(t) for t in (mean, forward, inverse)))
+    return Scaling(*(distributed.broadcast(t) for t in (mean, forward, inverse)))

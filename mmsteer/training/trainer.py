@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import torch
+from tqdm import tqdm
 
 from mmsteer import distributed
-from mmsteer.data.progress import Progress
 from mmsteer.errors import SteerError
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.training.config import TrainingConfig
@@ -48,10 +48,9 @@ def train(
             f"a batch of {config.batch_size} rows for {distributed.count()} processes: give each at least one"
         )
     parameters = _trainable(dictionaries, config.train_decoder)
-    shown = config.show_progress and distributed.rank() == 0
-    progress = Progress("trained", "steps", 0, config.steps) if shown else None
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-    for step in range(config.steps):
+    hidden = not config.show_progress or distributed.rank() > 0
+    for step in tqdm(range(config.steps), "trained", unit=" steps", mininterval=10, disable=hidden):
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * min(1.0, 2 * (1 - step / config.steps))
         batch = torch.randint(n_rows, (config.batch_size,), generator=generator)
@@ -61,14 +60,12 @@ def train(
         torch.autograd.backward(weight * loss(share))
         for p in parameters:
             if p.grad is not None:
-                distributed.total(p.grad)
+                distributed.all_reduce(p.grad)
         optimizer.step()
         _normalize_decoders(dictionaries)  # after the step, or the step would undo it
-        if progress:
-            progress.add(1)
     with torch.no_grad():
         for p in parameters:
-            distributed.agree(p)
+            distributed.broadcast(p)
 
 
 def _trainable(dictionaries: list[SparseAutoencoder], train_decoder: bool) -> list[torch.nn.Parameter]:
