@@ -5,14 +5,16 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmsteer.models import backbone
+from mmsteer.cli.arguments import add_backbone
 from mmsteer.steering import zero_gpu
 
 
 def main() -> None:
     """Start the page; the model loads in the background while it is already served (on ZeroGPU, before)."""
-    parser = argparse.ArgumentParser(description="Steer pictures by features whose modality is known.")
-    backbone.add_arguments(parser)
+    parser = argparse.ArgumentParser(
+        description="Steer pictures with SAE features labelled vision-only, language-only or cross-modal."
+    )
+    add_backbone(parser)
     parser.add_argument("--bank", type=Path, default=Path(__file__).parent / "assets" / "banks" / "mini")
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))

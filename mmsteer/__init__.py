@@ -1,40 +1,52 @@
-"""mmsteer: steer text-to-image models by features whose modality is known.
+"""mmsteer: steer text-to-image models with SAE features labelled vision-only, language-only or cross-modal.
 
-The way of the data, on line (`Steerer.steer`):
+One call, `Steerer.steer`:
 
-    prompt - prompt.encode -> hidden [B, T, d_text]     what the UNet of this backbone reads
-           - joint.project -> x [B, d_joint], norm      CLIP's projection of the end-of-text row, unit length
-           - sae.encode ----> code [B, n_latents]
-           - apply_edits ---> code'
-           - (code' - code) @ effects -> dx             what goes with each latent; the SAE's error never enters
-           - joint.lift ----> dh [B, d_text]            added to the chosen rows, on the chosen steps
-    hidden + dh - diffuse, same noise -> after          before = the same call without dh, kept
+    prompt ─ encode ─────────► hidden [B, T, d_text]     what the UNet of this backbone reads
+           ─ project ────────► x [B, d_joint]            the end-of-text row in CLIP's joint space, unit length
+           ─ presence ───────► code [B, n_latents]       how much of each feature the prompt contains
+           ─ edit, suppress ─► code'
+           ─ (code' - code) @ steering vectors ─► dx [B, d_joint]
+           ─ lift ───────────► dh [B, T, d_text]         added to the chosen rows, on the chosen steps
+    hidden + dh ─ sample, same noise ─► after            before = the same call without dh, cached
 
 Shape letters, the same everywhere: `B` prompts or pictures, `T` token rows, `N` pairs, `d_text`, `d_joint`, `n_latents`.
+
+    >>> from mmsteer import Edit, Steerer
+    >>> steerer = Steerer.load()
+    >>> steered = steerer.steer("a cat at night", [Edit("warm light"), Edit("night", "remove")], seed=3)
+    >>> steered.before.size == steered.after.size == (256, 256)
+    True
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmsteer.bank import Feature, FeatureBank
     from mmsteer.errors import SteerError
     from mmsteer.models.sampler import Sampler
+    from mmsteer.steering import sweep
     from mmsteer.steering.edit import Edit
+    from mmsteer.steering.picture_features import PictureReader
     from mmsteer.steering.recipe import Origin, Recipe
-    from mmsteer.steering.steerer import Steered, Steerer
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
 
-__all__ = ["Edit", "Feature", "FeatureBank", "Origin", "Recipe", "Sampler", "SteerError", "Steered", "Steerer"]
+__all__ = [
+    "Edit", "Feature", "FeatureBank", "Origin", "PictureReader", "Recipe", "Sampler", "SteerError", "Steered", "Steerer", "sweep",
+]  # fmt: skip
 
 _HOME = {
-    "Edit": "steering.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "steering.recipe", "Recipe": "steering.recipe",
-    "Sampler": "models.sampler", "SteerError": "errors", "Steered": "steering.steerer", "Steerer": "steering.steerer",
+    "Edit": "steering.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "steering.recipe",
+    "PictureReader": "steering.picture_features", "Recipe": "steering.recipe", "Sampler": "models.sampler", "SteerError": "errors",
+    "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "steering.sweep",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name where it is first used: the door itself opens in milliseconds."""
+    """Import a public name on first use, so that `import mmsteer` takes milliseconds."""
     if name not in _HOME:
         raise AttributeError(f"module 'mmsteer' has no attribute {name!r}; it has {', '.join(__all__)}")
-    from importlib import import_module
-
-    return getattr(import_module(f"mmsteer.{_HOME[name]}"), name)
+    module = import_module(f"mmsteer.{_HOME[name]}")
+    return module if name == "sweep" else getattr(module, name)

@@ -1,4 +1,4 @@
-"""`python -m mmsteer …`: every command, as one readable list."""
+"""`python -m mmsteer …`: the list of commands."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from mmsteer.errors import SteerError
 COMMANDS = {
     "steer": ("mmsteer.cli.steer", "draw before and after of a prompt and some edits"),
     "sweep": ("mmsteer.cli.sweep", "draw one feature over its range, two as a grid, or several seeds"),
-    "bank": ("mmsteer.cli.bank", "build a bank of features, or list one"),
+    "bank": ("mmsteer.cli.bank", "build, list, fit, import, export or publish a bank of features"),
     "world": ("mmsteer.cli.world", "the embedded world: sprites, scenes, training of its models"),
     "study": ("mmsteer.cli.study", "measure what models and features do"),
     "doctor": ("mmsteer.cli.doctor", "what this machine has, what will run, and what is missing"),
@@ -21,18 +21,19 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; a SteerError becomes one line on standard error and exit code 2."""
+    """Run one command; a SteerError becomes one line on standard error, and exit code 2."""
     parser = argparse.ArgumentParser(
-        prog="mmsteer", description="Steer text-to-image models by features of known modality."
+        prog="mmsteer",
+        description="Steer text-to-image models with SAE features labelled vision-only, language-only or cross-modal.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    given = sys.argv[1:] if arguments is None else arguments
-    for name, (module, told) in COMMANDS.items():
-        one = commands.add_parser(name, help=told, description=told)
-        if given[:1] == [name]:  # only the command that runs is imported
-            import_module(module).add_arguments(one)
-    args = parser.parse_args(given)
-    for library in ("TRANSFORMERS", "DIFFUSERS"):  # their advice is for those who call them
+    words = sys.argv[1:] if arguments is None else arguments
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if words[:1] == [name]:  # only the command that runs is imported
+            import_module(module).add_arguments(command)
+    args = parser.parse_args(words)
+    for library in ("TRANSFORMERS", "DIFFUSERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     try:

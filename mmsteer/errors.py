@@ -11,11 +11,11 @@ class SteerError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of a library says, in one line, to be quoted in ours; its kind where it says nothing."""
-    said = str(error).strip()
-    return said.splitlines()[0][:300] if said else type(error).__name__
+    """The first line of a library's error message, to be quoted in ours; the class of the error if there is no message."""
+    message = str(error).strip()
+    return message.splitlines()[0][:300] if message else type(error).__name__
 
 
-def without_folders(told: str) -> str:
-    """A message for visitors: of every path in it only the last part, as they are not to learn where things lie."""
-    return _FOLDERS.sub("", told)
+def without_folders(message: str) -> str:
+    """A message for visitors, who must not learn where things lie: of every path only the last part."""
+    return _FOLDERS.sub("", message)

@@ -1,4 +1,4 @@
-"""Encoded pictures of strangers: their header is looked at before a pixel is decoded. Knows nothing of what they are for."""
+"""Encoded pictures from anybody: the header is checked before a pixel is decoded. Knows nothing of what pictures are for."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,14 @@ _LONGEST = 32  # times as long as wide: resized by its short side, one of 1x16,0
 
 
 def header(source: Any, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
-    """A picture of which nothing but the header is read, from a path or an open file; close it.
+    """Open a picture and read its header alone; the caller closes it.
 
-    SteerError for one of another format, and for one that is too large to be decoded.
+    Args:
+        source: a path or an open file.
+        formats: those allowed, as Pillow calls them.
+
+    Raises:
+        SteerError: it is of another format, or too large to be decoded.
     """
     from PIL import Image
 
@@ -42,9 +47,14 @@ def header(source: Any, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
 
 
 def decode(source: Any, formats: tuple[str, ...] = FORMATS) -> "Image.Image":
-    """A picture in RGB, turned as its EXIF says, the first frame of several, from a path or an open file.
+    """Decode a picture into RGB, turned as its EXIF says; the first frame of several.
 
-    SteerError as of `header`, and for one that breaks off.
+    Args:
+        source: a path or an open file.
+        formats: those allowed, as Pillow calls them.
+
+    Raises:
+        SteerError: as `header`, and for a file that breaks off.
     """
     from PIL import ImageOps
 

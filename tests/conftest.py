@@ -136,6 +136,32 @@ def tiny(tiny_folder: Path, tiny_bank: Path) -> Steerer:
     return Steerer.load(str(tiny_folder), tiny_bank)
 
 
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Untrained checkpoints of every family, by name."""
+    from checkpoints import MAKERS
+
+    home = tmp_path_factory.mktemp("families")
+    return {name: make(home / name) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(scope="session")
+def steerers(folders: dict[str, Path]) -> dict[str, Steerer]:
+    """A Steerer for each family, with a map fitted on 1,500 captions and a bank of random directions."""
+    from checkpoints import captions, joint_vectors, projection_of
+
+    from mmsteer.labelling.text_to_joint import fit_joint
+
+    loaded, texts = {}, captions(1500)
+    for name, folder in folders.items():
+        backbone = Backbone.load(str(folder))
+        joint, fitted = fit_joint(backbone, texts, joint_vectors(folder, texts), projection_of(folder))
+        bank = make_bank(joint, name)
+        bank.meta["text_to_joint"] = fitted
+        loaded[name] = Steerer(backbone, bank)
+    return loaded
+
+
 @pytest.fixture(scope="module")
 def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
     """What the page under test steers with: each word is one token, three steps a picture."""

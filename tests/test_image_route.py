@@ -13,7 +13,6 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.models.backbone import STEERABLE
 from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
-from mmsteer.models.prompt import encode
 from mmsteer.models.sampler import Sampler
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Recipe
@@ -95,26 +94,26 @@ def test_the_page_keeps_vision_features_weak_where_they_break_pictures(tiny_fold
 
 
 def test_without_edits_nothing_is_added_and_the_prompt_reads_its_own_embedding(routed):
-    encoded = encode(routed.backbone, [PROMPT])
-    plan = routed.plan(encoded, [Edit("warm light", strength=0.0)])
-    assert plan.moves == []
-    assert plan.at(0.0).hidden is encoded.conditioning.hidden
-    assert plan.at(0.0).image.norm().item() == pytest.approx(NORM, rel=1e-4)
+    state = routed.read([PROMPT])
+    schedule = routed.schedule(state, [Edit("warm light", strength=0.0)])
+    assert schedule.moves == []
+    assert schedule.at(0.0).hidden is state.encoded.conditioning.hidden
+    assert schedule.at(0.0).image.norm().item() == pytest.approx(NORM, rel=1e-4)
     drawn = routed.steer(PROMPT, [], 3, FAST)
     assert np.array_equal(pixels(drawn.before), pixels(drawn.after))
 
 
 def test_a_vision_feature_moves_the_embedding_alone_and_a_cross_feature_both(routed):
-    encoded = encode(routed.backbone, [PROMPT])
-    was = routed.plan(encoded, ()).at(0.0)
-    vision = routed.plan(encoded, [Edit("warm light", strength=2.0)])
+    state = routed.read([PROMPT])
+    was = routed.schedule(state, ()).at(0.0)
+    vision = routed.schedule(state, [Edit("warm light", strength=2.0)])
     assert torch.equal(vision.at(0.0).hidden, was.hidden)
     row = routed.bank.dictionaries["image"].W_dec[routed.bank.get("warm light").latent]
     assert torch.allclose(vision.at(0.0).image - was.image, (NORM * 2.0 * 0.5 * row)[None], atol=1e-4)
-    cross = routed.plan(encoded, [Edit("penguin", strength=2.0)])
+    cross = routed.schedule(state, [Edit("penguin", strength=2.0)])
     assert not torch.equal(cross.at(0.0).hidden, was.hidden)
     assert torch.allclose(cross.at(0.0).image - was.image, NORM * cross.shift, atol=1e-4)
-    both = routed.plan(encoded, [Edit("penguin", strength=2.0), Edit("warm light", strength=2.0)])
+    both = routed.schedule(state, [Edit("penguin", strength=2.0), Edit("warm light", strength=2.0)])
     assert torch.allclose(both.at(0.0).hidden, cross.at(0.0).hidden, atol=1e-5)
     assert torch.allclose(both.shift, cross.shift + vision.shift, atol=1e-5)
 

@@ -21,10 +21,11 @@ from served import served
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.errors import without_folders
-from mmsteer.models.backbone import public_name, spec_of
 from mmsteer.models.digest import of_checkpoint
+from mmsteer.models.registry import public_name, spec_of
 from mmsteer.steering.provenance import differences, missing
-from mmsteer.steering.sweep import over, save_gif, save_sheet
+from mmsteer.steering.sweep import over
+from mmsteer.steering.sweep_files import save_gif, save_sheet
 from mmsteer.ui.compare import compare
 from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.loading import Loading, told

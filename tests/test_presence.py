@@ -10,7 +10,6 @@ import torch
 from mmsteer import Edit, FeatureBank, Steerer
 from mmsteer.exchange.formats import as_shared
 from mmsteer.labelling.known_names import concepts, known_value
-from mmsteer.models.prompt import encode
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.presence import Presence
 from mmsteer.ui.api import _Api
@@ -43,16 +42,16 @@ def test_presence_is_the_projection_from_half_a_scale_on_and_the_activation_belo
     # x0 / 2 - 0.25 is the projection; half of the scale is 2, which x0 = 4.5 reaches; the second latent is no feature's
     x = torch.tensor([[4.5, 7.0], [10.5, 7.0], [4.4, 7.0], [2.0, 7.0]])
     assert torch.allclose(presence.of(x, "text"), torch.tensor([[2.0, 0], [5.0, 0], [2.4, 0], [0.0, 0]]))
-    assert [amount for _, amount in presence.features(x[1])] == pytest.approx([5.0 / 4])
-    assert [amount for _, amount in presence.features(x[2])] == pytest.approx([2.4 / 4])
-    assert presence.features(x[3]) == []
+    assert [amount for _, amount in presence.features(presence.of(x, "text")[1])] == pytest.approx([5.0 / 4])
+    assert [amount for _, amount in presence.features(presence.of(x, "text")[2])] == pytest.approx([2.4 / 4])
+    assert presence.features(presence.of(x, "text")[3]) == []
 
 
 def test_no_text_contains_a_vision_only_feature():
     x = torch.tensor([[10.5, 7.0]])
     for bank in (bank_of(modality="vision"), bank_of(modality="vision", text_latent=None)):
         presence = Presence(bank)
-        assert presence.features(x[0]) == []
+        assert presence.features(presence.of(x, "text")[0]) == []
         assert not presence.of(x, "image").any()
         assert not presence.of(x, "text").any()
 
@@ -66,7 +65,7 @@ def test_in_a_shared_dictionary_too_what_is_listed_is_what_is_removed(tiny: Stee
     assert listed
     assert not any(feature.image_only for feature, _ in listed)
     for feature, amount in listed:
-        shift = steerer.plan(encode(steerer.backbone, [prompt]), [Edit(feature.id, "remove")]).shift[0]
+        shift = steerer.schedule(steerer.read([prompt]), [Edit(feature.id, "remove")]).shift[0]
         expected = -amount * feature.activation_scale * tensors["steering_shared"][feature.latent]
         assert torch.allclose(shift, expected, atol=1e-5)
 
@@ -86,11 +85,11 @@ def prompts() -> list[str]:
 
 def test_over_many_prompts_what_is_shown_is_exactly_what_is_removed(mini: Steerer, prompts: list[str]):
     said = [feature for feature in mini.bank.features if not feature.image_only]
-    encoded = encode(mini.backbone, prompts)
+    state = mini.read(prompts)
     steering = mini.bank.tensors["steering_text"]
     removed = np.zeros((PROMPTS, len(mini.bank.features)))  # in activation scales
     for feature in said:
-        shift = mini.plan(encoded, [Edit(feature.id, "remove")]).shift
+        shift = mini.schedule(state, [Edit(feature.id, "remove")]).shift
         row = steering[feature.latent]
         assert torch.allclose(shift, (shift @ row / (row @ row))[:, None] * row, atol=1e-5)  # nothing else is moved
         removed[:, feature.id] = -(shift @ row / (row @ row)).numpy() / feature.activation_scale
@@ -122,7 +121,7 @@ def test_the_features_that_the_prompt_says_are_shown_though_they_are_silent(mini
 def test_presence_misses_less_of_what_captions_say_than_activation_does(mini: Steerer):
     rng = np.random.default_rng(5)
     values, said = draw_factors(rng, 600)
-    x = torch.cat([mini.joint.project(encode(mini.backbone, texts).last)[0] for texts in _parts(rng, values, said)])
+    x = torch.cat([mini.read(texts).x for texts in _parts(rng, values, said)])
     named = [f for f in mini.bank.features if f.side == "text" and f.named_by == "truth"]
     names, truth = concepts(values, said, "text")
     truth = truth[:, [names.index(known_value(f.name)) for f in named]]

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-import mmsteer.steering.steerer as steer_module
+import mmsteer.steering.steerer as steerer_module
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
-from mmsteer.models.prompt import encode
 
 PROMPT = "a big cat at night"
 FAST = Sampler(steps=4, guidance=3.0)
@@ -20,10 +19,10 @@ def pixels(picture) -> np.ndarray:
 
 
 def test_no_edit_and_strength_zero_give_the_very_same_tensor_and_picture(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    assert tiny.plan(encoded, ()).at(0.5) is encoded.conditioning
+    state = tiny.read([PROMPT])
+    assert tiny.schedule(state, ()).at(0.5) is state.encoded.conditioning
     nothing = [Edit("penguin", strength=0.0), Edit("warm light", strength=0.0), Edit("night", "remove", 0.0)]
-    assert tiny.plan(encoded, nothing).at(0.5) is encoded.conditioning
+    assert tiny.schedule(state, nothing).at(0.5) is state.encoded.conditioning
     result = tiny.steer(PROMPT, nothing, seed=3, sampler=FAST)
     assert np.array_equal(pixels(result.before), pixels(result.after))
 
@@ -42,10 +41,10 @@ def test_an_edit_changes_the_picture(tiny: Steerer):
 
 
 def test_add_is_linear_near_zero(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
+    state = tiny.read([PROMPT])
 
     def moved(strength: float) -> torch.Tensor:
-        return (tiny.plan(encoded, [Edit("penguin", strength=strength)]).moves[0].dh).double()
+        return (tiny.schedule(state, [Edit("penguin", strength=strength)]).moves[0].dh).double()
 
     assert torch.allclose(moved(1e-5) * 1e5, moved(1.0), rtol=1e-2, atol=1e-4)
     assert torch.allclose(moved(0.5) * 2, moved(1.0), rtol=1e-5, atol=1e-6)
@@ -53,44 +52,44 @@ def test_add_is_linear_near_zero(tiny: Steerer):
 
 
 def test_the_added_difference_is_the_features_direction_in_the_joint_space(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    plan = tiny.plan(encoded, [Edit("penguin", strength=2.0)])
+    state = tiny.read([PROMPT])
+    schedule = tiny.schedule(state, [Edit("penguin", strength=2.0)])
     row = tiny.bank.dictionaries["text"].W_dec[0]
-    assert torch.allclose(plan.shift[0], 2.0 * 0.5 * row, atol=1e-5)  # strength 2, unit 0.5
-    end = encoded.hidden[0, encoded.end[0]] @ tiny.joint.projection
-    lifted = plan.moves[0].dh[0, encoded.end[0]] @ tiny.joint.projection
-    assert torch.allclose(lifted / end.norm(), plan.shift[0], atol=1e-4)
+    assert torch.allclose(schedule.shift[0], 2.0 * 0.5 * row, atol=1e-5)  # strength 2, activation scale 0.5
+    end = state.encoded.hidden[0, state.encoded.end[0]] @ tiny.joint.projection
+    lifted = schedule.moves[0].dh[0, state.encoded.end[0]] @ tiny.joint.projection
+    assert torch.allclose(lifted / end.norm(), schedule.shift[0], atol=1e-4)
 
 
 def test_all_rows_but_the_first_are_edited_or_those_of_the_words(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    everywhere = tiny.plan(encoded, [Edit("penguin")]).moves[0].dh[0].norm(dim=1)
+    state = tiny.read([PROMPT])
+    everywhere = tiny.schedule(state, [Edit("penguin")]).moves[0].dh[0].norm(dim=1)
     assert everywhere[0] == 0
     assert (everywhere[1:] > 0).all()
-    cat = tiny.plan(encoded, [Edit("penguin", words=("Cat",))]).moves[0].dh[0].norm(dim=1)
+    cat = tiny.schedule(state, [Edit("penguin", words=("Cat",))]).moves[0].dh[0].norm(dim=1)
     assert (cat > 0).nonzero().flatten().tolist() == [3]  # start, a, big, cat
     with pytest.raises(SteerError, match="'dog' is not in the prompt; its words are a, big, cat, at, night"):
-        tiny.plan(encoded, [Edit("penguin", words=("dog",))])
+        tiny.schedule(state, [Edit("penguin", words=("dog",))])
 
 
 def test_remove_takes_out_what_the_prompt_has_and_pushes_vision_features_the_other_way(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    x, _ = tiny.joint.project(encoded.hidden[0, encoded.end[0]])
+    state = tiny.read([PROMPT])
+    x, _ = tiny.joint.project(state.encoded.hidden[0, state.encoded.end[0]])
     code = tiny.bank.dictionaries["text"].encode(x)
     present = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] > 0)
-    plan = tiny.plan(encoded, [Edit(present.name, "remove")])
+    schedule = tiny.schedule(state, [Edit(present.name, "remove")])
     row = tiny.bank.dictionaries["text"].W_dec[present.latent]
-    assert torch.allclose(plan.shift[0], -code[present.latent] * row, atol=1e-5)
+    assert torch.allclose(schedule.shift[0], -code[present.latent] * row, atol=1e-5)
     absent = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] == 0)
-    assert tiny.plan(encoded, [Edit(absent.name, "remove")]).moves == []
-    warm = tiny.plan(encoded, [Edit("warm light", "remove", 1.5)]).shift[0]
+    assert tiny.schedule(state, [Edit(absent.name, "remove")]).moves == []
+    warm = tiny.schedule(state, [Edit("warm light", "remove", 1.5)]).shift[0]
     assert torch.allclose(warm, -1.5 * 0.5 * tiny.bank.dictionaries["image"].W_dec[2], atol=1e-6)
 
 
 @pytest.mark.parametrize(("along", "taken"), [(0.2, 0.0), (0.4, 0.4)])
 def test_what_a_silent_feature_has_lost_to_others_is_taken_out_from_half_a_unit_on(tiny: Steerer, along, taken):
-    encoded = encode(tiny.backbone, [PROMPT])
-    x = tiny.joint.project(encoded.last)[0][0]
+    state = tiny.read([PROMPT])
+    x = tiny.joint.project(state.encoded.last)[0][0]
     dictionary = tiny.bank.dictionaries["text"]
     silent = next(f for f in tiny.bank.features if f.side == "text" and dictionary.encode(x)[f.latent] == 0)
     row = dictionary.W_dec[silent.latent]  # of unit length; the feature's unit is 0.5
@@ -100,33 +99,33 @@ def test_what_a_silent_feature_has_lost_to_others_is_taken_out_from_half_a_unit_
         tiny.bank.features, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors | {"baseline_text": rest}
     )
     steerer = Steerer(tiny.backbone, bank)
-    removed = steerer.plan(encoded, [Edit(silent.id, "remove")]).shift[0]
+    removed = steerer.schedule(steerer.read([PROMPT]), [Edit(silent.id, "remove")]).shift[0]
     assert torch.allclose(removed, -taken * row, atol=1e-5)
-    clamped = steerer.plan(encoded, [Edit(silent.id, "set", 1.5)]).shift[0]
+    clamped = steerer.schedule(steerer.read([PROMPT]), [Edit(silent.id, "set", 1.5)]).shift[0]
     assert torch.allclose(clamped, (1.5 * 0.5 - taken) * row, atol=1e-5)
 
 
-def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
+def test_adding_a_feature_suppresses_the_strongest_mutually_exclusive_one(tiny: Steerer):
+    state = tiny.read([PROMPT])
     dictionary = tiny.bank.dictionaries["text"]
-    code = dictionary.encode(tiny.joint.project(encoded.last)[0])[0]
+    code = dictionary.encode(tiny.joint.project(state.encoded.last)[0])[0]
     rows = dictionary.W_dec
     silent = next(f for f in tiny.bank.features if f.side == "text" and code[f.latent] == 0)
     strong, weak = sorted(
         (f for f in tiny.bank.features if f.side == "text" and code[f.latent] > 0), key=lambda f: -code[f.latent]
     )[:2]
     other = next(f for f in tiny.bank.features if f.side == "text" and f.id not in (silent.id, strong.id, weak.id))
-    rivalled = [
+    exclusive = [
         replace(f, mutually_exclusive=(weak.id, strong.id)) if f.id in (silent.id, other.id) else f
         for f in tiny.bank.features
     ]
-    bank = FeatureBank(rivalled, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors)
+    bank = FeatureBank(exclusive, tiny.bank.meta, tiny.bank.dictionaries, tiny.bank.tensors)
     steerer = Steerer(tiny.backbone, bank)
 
     def shift(*edits: Edit) -> torch.Tensor:
-        return steerer.plan(encoded, edits).shift[0]
+        return steerer.schedule(steerer.read([PROMPT]), edits).shift[0]
 
-    gone = -code[strong.latent] * rows[strong.latent]  # the stronger rival, and only that
+    gone = -code[strong.latent] * rows[strong.latent]  # the stronger of the two, and only that
     for strength, share in ((0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (-1.0, 0.0)):
         expected = strength * silent.activation_scale * rows[silent.latent] + share * gone
         assert torch.allclose(shift(Edit(silent.id, strength=strength)), expected, atol=1e-5)
@@ -139,22 +138,22 @@ def test_what_rivals_an_added_feature_recedes_with_it(tiny: Steerer):
 
 
 def test_set_clamps_whatever_the_prompt_has(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    x, _ = tiny.joint.project(encoded.hidden[0, encoded.end[0]])
+    state = tiny.read([PROMPT])
+    x, _ = tiny.joint.project(state.encoded.hidden[0, state.encoded.end[0]])
     for feature in [f for f in tiny.bank.features if f.side == "text"]:
         now = tiny.bank.dictionaries["text"].encode(x)[feature.latent]
-        shift = tiny.plan(encoded, [Edit(feature.name, "set", 1.5)]).shift[0]
+        shift = tiny.schedule(state, [Edit(feature.name, "set", 1.5)]).shift[0]
         row = tiny.bank.dictionaries["text"].W_dec[feature.latent]
         assert torch.allclose(shift, (1.5 * 0.5 - now) * row, atol=1e-5)
 
 
 def test_an_edit_acts_on_its_part_of_the_run_only(tiny: Steerer):
-    encoded = encode(tiny.backbone, [PROMPT])
-    plan = tiny.plan(encoded, [Edit("penguin", start=0.25, end=0.75)])
-    assert plan.at(0.0) is encoded.conditioning
-    assert plan.at(0.25) is plan.at(0.5)
-    assert plan.at(0.25) is not encoded.conditioning
-    assert plan.at(0.75) is encoded.conditioning
+    state = tiny.read([PROMPT])
+    schedule = tiny.schedule(state, [Edit("penguin", start=0.25, end=0.75)])
+    assert schedule.at(0.0) is state.encoded.conditioning
+    assert schedule.at(0.25) is schedule.at(0.5)
+    assert schedule.at(0.25) is not state.encoded.conditioning
+    assert schedule.at(0.75) is state.encoded.conditioning
     whole = tiny.steer(PROMPT, [Edit("penguin", strength=4.0)], 3, FAST).after
     halves = [Edit("penguin", strength=4.0, end=0.5), Edit("penguin", strength=4.0, start=0.5)]
     assert np.array_equal(pixels(whole), pixels(tiny.steer(PROMPT, halves, 3, FAST).after))
@@ -199,8 +198,8 @@ def test_one_seed_one_picture(tiny: Steerer):
 
 def test_a_slider_move_costs_one_picture(tiny: Steerer, monkeypatch: pytest.MonkeyPatch):
     drawn = []
-    render = steer_module.render
-    monkeypatch.setattr(steer_module, "render", lambda *a: drawn.append(1) or render(*a))
+    render = steerer_module.render
+    monkeypatch.setattr(steerer_module, "render", lambda *a: drawn.append(1) or render(*a))
     prompt = "a small dog on the beach"
     tiny.steer(prompt, [Edit("night", strength=1.0)], 11, FAST)
     assert len(drawn) == 2  # before and after
@@ -210,14 +209,16 @@ def test_a_slider_move_costs_one_picture(tiny: Steerer, monkeypatch: pytest.Monk
     assert len(drawn) == 3
 
 
-def test_the_gauge_grows_with_strength(tiny: Steerer):
-    gauges = [tiny.steer(PROMPT, [Edit("warm light", strength=s)], 0, FAST).ood_distance for s in (0.0, 2.0, 4.0, 8.0)]
-    assert gauges == sorted(gauges)
-    assert gauges[0] == pytest.approx(1.0, abs=1e-4)  # identity precision, unit vectors, p99 of 1
+def test_the_ood_distance_grows_with_strength(tiny: Steerer):
+    distances = [
+        tiny.steer(PROMPT, [Edit("warm light", strength=s)], 0, FAST).ood_distance for s in (0.0, 2.0, 4.0, 8.0)
+    ]
+    assert distances == sorted(distances)
+    assert distances[0] == pytest.approx(1.0, abs=1e-4)  # identity precision, unit vectors, p99 of 1
 
 
 def test_what_the_model_cannot_read_is_reported(tiny_folder, tiny_bank):
-    from mmsteer.models.backbone import BACKBONES, Spec
+    from mmsteer.models.registry import BACKBONES, Spec
 
     BACKBONES["whole"] = Spec(tiny_folder, whole_words=True)
     try:

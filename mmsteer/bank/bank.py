@@ -106,8 +106,11 @@ class FeatureBank:
         """The steering vector of each feature scaled to unit length, `[n_features, d_joint]`."""
         import torch
 
-        vectors = torch.stack([self.tensors[f"steering_{f.side}"][f.latent] for f in self.features]).float()
-        return vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        vectors: torch.Tensor = torch.stack(
+            [self.tensors[f"steering_{f.side}"][f.latent] for f in self.features]
+        ).float()
+        lengths: torch.Tensor = vectors.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        return vectors / lengths
 
     @cached_property
     def digest(self) -> str:

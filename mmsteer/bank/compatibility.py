@@ -16,7 +16,7 @@ PROBES = ("a cat", "a photo of a red car at night", "two people on a beach", "an
 LEAST_AGREEMENT = 0.9
 
 
-def joint_of(bank: FeatureBank) -> JointSpace:
+def joint_space_of(bank: FeatureBank) -> JointSpace:
     """The joint space as a bank's tensors have it."""
     parts = ("projection", "offset", "inverse", "inverse_pooled")
     return JointSpace(**{part: bank.tensors[part] for part in parts if part in bank.tensors})
@@ -27,29 +27,29 @@ def probe(backbone: Backbone, joint: JointSpace) -> "torch.Tensor":
     return joint.project(encode(backbone, list(PROBES)).last)[0]
 
 
-def check_fit(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
+def check_compatible(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
     """SteerError unless the bank's text-to-joint map was made for this backbone's text encoder.
 
     Known by what it does: a few probe prompts must arrive at the joint vectors that were written down with the map.
     """
-    made_for, found = bank.meta.get("backbone", "an unknown backbone"), backbone.family
+    made_for, family = bank.meta.get("backbone", "an unknown backbone"), backbone.family
     cure = (
-        f"{backbone.name} is {found.title}, whose CLIP is {found.clip}: give a bank of that CLIP, fitted to it with "
+        f"{backbone.name} is {family.title}, whose CLIP is {family.clip}: give a bank of that CLIP, fitted to it with "
         f"`python -m mmsteer bank fit BANK --backbone {backbone.name} --clip CLIP`"
     )
     width = len(bank.tensors["projection"])
     if width != backbone.width:
         raise SteerError(
-            f"the bank was made for {made_for}, whose text rows are {width} wide; those here are {backbone.width}. {cure}"
+            f"the bank was made for {made_for}, whose hidden states are {width} wide; those here are {backbone.width}. {cure}"
         )
-    if found.pooled and "inverse_pooled" not in bank.tensors:
+    if family.pooled and "inverse_pooled" not in bank.tensors:
         raise SteerError(f"the bank's text-to-joint map, made for {made_for}, does not reach the pooled vector. {cure}")
     if backbone.image_width not in (None, len(bank.tensors["mean_image"])):
         raise SteerError(
             f"the bank, made for {made_for}, lives in a joint space {len(bank.tensors['mean_image'])} wide, and {backbone.name} reads "
             f"image embeddings {backbone.image_width} wide: give a bank of the CLIP whose picture encoder these come from"
         )
-    if backbone.image_width and not found.image and "image_norm" not in bank.tensors:
+    if backbone.image_width and not family.image and "image_norm" not in bank.tensors:
         raise SteerError(
             "the bank does not say how long its CLIP's image embeddings are, which an image adapter needs: build it again"
         )

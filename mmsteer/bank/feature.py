@@ -7,22 +7,23 @@ from typing import Any, Literal, get_args
 Modality = Literal["vision", "language", "cross"]
 NamedBy = Literal["truth", "words", "property", "person"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
-
-
-OLD_NAMES = {"unit": "activation_scale", "sure": "name_confidence", "rivals": "mutually_exclusive"}
-"""What fields were called in banks of schema 4 and in programs written then: old name -> field."""
+OLD_NAMES = {
+    "unit": "activation_scale", "sure": "name_confidence", "rivals": "mutually_exclusive", "unsaid": "image_only",
+    "telling": "specific",
+}  # fmt: skip
+"""Former names, in banks of schema 4 and in programs written then: former name -> field or property."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A latent, or a matched pair of latents, and what is known of it from held-out pairs."""
+    """A latent, or a matched pair of latents, and what held-out pairs say of it."""
 
     id: int
     name: str
-    """Words a person reads; "feature 17" where no name is sure."""
+    """Words a person reads; "feature 17" where no name is confident enough."""
     name_confidence: float | None
-    """Held-out score of the name: F1 where the known truth named it, AUC where words or properties did; None where no
-    name is sure."""
+    """Held-out score of the name: F1 where the known truth named it, AUC where words or properties did; None where
+    there is no such name."""
     modality: Modality
     """By the absolute rule (`mmsteer.bank.mds.absolute_rule`): what fires on both sides of the same pairs is cross."""
     modality_paper: Modality
@@ -57,12 +58,12 @@ class Feature:
     automatic: str | None = None
     """The name that words of captions or measured properties of pictures give it, whatever it is called; None if unsure."""
     automatic_score: float | None = None
-    """Held-out AUC of the best automatic candidate, sure or not."""
+    """Held-out AUC of the best automatic candidate, whether it became a name or not."""
     mds_both: float | None = None
     """MDS over the pairs where both sides fire; None if there are none."""
     usable: tuple[float, float] = (-2.0, 2.0)
     """Strengths at which a typical prompt leaves the usual range (OOD distance 1), in activation scales: past
-    them pictures get odd."""
+    them pictures break."""
     words: tuple[str, ...] = ()
     """Words of captions that go with its firing, strongest first."""
     top_captions: tuple[str, ...] = ()
@@ -77,8 +78,8 @@ class Feature:
     (`mmsteer.studies.stability`); None where that was not measured."""
 
     @property
-    def telling(self) -> bool:
-        """Whether its name says most of what it fires for: "banana" may be no more than the largest of a dozen things."""
+    def specific(self) -> bool:
+        """Whether its name accounts for most of what it fires for: "banana" may be no more than the largest of a dozen things."""
         return self.named_by is not None and (self.share is None or self.share >= 0.5)
 
     @property
@@ -90,7 +91,9 @@ class Feature:
 
     @property
     def image_only(self) -> bool:
-        """Whether no prompt carries it: it acts by what goes with it in pictures."""
+        """Whether no prompt contains it: it is vision-only, or has no latent of captions, and acts along the direction that goes with it in
+        pictures.
+        """
         return self.side == "image" or (self.shared and self.modality == "vision")
 
     @property

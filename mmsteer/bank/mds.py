@@ -1,4 +1,4 @@
-"""The Modality Dominance Score, its interval, what stands beside it, and the three classes. Pure, on numpy arrays.
+"""The Modality Dominance Score (MDS), its interval, related statistics, and the three classes. Pure, on numpy arrays.
 
 MDS_k = mean over pairs with z_img + z_txt > 0 of z_img / (z_img + z_txt), for non-negative codes (2502.14888, Sec. 2.1).
 Pairs where the feature is silent on both sides are skipped: with an epsilon in the denominator the score would
@@ -40,7 +40,14 @@ class Score(NamedTuple):
 
 
 def score(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0, resamples: int = 200) -> Score:
-    """Score one feature from its non-negative activations `[N]` on both sides of the same pairs."""
+    """Score one feature.
+
+    Args:
+        z_image: `[N]`, its non-negative activations on the pictures of N pairs.
+        z_text: `[N]`, on their captions.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+    """
     fires_image, fires_text = z_image > 0, z_text > 0
     either, both = fires_image | fires_text, fires_image & fires_text
     n = int(either.sum())
@@ -67,23 +74,23 @@ def score(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0, resamples: int
     )
 
 
-def absolute_rule(found: Score) -> "Modality":
-    """Cross if both sides fire on the same pairs, well over chance, and neither dwarfs the other there; else the side it leans to.
+def absolute_rule(score: Score) -> "Modality":
+    """Cross if both sides fire on the same pairs, well over chance, and neither dominates there; else the side with the higher score.
 
     The plain score cannot decide this: a concept always drawn but captioned in a share r of its pictures scores
-    1 - r / 2, so it says how often a concept is captioned. The score over the pairs where both fire does not move with
+    1 - r / 2, so it measures how often a concept is captioned. The score over the pairs where both fire does not depend on
     r. A feature that never fires on one side has no such pairs, and a split one hardly any.
     """
-    together = found.cofiring >= LEAST_COFIRING and found.p_both >= LEAST_TOGETHER
-    if together and LANGUAGE_BELOW <= found.both <= VISION_ABOVE:
+    together = score.cofiring >= LEAST_COFIRING and score.p_both >= LEAST_TOGETHER
+    if together and LANGUAGE_BELOW <= score.both <= VISION_ABOVE:
         return "cross"
-    return "vision" if found.mds >= 0.5 else "language"
+    return "vision" if score.mds >= 0.5 else "language"
 
 
 def swap_null(z_image: np.ndarray, z_text: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Codes `[N, ...]` whose sides are exchanged in a random half of the pairs: what is left says nothing of modality.
+    """The null of the score: codes `[N, ...]` whose sides are exchanged in a random half of the pairs.
 
-    The null of the score: it lies at one half whatever fired, and one-sided features look no other than cross ones.
+    The score then lies at one half whatever fired, and one-sided features look like cross-modal ones.
     """
     swap = np.random.default_rng(seed).random(len(z_image)) < 0.5
     swap = swap.reshape(-1, *(1,) * (z_image.ndim - 1))

@@ -2,29 +2,19 @@
 
 import argparse
 import importlib.metadata
-import json
-import math
 import os
 import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from mmsteer.assets import ASSETS
-from mmsteer.errors import SteerError, first_line
-from mmsteer.models.backbone import (
-    BACKBONES,
-    DISTILLED_GUIDANCE,
-    DISTILLED_STEPS,
-    FAMILIES,
-    Family,
-    Spec,
-    family_of,
-    folder_of,
-    public_name,
-    spec_of,
-)
+from mmsteer.errors import SteerError
+from mmsteer.models.backbone import DISTILLED_GUIDANCE, DISTILLED_STEPS
+from mmsteer.models.checkpoint import Checkpoint
+from mmsteer.models.families import FAMILIES, Family, family_of
+from mmsteer.models.memory import memory_needed
+from mmsteer.models.registry import BACKBONES, Spec, public_name
 
 _PACKAGES = (
     "torch",
@@ -44,18 +34,18 @@ _OPTIONAL = {"pyarrow": "pairs from parquet", "datasets": "pairs from the hub", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
-        "backbones", nargs="*", metavar="BACKBONE", help="tell of these too: folders, or hub ids that were fetched"
+        "backbones", nargs="*", metavar="BACKBONE", help="list these too: folders, or hub ids that were fetched"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print four tables: the machine, what families of backbones there are, which of them, which banks."""
+    """Print four tables: the machine, families of backbones, backbones, banks."""
     from mmsteer.studies.report import table
 
     print(table(_machine()), end="\n\n")
-    print(table([_family(family) for family in FAMILIES.values()]), end="\n\n")
-    known = [(name, spec_of(name)) for name in dict.fromkeys((*BACKBONES, *args.backbones))]
-    print(table([_backbone(name, spec) for name, spec in known]), end="\n\n")
+    print(table([_family(family) for family in FAMILIES]), end="\n\n")
+    names = dict.fromkeys((*BACKBONES, *args.backbones))
+    print(table([_backbone(Checkpoint(name)) for name in names]), end="\n\n")
     print(table([_bank(folder) for folder in sorted((ASSETS / "banks").iterdir())]))
 
 
@@ -72,22 +62,22 @@ def _machine() -> list[dict[str, str]]:
     ]
     wanted = _wanted()
     for package in _PACKAGES:
-        found, right = _version(package), wanted.get(package)
-        if found is None:
-            told = "missing: pip install -r requirements.txt"
+        version, right = _version(package), wanted.get(package)
+        if version is None:
+            verdict = "missing: pip install -r requirements.txt"
         else:
-            told = "ok" if right in (None, found.split("+")[0]) else f"tested with {right}"
-        rows.append((package, found or "-", told))
+            verdict = "ok" if right in (None, version.split("+")[0]) else f"tested with {right}"
+        rows.append((package, version or "-", verdict))
     for package, use in _OPTIONAL.items():
-        found = _version(package)
-        rows.append((package, found or "-", use if found else f"only for {use}: pip install {package}"))
+        version = _version(package)
+        rows.append((package, version or "-", use if version else f"only for {use}: pip install {package}"))
     chromium = next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
     rows.append(
         ("chromium", "yes" if chromium else "-", "" if chromium else "only for tests of the page, which install it")
     )
-    return [{"what": what, "found": found, "told": told} for what, found, told in rows]
+    return [{"what": what, "found": value, "verdict": verdict} for what, value, verdict in rows]
 
 
 def _cuda() -> tuple[str, str]:
@@ -98,9 +88,9 @@ def _cuda() -> tuple[str, str]:
     return torch.cuda.get_device_name(), f"float16, {_gigabytes(torch.cuda.get_device_properties(0).total_memory)}"
 
 
-def _backbone(name: str, spec: Spec) -> dict[str, str]:
+def _backbone(checkpoint: Checkpoint) -> dict[str, str]:
     """One backbone: is it here, how is it drawn, and will it run?"""
-    folder = folder_of(spec)
+    name, spec, folder = checkpoint.name, checkpoint.spec, checkpoint.folder
     row = {
         "backbone": public_name(name), "family": "-", "weights": "fetched from the hub on first use", "from": str(spec.source),
         "commit": (spec.revision or "-")[:8], "size": f"{spec.size} px" if spec.size else "-",
@@ -113,7 +103,7 @@ def _backbone(name: str, spec: Spec) -> dict[str, str]:
     if folder is None:
         return row
     try:
-        row |= {"family": family_of(name, Spec(folder)).title, "weights": "here"}
+        row |= {"family": family_of(Checkpoint(name, Spec(folder))).title, "weights": "here"}
         needed = memory_needed(folder, spec.size)
     except SteerError as error:
         print(f"{name}: {error}")
@@ -135,53 +125,6 @@ def _family(family: Family) -> dict[str, str]:
     }  # fmt: skip
 
 
-class Needed(NamedTuple):
-    """What drawing a picture takes, in numbers to be kept at once; times 2 in half precision, 4 in float32: bytes."""
-
-    weights: int
-    """Of all parts, as their files have them."""
-    drawing: int
-    """Of the picture while it is decoded, where it takes most."""
-    size: int
-    """Pixels a side."""
-
-
-def memory_needed(folder: Path, size: int | None = None) -> Needed:
-    """What a checkpoint takes, read off its safetensors' headers and its configurations; no weight is loaded.
-
-    The decoder's last block holds tensors of its first two widths at full size; four of them are taken for what lives at
-    once. SteerError for a part without weights, and for a damaged file.
-    """
-    try:
-        index, vae, unet = (
-            json.loads((folder / file).read_text())
-            for file in ("model_index.json", "vae/config.json", "unet/config.json")
-        )
-        widths = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
-        size = size or unet["sample_size"] * 2 ** (len(widths) - 1)
-        drawing = 4 * max(widths[:2]) * size**2
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SteerError(f"{folder} is not whole ({first_line(error)}): fetch it again") from None
-    weights = 0
-    for part in sorted(path.parent for path in folder.glob("*/config.json") if path.parent.name in index):
-        files = sorted(part.glob("*.safetensors"))
-        if not files:
-            raise SteerError(f"{part} holds no safetensors weights: fetch it again")
-        whole = [path for path in files if ".fp16" not in path.name]  # beside the same in half precision, or alone
-        weights += sum(map(_numbers, whole or files))
-    return Needed(weights, drawing, size)
-
-
-def _numbers(file: Path) -> int:
-    """How many a safetensors file holds: its header says the shape of each tensor."""
-    try:
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        raise SteerError(f"{file} is damaged ({first_line(error)}): fetch it again") from None
-
-
 def _runs(half: int, whole: int) -> str:
     """Where something runs on this machine that takes so many bytes in half precision and in float32."""
     import torch
@@ -199,10 +142,15 @@ def _bank(folder: Path) -> dict[str, str]:
 
     try:
         bank = FeatureBank.load(folder)
-        told = f"{len(bank.features)} features, {sum(f.named_by is not None for f in bank.features)} of them named"
-        return {"bank": folder.name, "made for": str(bank.meta.get("backbone")), "told": told, "map": bank.faithfulness}
+        contents = f"{len(bank.features)} features, {sum(f.named_by is not None for f in bank.features)} of them named"
+        return {
+            "bank": folder.name,
+            "made for": str(bank.meta.get("backbone")),
+            "contents": contents,
+            "map": bank.faithfulness,
+        }
     except SteerError as error:
-        return {"bank": folder.name, "made for": "-", "told": str(error), "map": "-"}
+        return {"bank": folder.name, "made for": "-", "contents": str(error), "map": "-"}
 
 
 def _version(package: str) -> str | None:

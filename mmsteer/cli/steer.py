@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.cli.arguments import add_backbone
 from mmsteer.errors import SteerError
-from mmsteer.models import backbone
 from mmsteer.steering.edit import Edit
 
 if TYPE_CHECKING:
@@ -54,15 +54,15 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--pooled-guidance", type=float,
         help="how much of an edit the pooled vector takes, 0 to 20, where there is one (default: the recipe's, or 1)",
     )  # fmt: skip
-    backbone.add_arguments(parser)
+    add_backbone(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
 
 
 def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
-    """The models and the recipe that `add_recipe`'s arguments name; bad input is refused before the models load.
+    """The models and the recipe that the arguments of `add_recipe` name; bad input is refused before the models load.
 
-    Of a recipe from a file, edits whose features the bank does not have are left out. Standard error says so, and what else is
-    not as it was made.
+    Edits of a recipe file whose features the bank does not have are left out. Standard error says so, and what else differs from
+    the recipe's origin.
     """
     edits = tuple(Edit.parse(text) for text in args.edit)
     if not args.out.parent.is_dir():
@@ -77,18 +77,18 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     from mmsteer.steering.recipe import Recipe
     from mmsteer.steering.steerer import Steerer
 
-    made = _read(args.recipe) if args.recipe else Recipe(args.prompt)
-    asked = {"prompt": args.prompt, "seed": args.seed}
-    made = replace(made, **{name: value for name, value in asked.items() if value is not None})
+    recipe = _read(args.recipe) if args.recipe else Recipe(args.prompt)
+    overrides = {"prompt": args.prompt, "seed": args.seed}
+    recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
-    strange = missing(steerer.bank, made)
-    for told in differences(made, steerer.origin, steerer.bank) + [one.told for one in strange]:
-        print(told, file=sys.stderr)
-    kept = [edit for edit in made.edits if steerer.bank.find(edit.feature)]
-    own = made.sampler if args.recipe else steerer.sampler
-    given = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
-    sampler = replace(own, **{name: value for name, value in given.items() if value is not None})
-    return steerer, Recipe(made.prompt, made.seed, sampler, (*kept, *edits), steerer.origin)
+    notes = differences(recipe, steerer.origin, steerer.bank)
+    for note in notes + [absent.note_with_names for absent in missing(steerer.bank, recipe)]:
+        print(note, file=sys.stderr)
+    known = [edit for edit in recipe.edits if steerer.bank.find(edit.feature)]
+    default = recipe.sampler if args.recipe else steerer.sampler
+    options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
+    sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
+    return steerer, Recipe(recipe.prompt, recipe.seed, sampler, (*known, *edits), steerer.origin)
 
 
 def _read(path: Path) -> "Recipe":
@@ -102,7 +102,7 @@ def _read(path: Path) -> "Recipe":
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the pair and say what is worth knowing about it."""
+    """Draw the pair, and print what is worth knowing about it."""
     steerer, recipe = load(args)
 
     from PIL import Image
@@ -115,23 +115,20 @@ def run(args: argparse.Namespace) -> None:
     result.recipe.save_png(pair, args.out)
     if result.unknown:
         print(f"the model does not know: {', '.join(result.unknown)}")
-    risky = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]
-    if risky and not steerer.backbone.steers_image_only:
+    image_only = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]
+    if image_only and not steerer.backbone.steers_image_only:
         print(
-            f"{steerer.backbone.name} was not trained to be steered, and no caption says {', '.join(risky)}: pushed through the words, "
-            "such features break its pictures. Give an image adapter with --adapter"
+            f"{steerer.backbone.name} was not trained to be steered, and no caption states {', '.join(image_only)}: through the text "
+            "encoder, such features break its pictures. Give an image adapter with --adapter"
         )
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
             print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")
     if result.cut:
         print(f"did not fit into the prompt: {', '.join(result.cut)}")
-    state = (
-        "usual" if result.ood_distance <= 1 else "stretched" if result.ood_distance <= 1.5 else "beyond the usual range"
-    )
-    print(
-        f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {result.ood_distance:.2f}: {state}; {steerer.bank.faithfulness})"
-    )
+    distance, map_quality = result.ood_distance, steerer.bank.faithfulness
+    state = "usual" if distance <= 1 else "stretched" if distance <= 1.5 else "beyond the usual range"
+    print(f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {distance:.2f}: {state}; {map_quality})")
     if args.json:
         figures = {
             "recipe": json.loads(result.recipe.to_json()),

@@ -7,19 +7,8 @@ from pathlib import Path
 from mmsteer.cli.steer import add_recipe, load
 from mmsteer.errors import SteerError
 from mmsteer.steering.edit import Edit
-from mmsteer.steering.sweep import (
-    FRAMES,
-    MOST_FRAMES,
-    MOST_SEEDS,
-    MOST_SIDE,
-    NO_GIF,
-    SIDE,
-    against,
-    over,
-    save_gif,
-    save_sheet,
-    seeds,
-)
+from mmsteer.steering.sweep import FRAMES, MOST_FRAMES, MOST_SEEDS, MOST_SIDE, SIDE, against, over, seeds
+from mmsteer.steering.sweep_files import NO_GIF, save_gif, save_sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

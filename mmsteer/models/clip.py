@@ -1,7 +1,7 @@
-"""The model that embeds: pictures and captions in, unit vectors of one space out, by the checkpoint's own preprocessing.
+"""The model that embeds: pictures and captions in, unit vectors of one space out, with the checkpoint's own preprocessing.
 
-Any two-tower model of transformers: CLIP (OpenCLIP's exports too), SigLIP, SigLIP 2, … Knows nothing of where pairs
-come from or where vectors go.
+Any two-tower model of transformers: CLIP (OpenCLIP's exports too), SigLIP, SigLIP 2, … Knows nothing of where pairs come from or
+where vectors go.
 """
 
 import hashlib
@@ -18,15 +18,20 @@ from mmsteer.errors import SteerError, first_line
 
 _NEEDED = ("*.json", "*.txt", "*.model", "model*.safetensors")  # of a repository; no pickle, no code
 _CURE = "give a folder saved by transformers, or a hub id, of a CLIP or SigLIP with both towers"
-# Causal, with the state at the end of the text as embedding: what stands behind it changes nothing, so it may be left out.
+# Causal, with the state at the end of the text as embedding: padding behind it changes nothing, so it may be left out.
 _CAUSAL = ("clip",)
 _MOST_LETTERS = 4000  # of a caption that are tokenized; no model reads as many
 
 
 class Clip:
-    """A two-tower model in a folder or on the hub (`OWNER/NAME[@REVISION]`); weights are read when they are first used.
+    """A two-tower model in a folder or on the hub; weights are read on first use, in half precision on a GPU.
 
-    In half precision on a GPU. SteerError for what is not there, has no safetensors, or has not both towers.
+    Args:
+        name: a folder saved by transformers, or `OWNER/NAME[@REVISION]` on the hub.
+        device: where it runs.
+
+    Raises:
+        SteerError: there is no such model, it has no safetensors weights, or it lacks one of the two towers.
     """
 
     def __init__(self, name: str | Path, device: str = "cpu") -> None:
@@ -42,8 +47,8 @@ class Clip:
             self.revision = self.folder.name
         if (self.folder / "model_index.json").is_file():
             raise SteerError(
-                f"{name} is a diffusers pipeline, whose text encoder is only a part of its CLIP: give --clip the whole CLIP that it "
-                "was cut from (the README names it for each family), and the pipeline as --backbone"
+                f"{name} is a diffusers pipeline, whose text encoder is only a part of its CLIP: give --clip the full CLIP that it "
+                "was cut from (`python -m mmsteer doctor` lists it for each family), and the pipeline as --backbone"
             )
         if not self._weights:
             raise SteerError(
@@ -57,14 +62,14 @@ class Clip:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What tells this model from any other: id, commit, SHA-256 of its weights, preprocessing, precision."""
-        found = hashlib.sha256()
+        """What identifies this model: id, commit, SHA-256 of its weights, preprocessing, precision."""
+        digest = hashlib.sha256()
         for path in self._weights:
             with path.open("rb") as file:
                 while part := file.read(2**22):
-                    found.update(part)
+                    digest.update(part)
         return {
-            "id": self.id, "revision": self.revision, "digest": found.hexdigest(), "preprocessing": self._preprocessing,
+            "id": self.id, "revision": self.revision, "digest": digest.hexdigest(), "preprocessing": self._preprocessing,
             "dtype": str(self.dtype).removeprefix("torch."),
         }  # fmt: skip
 
@@ -73,8 +78,9 @@ class Clip:
         for name in ("preprocessor_config.json", "processor_config.json"):
             path = self.folder / name
             if path.is_file():
-                found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-                return found.get("image_processor", found)
+                content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                preprocessing: dict[str, Any] = content.get("image_processor", content)
+                return preprocessing
         raise SteerError(
             f"{self.folder} does not say how pictures are prepared: preprocessor_config.json is missing; fetch it from where "
             "the model is from"
@@ -117,7 +123,7 @@ class Clip:
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether the last thing it does to a picture is to scale its values: then bytes go to the device, scaled there."""
+        """Whether scaling values is the last step of preprocessing: then bytes go to the device and are scaled there."""
         from transformers.image_processing_backends import PilBackend
 
         p = self.processor
@@ -126,34 +132,34 @@ class Clip:
 
     @property
     def projection(self) -> torch.Tensor | None:
-        """The matrix `[d_text, d_joint]` that leads from the text encoder's last state to the joint space, if that is all."""
+        """The matrix `[d_text, d_joint]` from the text encoder's last state to the joint space; None if there is more to it."""
         last = getattr(self.model, "text_projection", None)
         if not isinstance(last, torch.nn.Linear) or last.bias is not None:
             return None
         return last.weight.detach().T.float().cpu().contiguous()
 
     def prepare(self, pictures: list[Image.Image]) -> dict[str, torch.Tensor]:
-        """Pictures as the model takes them, side by side. For background threads: no model, no GPU."""
+        """Preprocess pictures into one batch. Safe in background threads: no model, no GPU."""
         late = {"do_rescale": False, "do_normalize": False} if self._plain else {}
         return dict(self.processor(images=pictures, return_tensors="pt", **late))
 
     def pictures(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Prepared pictures side by side -> unit vectors `float32 [B, d_joint]`, left on the device."""
-        return F.normalize(self._look(prepared), dim=-1)
+        """A batch of prepared pictures -> unit vectors `float32 [B, d_joint]`, left on the device."""
+        return F.normalize(self._image_features(prepared), dim=-1)
 
     def image_norm(self, pictures: list[Image.Image]) -> float:
-        """How long its embeddings of pictures are before they are brought to unit length, on average."""
-        return float(self._look(self.prepare(pictures)).norm(dim=-1).mean())
+        """The mean length of its embeddings of pictures before they are scaled to unit length."""
+        return float(self._image_features(self.prepare(pictures)).norm(dim=-1).mean())
 
-    def _look(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
-        given = {name: value.to(self.device, non_blocking=True) for name, value in prepared.items()}
-        pixels = given["pixel_values"].float()
+    def _image_features(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
+        inputs = {name: value.to(self.device, non_blocking=True) for name, value in prepared.items()}
+        pixels = inputs["pixel_values"].float()
         if self._plain:
             step, shift = (torch.tensor(v, device=self.device).view(-1, 1, 1) for v in self._scaling)
             pixels = pixels / step - shift
-        given["pixel_values"] = pixels.to(self.dtype)
+        inputs["pixel_values"] = pixels.to(self.dtype)
         with torch.inference_mode():
-            features: torch.Tensor = self.model.get_image_features(**given).pooler_output.float()
+            features: torch.Tensor = self.model.get_image_features(**inputs).pooler_output.float()
         return features
 
     @cached_property
@@ -165,21 +171,21 @@ class Clip:
 
     def captions(self, captions: list[str]) -> torch.Tensor:
         """Captions, cut at the model's length -> unit vectors `float32 [B, d_joint]`, left on the device."""
-        given = {name: value.to(self.device) for name, value in self.tokens(captions).items()}
+        inputs = {name: value.to(self.device) for name, value in self.tokens(captions).items()}
         with torch.inference_mode():
-            return F.normalize(self.model.get_text_features(**given).pooler_output.float(), dim=-1)
+            return F.normalize(self.model.get_text_features(**inputs).pooler_output.float(), dim=-1)
 
     def tokens(self, captions: list[str]) -> dict[str, torch.Tensor]:
-        """Token ids `int64 [B, T]`, and whatever else the model reads beside them."""
+        """Token ids `int64 [B, T]`, and what else the model reads beside them."""
         length = min(self.tokenizer.model_max_length, self.model.config.text_config.max_position_embeddings)
         texts = [caption[:_MOST_LETTERS] for caption in captions]
-        found = self.tokenizer(texts, truncation=True, max_length=length)
+        encoded = self.tokenizer(texts, truncation=True, max_length=length)
         if self.model.config.model_type in _CAUSAL:
-            longest = max(len(ids) for ids in found["input_ids"])
+            longest = max(len(ids) for ids in encoded["input_ids"])
             length = min(length, -(-longest // 8) * 8)
-            found = {"input_ids": found["input_ids"]}
-        padded = self.tokenizer.pad(found, padding="max_length", max_length=length, return_tensors="pt")
-        names = [name for name in self.tokenizer.model_input_names if name in found]
+            encoded = {"input_ids": encoded["input_ids"]}
+        padded = self.tokenizer.pad(encoded, padding="max_length", max_length=length, return_tensors="pt")
+        names = [name for name in self.tokenizer.model_input_names if name in encoded]
         return {name: padded[name] for name in names}
 
     def words(self, texts: list[str], batch: int = 128) -> torch.Tensor:
@@ -194,7 +200,7 @@ def _fetch(name: str, revision: str | None) -> Path:
 
     try:
         if "/" not in name or name.startswith((".", "/", "~")):
-            raise HFValidationError("no folder there, and no OWNER/NAME of the hub")
+            raise HFValidationError("neither a folder nor OWNER/NAME on the hub")
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(_NEEDED)))
     except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
         raise SteerError(f"cannot get {name} ({first_line(error)}): {_CURE}") from error

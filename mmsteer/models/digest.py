@@ -1,4 +1,4 @@
-"""Short digests that tell two checkpoints, or two banks, apart: 16 hexadecimal digits of SHA-256. Read only."""
+"""Short digests that differ wherever two checkpoints, or two banks, differ: 16 hexadecimal digits of SHA-256."""
 
 import hashlib
 import json
@@ -33,12 +33,12 @@ def of_files(about: str, files: Iterable[Path]) -> str:
 
 
 def _digest(about: str, files: Mapping[str, Path]) -> str:
-    found = hashlib.sha256(about.encode())
+    digest = hashlib.sha256(about.encode())
     for name, path in files.items():
-        found.update(f"{name} {path.stat().st_size}\n".encode())
+        digest.update(f"{name} {path.stat().st_size}\n".encode())
         for piece in _samples(path) if path.suffix == ".safetensors" else [path.read_bytes()]:
-            found.update(piece)
-    return found.hexdigest()[:_DIGITS]
+            digest.update(piece)
+    return digest.hexdigest()[:_DIGITS]
 
 
 def _samples(path: Path) -> Iterator[bytes]:
@@ -58,8 +58,8 @@ def of_tensors(about: str, tensors: "Mapping[str, torch.Tensor]") -> str:
     """The digest of a text and of named tensors, in whatever order and on whatever device these come."""
     import torch
 
-    found = hashlib.sha256(about.encode())
+    digest = hashlib.sha256(about.encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()[:_DIGITS]
+        digest.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:_DIGITS]

@@ -1,4 +1,5 @@
-"""Image adapters: a few tokens made from CLIP's image embedding, read by a UNet beside the words (IP-Adapter, Ye et al., 2308.06721).
+"""Image adapters: a few tokens made from CLIP's image embedding, which a UNet reads beside the text (IP-Adapter, Ye et al.,
+2308.06721).
 
 Knows the file format that diffusers reads; knows nothing of features or prompts.
 """
@@ -13,7 +14,7 @@ Weights = dict[str, dict[str, Any]]
 
 
 def read_adapter(path: Path) -> Weights:
-    """The weights of an adapter in a safetensors file; SteerError for any other, and for one that reads more than an embedding."""
+    """The weights of an adapter; SteerError unless it is a safetensors file of an adapter that reads one image embedding."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -39,7 +40,7 @@ def read_adapter(path: Path) -> Weights:
 
 
 def attach(unet: Any, weights: Weights) -> None:
-    """Put an adapter into a UNet; SteerError where it was made for another kind of UNet."""
+    """Put an adapter into a UNet; SteerError if it was made for another kind of UNet."""
     rows = unet.config.cross_attention_dim
     width = weights["image_proj"]["norm.weight"].shape[0]
     if width != rows:
@@ -47,13 +48,13 @@ def attach(unet: Any, weights: Weights) -> None:
             f"the adapter makes tokens {width} wide, and this UNet reads rows {rows} wide: give an adapter for this checkpoint"
         )
     try:
-        # `load_ip_adapter` of the pipelines does this too, and besides wants a picture encoder, which steering does not need
+        # `load_ip_adapter` of the pipelines does this too, but also wants an image encoder, which steering does not need
         unet._load_ip_adapter_weights([weights], low_cpu_mem_usage=False)
     except (KeyError, RuntimeError) as error:
         raise SteerError(
             f"the adapter does not go with this UNet ({first_line(error)}): give an adapter for this checkpoint"
         ) from error
-    # diffusers sets it as an attribute, which the next entry into the configuration would lose
+    # diffusers sets this as an attribute, which the next entry into the configuration would lose
     unet.register_to_config(encoder_hid_dim_type="ip_image_proj")
 
 
@@ -64,7 +65,14 @@ def image_width(unet: Any) -> int | None:
 
 
 def find_adapter(source: str | Path) -> Path:
-    """The file of an adapter: one here, or OWNER/NAME/PATH of one on the hub, downloaded; SteerError where there is none."""
+    """The file of an adapter.
+
+    Args:
+        source: a file, or OWNER/NAME/PATH of one on the hub, which is downloaded.
+
+    Raises:
+        SteerError: there is no such file.
+    """
     if Path(source).is_file():
         return Path(source)
     owner, _, rest = str(source).partition("/")

@@ -7,11 +7,11 @@ import torch
 
 
 class JointSpace:
-    """Project hidden rows into the joint space and lift differences back.
+    """Project hidden states into the joint space and lift differences back.
 
-    Exact, where the UNet reads the layer that CLIP projects: `projection [d_text, d_joint]` is CLIP's text projection
-    (Radford et al., 2103.00020), applied to rows after the final layer norm, and its pseudo-inverse leads back.
-    Fitted, where it reads another layer: `projection`, `offset [d_joint]`, `inverse [d_joint, d_text]` and, for UNets that
+    The map is exact where the UNet reads the layer that CLIP projects: `projection [d_text, d_joint]` is CLIP's text projection
+    (Radford et al., 2103.00020), applied to rows after the final layer norm, and its pseudo-inverse leads back. It is fitted
+    where the UNet reads another layer: `projection`, `offset [d_joint]`, `inverse [d_joint, d_text]` and, for UNets that
     read a pooled vector too, `inverse_pooled [d_joint, d_pooled]` come from `mmsteer.labelling.text_to_joint.fit_joint`.
     """
 
@@ -36,7 +36,12 @@ class JointSpace:
         return raw / norm, norm
 
     def lift(self, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
-        """A joint-space difference `dx [..., d_joint]`, times `norm [..., 1]`, as a difference of hidden rows `[..., d_text]`."""
+        """A joint-space difference as a difference of hidden states, `[..., d_text]`.
+
+        Args:
+            dx: `[..., d_joint]`.
+            norm: `[..., 1]`, the length of the joint vectors before scaling, as `project` gives it.
+        """
         return (dx * norm) @ self.inverse
 
     def lift_pooled(self, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,14 @@
-"""Prompts into hidden states, and words into the rows they became. Reports what the model does not know and what was cut.
+"""Prompts into hidden states, and words into the token rows they became; also which words the model does not know and which did
+not fit.
 
-Knows the tokenizer and the text encoder; knows nothing of features or pictures.
+Knows tokenizers; how hidden states come out of the text encoders is the family's business.
 """
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
+from mmsteer.models.conditioning import Conditioning
 from mmsteer.models.word_segmentation import unspaced
 
 if TYPE_CHECKING:
@@ -18,24 +20,8 @@ LONGEST = 500  # characters
 _PUNCTUATION = ".,;:!?\"'()-"
 
 
-class Conditioning(NamedTuple):
-    """What a UNet reads of one or more prompts."""
-
-    hidden: "torch.Tensor"
-    """[B, T, d_text]: rows of the text encoder, of the layer that this backbone's UNet attends to."""
-    pooled: "torch.Tensor | None" = None
-    """[B, d_pooled]: the second text encoder's projected vector (SDXL)."""
-    image: "torch.Tensor | None" = None
-    """[B, d_joint]: a CLIP image embedding, not scaled to unit length (unCLIP)."""
-
-    def repeated(self, count: int) -> "Conditioning":
-        """The one prompt's conditioning, for `count` prompts."""
-        pooled, image = (None if part is None else part.expand(count, -1) for part in (self.pooled, self.image))
-        return Conditioning(self.hidden.expand(count, -1, -1), pooled, image)
-
-
 class Encoded(NamedTuple):
-    """One or more prompts as the UNet reads them."""
+    """B prompts as the UNet reads them."""
 
     conditioning: Conditioning
     end: "torch.Tensor"
@@ -46,32 +32,38 @@ class Encoded(NamedTuple):
     """Per prompt: words the model does not know (backbones with whole-word vocabularies only)."""
     cut: tuple[tuple[str, ...], ...]
     """Per prompt: words that did not fit into T rows."""
-    letters: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
-    """Per prompt: itself, and which of its letters each row holds, from and up to."""
+    offsets: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    """Per prompt: its text, and the first and last-but-one character of each row."""
 
     @property
     def hidden(self) -> "torch.Tensor":
-        """[B, T, d_text]"""
+        """Hidden states `[B, T, d_text]`."""
         return self.conditioning.hidden
 
     @property
     def last(self) -> "torch.Tensor":
-        """[B, d_text]: the end-of-text rows, float32 on the CPU, where all joint-space arithmetic is done: it is small."""
+        """The end-of-text rows `[B, d_text]`, float32 on the CPU, where all joint-space arithmetic is done: it is small."""
         return self.hidden[range(len(self.end)), self.end].float().cpu()
 
     def rows(self, prompt: int, word: str) -> tuple[int, ...]:
-        """The rows that a word of one of the prompts became; in scripts without spaces between words, those of any run of its
-        letters. Empty for what is not in the prompt.
+        """The rows that a word became.
+
+        Args:
+            prompt: which of the B prompts.
+            word: in any case; in scripts without spaces between words, any run of letters.
+
+        Returns:
+            The rows, or none if the word is not in the prompt.
         """
         if not unspaced(word):
             return self.words[prompt].get(word.lower(), ())
-        text, offsets = self.letters[prompt]
-        places = [found.span() for found in re.finditer(re.escape(word), text)]
-        return tuple(r for r, (a, b) in enumerate(offsets) if any(a < stop and b > start for start, stop in places))
+        text, offsets = self.offsets[prompt]
+        spans = [match.span() for match in re.finditer(re.escape(word), text)]
+        return tuple(r for r, (a, b) in enumerate(offsets) if any(a < stop and b > start for start, stop in spans))
 
 
 def check_prompt(prompt: str) -> str:
-    """The prompt without surrounding space; SteerError if it is empty, too long or not text."""
+    """The prompt without surrounding space; SteerError if it is empty, longer than `LONGEST` characters, or not text."""
     if not isinstance(prompt, str):
         raise SteerError(f"the prompt is a {type(prompt).__name__}: give text")
     prompt = " ".join(prompt.split())
@@ -83,61 +75,44 @@ def check_prompt(prompt: str) -> str:
 
 
 def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
-    """Tokenise and encode prompts (the empty prompt included, as guidance needs it)."""
-    tokenizer, length = backbone.pipeline.tokenizer, backbone.length
-    with backbone.tokenizing:
-        whole = tokenizer(prompts, return_offsets_mapping=True)
-        ids = _tokens(tokenizer, prompts, length)
-        second = _tokens(backbone.pipeline.tokenizer_2, prompts, length) if backbone.family.pooled else None
-    end = (ids == tokenizer.eos_token_id).int().argmax(1)
-    words, unknown, cut, letters = [], [], [], []
-    for prompt, offsets in zip(prompts, whole.offset_mapping, strict=True):
-        rows = _rows(prompt, offsets)
-        last = length - 1  # the last row is end of text
-        letters.append((prompt, tuple(offsets[:last])))
-        words.append({word: tuple(r for r in kept if r < last) for word, kept in rows if kept and kept[0] < last})
-        cut.append(tuple(word for word, kept in rows if kept and kept[-1] >= last))
-        strange = (word for word, kept in rows if word.strip(_PUNCTUATION) and len(kept) != 1)
-        unknown.append(tuple(dict.fromkeys(strange)) if backbone.spec.whole_words else ())
-    conditioning = _read(backbone, ids, second)
-    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut), tuple(letters))
-
-
-def encode_nothing(backbone: "Backbone") -> Conditioning:
-    """What guidance steers away from: the empty prompt, or zeros for checkpoints trained that way."""
+    """Tokenise and encode B prompts; the empty prompt is allowed, since guidance needs it."""
     import torch
 
-    empty = encode(backbone, [""]).conditioning
-    if backbone.family.pooled and backbone.pipeline.config.force_zeros_for_empty_prompt:
-        assert empty.pooled is not None
-        return Conditioning(torch.zeros_like(empty.hidden), torch.zeros_like(empty.pooled))
-    return empty
+    length = backbone.length
+    tokenizers = backbone.family.tokenizers(backbone.pipeline)
+    with backbone.tokenizing:
+        offsets = tokenizers[0](prompts, return_offsets_mapping=True).offset_mapping
+        ids = [_tokens(tokenizer, prompts, length) for tokenizer in tokenizers]
+    end = (ids[0] == tokenizers[0].eos_token_id).int().argmax(1)
+    last = length - 1  # the last row is end of text
+    words, unknown, cut = [], [], []
+    for prompt, spans in zip(prompts, offsets, strict=True):
+        rows = _rows(prompt, spans)
+        words.append({word: tuple(r for r in own if r < last) for word, own in rows if own and own[0] < last})
+        cut.append(tuple(word for word, own in rows if own and own[-1] >= last))
+        pieces = (word for word, own in rows if word.strip(_PUNCTUATION) and len(own) != 1)
+        unknown.append(tuple(dict.fromkeys(pieces)) if backbone.spec.whole_words else ())
+    with torch.no_grad():
+        conditioning = backbone.family.encode(backbone.pipeline, [tokens.to(backbone.device) for tokens in ids])
+    texts = tuple((prompt, tuple(spans[:last])) for prompt, spans in zip(prompts, offsets, strict=True))
+    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut), texts)
+
+
+def encode_without_prompt(backbone: "Backbone") -> Conditioning:
+    """What guidance steers away from: the empty prompt, or zeros for checkpoints trained that way."""
+    return backbone.family.without_prompt(backbone.pipeline, encode(backbone, [""]).conditioning)
 
 
 def _tokens(tokenizer: Any, prompts: list[str], length: int) -> "torch.Tensor":
-    """Padded and cut to T rows, `[B, T]`."""
+    """Token ids `[B, T]`, padded and cut."""
     batch = tokenizer(prompts, padding="max_length", truncation=True, max_length=length, return_tensors="pt")
     ids: torch.Tensor = batch.input_ids
     return ids
 
 
-def _read(backbone: "Backbone", ids: "torch.Tensor", second: "torch.Tensor | None") -> Conditioning:
-    """Run the text encoders, and take the layer this family's UNet reads."""
-    import torch
-
-    encoder = backbone.pipeline.text_encoder
-    with torch.no_grad():
-        if second is None:
-            return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state)
-        # SDXL (Podell et al., 2307.01952, Sec. 2.1): penultimate layers, before any norm, side by side
-        one = encoder(ids.to(backbone.device), output_hidden_states=True)
-        two = backbone.pipeline.text_encoder_2(second.to(backbone.device), output_hidden_states=True)
-        return Conditioning(torch.cat([one.hidden_states[-2], two.hidden_states[-2]], dim=-1), two.text_embeds)
-
-
 def _rows(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[str, list[int]]]:
-    """Each word of a prompt with the token rows whose characters it holds, punctuation at its edges left out."""
-    found, at = [], 0
+    """Each word of a prompt, without punctuation at its edges, and the token rows that hold its characters."""
+    words, at = [], 0
     for piece in prompt.split():
         start = prompt.index(piece, at)
         at = start + len(piece)
@@ -146,5 +121,5 @@ def _rows(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[str, list[i
             continue
         start += piece.index(bare)
         stop = start + len(bare)
-        found.append((bare.lower(), [r for r, (a, b) in enumerate(offsets) if a < stop and b > start and b > a]))
-    return found
+        words.append((bare.lower(), [r for r, (a, b) in enumerate(offsets) if a < stop and b > start and b > a]))
+    return words

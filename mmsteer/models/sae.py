@@ -1,4 +1,4 @@
-"""The sparse autoencoder: encode, decode, save, load. Knows vectors; knows nothing of pictures, words or modalities.
+"""The sparse autoencoder (SAE): encode, decode, save, load. Knows vectors; knows nothing of pictures, words or modalities.
 
 JumpReLU (Rajamanoharan et al., 2407.14435): a latent fires where it exceeds a threshold of its own; or TopK (Gao et al.,
 2406.04093): the k largest fire. Saved in SAELens' layout (cfg.json + sae_weights.safetensors), so other tools read it.
@@ -15,7 +15,7 @@ from mmsteer.errors import SteerError, first_line
 
 
 def topk(before: torch.Tensor, k: int) -> torch.Tensor:
-    """Of pre-activations `[..., n]` the k largest of each row, all others zero."""
+    """Keep the k largest pre-activations of each row of `[..., n]`; all others become zero."""
     best = torch.topk(before, k, dim=-1)
     return torch.zeros_like(before).scatter(-1, best.indices, best.values)
 
@@ -27,24 +27,24 @@ class SAEConfig:
     d_in: int
     n_latents: int
     k: int | None = None
-    """How many latents fire for any input (TopK); None: those above their thresholds (JumpReLU)."""
+    """How many latents fire for any input (TopK); None for those above their thresholds (JumpReLU)."""
 
     def __post_init__(self) -> None:
         if not (self.d_in > 0 and self.n_latents > 0 and (self.k is None or 0 < self.k <= self.n_latents)):
             raise SteerError(
-                f"a dictionary of {asdict(self)} cannot be: give d_in > 0, n_latents > 0 and, for TopK, 0 < k <= n_latents"
+                f"a dictionary of {asdict(self)} is impossible: give d_in > 0, n_latents > 0 and, for TopK, 0 < k <= n_latents"
             )
 
 
 class SparseAutoencoder(nn.Module):
-    """x `[..., d_in]` <-> code `[..., n_latents]`, few of it not zero, none negative."""
+    """x `[..., d_in]` <-> code `[..., n_latents]`, sparse and non-negative."""
 
     threshold: nn.Parameter | None
 
     def __init__(self, config: SAEConfig) -> None:
         super().__init__()
         self.config = config
-        # a latent's weights lie together, as training writes them latent by latent
+        # the weights of a latent are contiguous, since training updates them latent by latent
         self.W_enc = nn.Parameter(torch.zeros(config.n_latents, config.d_in).T)
         self.b_enc = nn.Parameter(torch.zeros(config.n_latents))
         self.W_dec = nn.Parameter(torch.zeros(config.n_latents, config.d_in))
@@ -52,11 +52,11 @@ class SparseAutoencoder(nn.Module):
         self.threshold = None if config.k else nn.Parameter(torch.zeros(config.n_latents))
 
     def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
-        """What the latents would be if all could fire, `[..., n_latents]`, negative ones at zero."""
+        """The code without thresholds or TopK, `[..., n_latents]`, after ReLU."""
         return torch.nn.functional.linear(x - self.b_dec, self.W_enc.T, self.b_enc).relu_()
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """The code of x: pre-activations that are among the k largest, or above their thresholds; all others zero."""
+        """Rows `[..., d_in]` -> code `[..., n_latents]`: pre-activations that are among the k largest, or above their thresholds."""
         before = self.pre_activations(x)
         if self.threshold is not None:
             return before * (before > self.threshold)
@@ -64,14 +64,20 @@ class SparseAutoencoder(nn.Module):
         return topk(before, self.config.k)
 
     def decode(self, code: torch.Tensor) -> torch.Tensor:
-        """The vector a code stands for."""
+        """Code `[..., n_latents]` -> reconstruction `[..., d_in]`."""
         return code @ self.W_dec + self.b_dec
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Rows `[B, d_in]` -> their reconstructions, same shape."""
         return self.decode(self.encode(x))
 
     def save(self, folder: Path, about: dict[str, str] | None = None) -> None:
-        """Write cfg.json and sae_weights.safetensors; `about` says in SAELens' words (model_name, …) what vectors it is for."""
+        """Write cfg.json and sae_weights.safetensors.
+
+        Args:
+            folder: made if missing.
+            about: SAELens' metadata (`model_name`, `hook_name`, …) on the vectors it is for.
+        """
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)

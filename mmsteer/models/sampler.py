@@ -10,7 +10,7 @@ EDIT_GUIDANCE = ("edit_guidance", "pooled_guidance")
 
 @dataclass(frozen=True)
 class Sampler:
-    """How the pipeline samples."""
+    """How the pipeline samples; SteerError for values out of range."""
 
     steps: int = 4
     guidance: float = 1.0

@@ -32,24 +32,24 @@ def segments(text: str) -> list[list[str]]:
     """
     plain = unicodedata.normalize("NFKC", text.lower())
     plain = "".join(c if unicodedata.category(c)[0] in "LMN" or c in _INSIDE else " " for c in plain)
-    found: list[list[str]] = []
+    words: list[list[str]] = []
     for piece in plain.split():
         for apart, letters in groupby(piece, _unspaced):
             run = "".join(letters)
             if apart:
-                found.append(_letters(run))
-            elif found and not unspaced(found[-1][0]):
-                found[-1].append(run)
+                words.append(_letters(run))
+            elif words and not unspaced(words[-1][0]):
+                words[-1].append(run)
             else:
-                found.append([run])
-    return found
+                words.append([run])
+    return words
 
 
 def _letters(run: str) -> list[str]:
-    found: list[str] = []
+    letters: list[str] = []
     for letter in run:
-        if found and unicodedata.category(letter)[0] == "M":
-            found[-1] += letter
+        if letters and unicodedata.category(letter)[0] == "M":
+            letters[-1] += letter
         else:
-            found.append(letter)
-    return found
+            letters.append(letter)
+    return letters

@@ -1,4 +1,4 @@
-"""What was made and may be asked for again: a store with a limit, safe to use from several threads."""
+"""A cache with a limit, safe to use from several threads: what was asked for longest ago goes first."""
 
 import threading
 from collections import OrderedDict
@@ -9,11 +9,11 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Kept(Generic[K, V]):
-    """At most so many values, each under its key; what was asked for longest ago goes first."""
+class Cache(Generic[K, V]):
+    """At most `size` values, each under its key."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._values: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -21,16 +21,16 @@ class Kept(Generic[K, V]):
         return len(self._values)
 
     def get(self, key: K) -> V | None:
-        """The value kept under a key, or None."""
+        """The value under a key, or None."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
-    def keep(self, key: K, value: V) -> None:
-        """Keep a value, and forget the oldest past the limit."""
+    def put(self, key: K, value: V) -> None:
+        """Store a value, and drop the oldest past the limit."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
-            while len(self._values) > self._most:
+            while len(self._values) > self._size:
                 self._values.popitem(last=False)

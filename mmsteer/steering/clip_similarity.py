@@ -1,10 +1,9 @@
-"""How like pictures are to a prompt and to features: cosines in CLIP's joint space, for any backbone whose whole CLIP is at hand."""
+"""CLIP similarity of pictures to a prompt and to features: cosines in the joint space, for any backbone whose full CLIP is at hand."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.models.prompt import encode
 from mmsteer.steering.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -14,32 +13,39 @@ if TYPE_CHECKING:
     from mmsteer.steering.picture_features import PictureReader
 
 
-class Likeness(NamedTuple):
-    """To one thing, of each picture."""
+class Similarity(NamedTuple):
+    """The similarity of some pictures to one thing."""
 
     name: str
     values: tuple[float, ...]
-    """Cosines, -1 to 1."""
+    """Cosines, -1 to 1, one a picture."""
 
 
-def likeness(reader: "PictureReader", recipe: Recipe, pictures: "Sequence[Image.Image]") -> list[Likeness]:
-    """Of pictures to a recipe's prompt, then to each feature it edits.
+def clip_similarity(reader: "PictureReader", recipe: Recipe, pictures: "Sequence[Image.Image]") -> list[Similarity]:
+    """How similar pictures are to a recipe's prompt, then to each feature it edits.
 
-    To the prompt: the cosine of both embeddings (CLIP's similarity; Radford et al., 2103.00020). To a feature: the cosine of
-    its direction and of how a picture's embedding differs from the mean picture's, so that 0 is neither for nor against.
-    SteerError where there is no such CLIP.
+    To the prompt: the cosine of both embeddings (Radford et al., 2103.00020). To a feature: the cosine of its direction with the
+    difference between a picture's embedding and the mean picture's, so that 0 is neither for nor against it.
+
+    Args:
+        reader: of the steerer that drew the pictures.
+        recipe: what they were drawn from.
+        pictures: N of them.
+
+    Raises:
+        SteerError: the CLIP that the bank was made with is not at hand.
     """
     steerer = reader.steerer
     x = reader.embed(pictures)  # [N, d_joint]
-    prompt, _ = steerer.joint.project(encode(steerer.backbone, [recipe.prompt]).last)  # [1, d_joint]
+    prompt = steerer.read([recipe.prompt]).x[0]  # [d_joint]
     away = x - steerer.bank.tensors["mean_image"].to(x)
     features = dict.fromkeys(steerer.bank.get(edit.feature) for edit in recipe.edits)
-    found = [Likeness("the prompt", _cosines(x, prompt[0]))]
-    return found + [Likeness(feature.name, _cosines(away, _direction(steerer.bank, feature))) for feature in features]
+    to_prompt = Similarity("the prompt", _cosines(x, prompt))
+    return [to_prompt, *(Similarity(f.name, _cosines(away, _direction(steerer.bank, f))) for f in features)]
 
 
 def _direction(bank: FeatureBank, feature: Feature) -> "torch.Tensor":
-    """What goes with a feature, `[d_joint]`: in pictures where it has a latent of pictures, else in captions."""
+    """The steering vector of a feature, `[d_joint]`: of pictures where it has a latent of pictures, else of captions."""
     if feature.shared:
         return bank.tensors["steering_shared"][feature.latent]
     if feature.image_latent is not None:

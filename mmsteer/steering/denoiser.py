@@ -1,4 +1,4 @@
-"""A UNet as one call of a pipeline sees it, reading what a plan says at each step; the UNet itself stays as it is.
+"""What stands in for a UNet during one call of a pipeline; the UNet itself is not changed.
 
 For what a pipeline's own arguments cannot do: an image embedding that changes during the run, and guidance from *before*
 towards *after*.
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from mmsteer.models.prompt import Conditioning
+    from mmsteer.models.conditioning import Conditioning
 
 
 class Denoiser:
@@ -53,8 +53,8 @@ class Denoiser:
 
     def _before_rows(self, name: str, rows: "torch.Tensor") -> "torch.Tensor":
         """What *before* reads in place of rows of *after*."""
-        given = {"encoder_hidden_states": self.before.hidden, "text_embeds": self.before.pooled}.get(name)
-        return rows if given is None else given.to(rows)
+        before = {"encoder_hidden_states": self.before.hidden, "text_embeds": self.before.pooled}.get(name)
+        return rows if before is None else before.to(rows)
 
     def _image(self, conditioning: "Conditioning", more: dict[str, Any], own: slice) -> "torch.Tensor | None":
         """The image embeddings the pipeline hands on, `[B or 2B, 1, d_joint]`, with a conditioning's own in the prompt's rows."""
@@ -62,8 +62,8 @@ class Denoiser:
 
         if "image_embeds" not in more or conditioning.image is None:
             return None
-        (given,) = more["image_embeds"]
-        return torch.cat([given[: own.start], conditioning.image[:, None].to(given)])
+        (embeddings,) = more["image_embeds"]
+        return torch.cat([embeddings[: own.start], conditioning.image[:, None].to(embeddings)])
 
     def _predict(
         self, sample: "torch.Tensor", t: Any, rows: dict[str, Any], image: "torch.Tensor | None", rest: dict[str, Any]

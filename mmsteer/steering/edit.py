@@ -1,4 +1,4 @@
-"""What one slider says, and what it does to a code. Pure: knows feature numbers and amounts, nothing of CLIP or pictures.
+"""An edit: what one slider says. Pure data; knows nothing of codes, CLIP or pictures.
 
 Text form, as the command line takes it: `FEATURE[:MODE][:STRENGTH][@WORD,WORD][[START-END]]`, for example
 `warm light:1.0`, `night:remove`, `penguin:set:1.5`, `big:0.8@cat[0.2-1]`.
@@ -6,18 +6,14 @@ Text form, as the command line takes it: `FEATURE[:MODE][:STRENGTH][@WORD,WORD][
 
 import math
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 from mmsteer.errors import SteerError
 
-if TYPE_CHECKING:
-    import torch
-
 Mode = Literal["add", "set", "remove"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-STRONGEST = 8.0  # units, either way: far past where pictures break
+STRONGEST = 8.0  # activation scales, either way: far past where pictures break
 _GRAMMAR = re.compile(
     r"^(?P<feature>[^:@\[\]]+?)(:(?P<mode>add|set|remove))?(:(?P<strength>[-+.\w]+))?"
     r"(@(?P<words>[^\[\]]+))?(\[(?P<start>[.\d]+)-(?P<end>[.\d]+)\])?$"
@@ -26,14 +22,26 @@ _GRAMMAR = re.compile(
 
 @dataclass(frozen=True)
 class Edit:
-    """One feature, what to do with it, how strongly, on which words, over which part of the sampling run."""
+    """One feature, what to do with it, how strongly, on which words, over which part of the sampling run.
+
+    Raises:
+        SteerError: a value is of the wrong type or out of its range.
+
+    Example:
+        >>> from mmsteer import Edit
+        >>> Edit.parse("night:remove") == Edit("night", mode="remove")
+        True
+        >>> str(Edit("big", strength=0.8, words=("cat",), start=0.2))
+        'big:0.8@cat[0.2-1]'
+    """
 
     feature: str | int
-    """Name or number in the bank."""
+    """Name or id in the bank."""
     mode: Mode = "add"
-    """`add` strength times the unit; `set` to strength times the unit; `remove` strength times its presence in the prompt."""
+    """`add` strength times the activation scale; `set` to strength times the activation scale; `remove` strength times its presence in
+    the prompt."""
     strength: float = 1.0
-    """In units of the feature's typical activation; 1.0 is as strong as it normally gets. Negative goes the other way."""
+    """In activation scales, -8 to 8; 1.0 is as strong as the feature normally gets. Negative goes the other way."""
     words: tuple[str, ...] = ()
     """Words of the prompt whose rows are edited; empty means every row but the first."""
     start: float = 0.0
@@ -66,13 +74,13 @@ class Edit:
     @classmethod
     def parse(cls, text: str) -> "Edit":
         """Read the text form; SteerError says what the form is."""
-        found = _GRAMMAR.match(text.strip())
-        if not found:
+        match = _GRAMMAR.match(text.strip())
+        if not match:
             raise SteerError(
                 f"cannot read the edit {text!r}: write FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], "
                 'for example "warm light:1.0" or "night:remove" or "big:0.8@cat[0.2-1]"'
             )
-        part = found.groupdict()
+        part = match.groupdict()
         try:
             strength = float(part["strength"] or 1.0)
             start, end = float(part["start"] or 0.0), float(part["end"] or 1.0)
@@ -92,40 +100,3 @@ class Edit:
         run = "" if (self.start, self.end) == (0.0, 1.0) else f"[{self.start:g}-{self.end:g}]"
         mode = "" if self.mode == "add" else f":{self.mode}"
         return f"{self.feature}{mode}:{self.strength:g}{words}{run}"
-
-
-class LatentEdit(NamedTuple):
-    """An edit with its feature looked up: what a dictionary understands."""
-
-    latent: int
-    mode: Mode
-    amount: float
-    """Strength times unit for `add` and `set`; for `remove` the strength itself, a share of what is there."""
-
-
-def apply_edits(code: "torch.Tensor", edits: Iterable[LatentEdit]) -> "torch.Tensor":
-    """Code `[B, n_latents]` -> edited code, one edit after the other; without edits the very same tensor."""
-    edited = code
-    for edit in edits:
-        edited = edited.clone() if edited is code else edited
-        if edit.mode == "add":
-            edited[:, edit.latent] += edit.amount
-        elif edit.mode == "set":
-            edited[:, edit.latent] = edit.amount
-        else:
-            edited[:, edit.latent] *= 1 - edit.amount
-    return edited
-
-
-def recede(code: "torch.Tensor", rivals: Sequence[int], effect: "torch.Tensor", share: float) -> "torch.Tensor":
-    """Which share of each latent of `code [B, n_latents]` recedes, same shape: `share` of the strongest of `rivals` (by
-    activation times `effect [n_latents]`, how far one unit of it moves x), nothing of any other.
-    """
-    import torch
-
-    shares = torch.zeros_like(code)
-    if rivals:
-        columns = torch.tensor(rivals, device=code.device)
-        strongest = columns[(code[:, columns] * effect[columns]).argmax(1)]
-        shares.scatter_(1, strongest[:, None], share)
-    return shares

@@ -1,4 +1,4 @@
-"""Pictures into the joint space, and what a picture has of each modality as edits of any prompt. On line, read only.
+"""The features of a picture by modality, and as edits of any prompt.
 
 The paper's control experiment (2502.14888): inject only the vision-only, only the cross-modal or only the language-only part.
 """
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
 MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
-"""Features of each modality that become edits: together as many as a rack holds. A picture is made of many things said and
-seen, and of few only seen."""
+"""How many features of each modality become edits: together as many as a rack holds. Most of what makes a picture can also be said;
+little of it can only be seen."""
 
 Parts = dict[Modality, list[tuple[Feature, float]]]
 """Features by modality, strongest first: those of a picture with their activation, those of its caption with their presence
@@ -29,9 +29,18 @@ Parts = dict[Modality, list[tuple[Feature, float]]]
 
 
 class PictureReader:
-    """The whole CLIP that belongs to a steerer's backbone; its weights are read when a picture first comes. For any thread.
+    """Reads the features of pictures, by the full CLIP that a steerer's bank was made with. Safe to use from several threads.
 
-    On the CPU, where all joint-space arithmetic is done: pictures are read one at a time, and drawing keeps the GPU.
+    The CLIP's weights are read with the first picture. It runs on the CPU, where all joint-space arithmetic is done: pictures are
+    read one at a time, and drawing keeps the GPU.
+
+    Example:
+        >>> from mmsteer import PictureReader, Steerer
+        >>> steerer = Steerer.load()
+        >>> picture = steerer.steer("a cat at night", seed=3).before
+        >>> features = PictureReader(steerer).features_of(picture)
+        >>> "night" in [feature.name for feature, activation in features]
+        True
     """
 
     def __init__(self, steerer: "Steerer") -> None:
@@ -42,42 +51,50 @@ class PictureReader:
     def embed(self, pictures: Sequence["Image.Image"]) -> "torch.Tensor":
         """N pictures -> joint vectors of unit length, `float32 [N, d_joint]`, on the CPU.
 
-        SteerError where there is no CLIP at hand that the bank was made with.
+        Raises:
+            SteerError: the CLIP that the bank was made with is not at hand.
         """
         with self._loading:
             clip = self._clip = self._clip or _clip_of(self.steerer)
         return clip.pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
 
     def features_of(self, picture: "Image.Image") -> list[tuple[Feature, float]]:
-        """The vision-only and cross-modal features of a picture with their activation in units, strongest first.
+        """The vision-only and cross-modal features of a picture with their activation in activation scales, strongest first.
 
-        A unit is told for the side that a feature acts on. A cross-modal one acts on captions: what it moves in the joint space
-        of pictures counts here, in lengths of what one unit moves there. No picture has language-only features.
+        A scale belongs to the side that a feature acts on. A cross-modal feature acts on captions, so how far it moves the joint
+        vector of the picture is measured in lengths of what one scale moves there. No picture has language-only features.
         """
         bank, (x,) = self.steerer.bank, self.embed([picture])
         side = "shared" if "shared" in bank.dictionaries else "image"
         moved = bank.dictionaries[side].encode(x) * bank.tensors[f"steering_{side}"].norm(dim=1)  # [n_latents]
-        found = []
+        activations = []
         for feature in bank.features:
             if feature.image_latent is not None and feature.modality != "language":
-                unit = feature.activation_scale * bank.tensors[f"steering_{feature.side}"][feature.latent].norm()
-                found.append((feature, float(moved[feature.image_latent] / unit)))
-        return sorted(((f, a) for f, a in found if a > 0), key=lambda pair: -pair[1])
+                vector = bank.tensors[f"steering_{feature.side}"][feature.latent]
+                scale = feature.activation_scale * vector.norm()
+                activations.append((feature, float(moved[feature.image_latent] / scale)))
+        return sorted(((f, a) for f, a in activations if a > 0), key=lambda pair: -pair[1])
 
 
 def strongest(features: Sequence[tuple[Feature, float]]) -> Parts:
-    """Of features, strongest first, those that make up the part of each modality, as many as `MOST` says."""
+    """The strongest features of each modality, as many as `MOST` allows, out of features that come strongest first."""
     return {modality: [(f, a) for f, a in features if f.modality == modality][:most] for modality, most in MOST.items()}
 
 
 def edits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) -> list[Edit]:
-    """The parts as edits: each feature added, as strongly as the picture has it times the strength of its modality.
+    """The parts of a picture as edits of any prompt.
 
-    Kept within each feature's usable range, and told in hundredths, so that a recipe says it in full.
+    Args:
+        bank: where the features come from.
+        parts: as `strongest` gives them.
+        strengths: by modality; a feature is added with its activation times the strength of its modality.
+
+    Returns:
+        Edits within each feature's usable range, in hundredths, so that a recipe holds them exactly.
     """
     made = []
-    for modality, found in parts.items():
-        for feature, activation in found:
+    for modality, features in parts.items():
+        for feature, activation in features:
             strength = round(min(strengths.get(modality, 0.0) * activation, feature.usable[1]), 2)
             if strength:
                 made.append(Edit(bank.reference(feature), "add", strength))
@@ -90,19 +107,19 @@ def _clip_of(steerer: "Steerer") -> "Clip":
     """
     from mmsteer.models.clip import Clip
 
-    bank, source = steerer.bank, steerer.backbone.spec.source
+    bank, source = steerer.bank, steerer.backbone.checkpoint.source
     made_with = bank.meta.get("clip", {})
     name = made_with.get("id", steerer.backbone.family.clip)
     folders = [folder / "clip" for folder in (bank.folder, source) if isinstance(folder, Path)]
     cure = f"put {name} (or a link to it) into {' or '.join(map(str, folders)) or 'clip/ of the bank'}, saved by transformers"
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is not None:
-        clip = Clip(found)
+    local = next((folder for folder in folders if folder.is_dir()), None)
+    if local is not None:
+        clip = Clip(local)
     elif made_with.get("revision"):
         clip = Clip(f"{name}@{made_with['revision']}")
     else:
-        raise SteerError(f"pictures are read by the whole CLIP that the bank was made with, and it is not here: {cure}")
+        raise SteerError(f"pictures are read by the full CLIP that the bank was made with, and it is not here: {cure}")
     if "digest" in made_with and clip.identity["digest"] != made_with["digest"]:
         raise SteerError(f"{clip.folder} is not the CLIP that the bank was made with: {cure}")
-    clip.model, clip.processor  # noqa: B018  read while no other thread is let in
+    clip.model, clip.processor  # noqa: B018  read now, while no other thread is let in
     return clip

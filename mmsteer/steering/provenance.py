@@ -1,4 +1,4 @@
-"""A recipe from outside beside the bank and the models that are to draw it: what is not here, and what else is another. Pure."""
+"""A recipe from elsewhere beside the bank and the models that are to draw it: which features are missing, and what else differs. Pure."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from mmsteer.bank import Feature, FeatureBank
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Origin, Recipe
 
-_SHOWN = 8  # digits of a commit or digest in a sentence
+_DIGITS = 8  # of a commit or digest in a sentence
 
 
 class Missing(NamedTuple):
@@ -14,7 +14,7 @@ class Missing(NamedTuple):
 
     edit: Edit
     near: list[Feature]
-    """The features whose names are spelt most like its own, nearest first; none for one said by its number."""
+    """The features whose names are spelt most like its own, nearest first; none if the edit gives a number."""
 
     @property
     def note(self) -> str:
@@ -24,7 +24,7 @@ class Missing(NamedTuple):
         )
 
     @property
-    def told(self) -> str:
+    def note_with_names(self) -> str:
         """The same, with the nearest names."""
         near = ", ".join(feature.name for feature in self.near)
         return f"{self.note} The nearest by name are {near}." if near else self.note
@@ -32,33 +32,36 @@ class Missing(NamedTuple):
 
 def missing(bank: FeatureBank, recipe: Recipe) -> list[Missing]:
     """The edits of a recipe whose features a bank does not have."""
-    strange = [edit for edit in recipe.edits if bank.find(edit.feature) is None]
-    return [Missing(edit, bank.near(edit.feature) if isinstance(edit.feature, str) else []) for edit in strange]
+    absent = [edit for edit in recipe.edits if bank.find(edit.feature) is None]
+    return [Missing(edit, bank.near(edit.feature) if isinstance(edit.feature, str) else []) for edit in absent]
 
 
-def differences(recipe: Recipe, here: Origin, bank: FeatureBank) -> list[str]:
-    """In which ways a recipe was made with something else than `here`, whose bank is `bank`: a sentence each.
+def differences(recipe: Recipe, current: Origin, bank: FeatureBank) -> list[str]:
+    """How the backbone, scheduler and bank that a recipe was made with differ from the current ones, a sentence each.
 
-    What the recipe does not say of its origin is not held against it.
+    Args:
+        recipe: what its origin leaves open counts as the same.
+        current: what is to draw it.
+        bank: the bank of `current`.
     """
-    made, found = recipe.origin, []
-    if made.model != here.model:
-        if made.backbone not in ("", here.backbone):
-            found.append(
-                f"This recipe was made for the backbone {made.backbone!r}; here it is drawn with {here.backbone!r}."
+    made, sentences = recipe.origin, []
+    if made.model != current.model:
+        if made.backbone not in ("", current.backbone):
+            sentences.append(
+                f"This recipe was made for the backbone {made.backbone!r}; here it is drawn with {current.backbone!r}."
             )
         elif made.model:
-            found.append(
-                f"This recipe was made with other weights ({made.model[:_SHOWN]}) than those of {here.backbone!r} here "
-                f"({here.model[:_SHOWN]}): the picture will be another."
+            sentences.append(
+                f"This recipe was made with other weights ({made.model[:_DIGITS]}) than those of {current.backbone!r} here "
+                f"({current.model[:_DIGITS]}): the picture will be another."
             )
-    if made.scheduler and made.scheduler != here.scheduler:
-        found.append(f"This recipe was drawn by {made.scheduler}; here pictures are drawn by {here.scheduler}.")
-    if made.bank and made.bank != here.bank:
-        found.append(
+    if made.scheduler and made.scheduler != current.scheduler:
+        sentences.append(f"This recipe was drawn by {made.scheduler}; here pictures are drawn by {current.scheduler}.")
+    if made.bank and made.bank != current.bank:
+        sentences.append(
             "This recipe was made with another bank of features: one of the same name may act differently here."
         )
-        numbers = {edit.feature: bank.find(edit.feature) for edit in recipe.edits if isinstance(edit.feature, int)}
-        if told := ", ".join(f"{number} is {feature.name!r}" for number, feature in numbers.items() if feature):
-            found.append(f"Features said by their numbers are others in another bank; in the one here {told}.")
-    return found
+        numbered = {edit.feature: bank.find(edit.feature) for edit in recipe.edits if isinstance(edit.feature, int)}
+        if meanings := ", ".join(f"{number} is {feature.name!r}" for number, feature in numbered.items() if feature):
+            sentences.append(f"Feature numbers mean other features in another bank; in the one here {meanings}.")
+    return sentences

@@ -1,8 +1,7 @@
-"""Everything that makes a picture again: prompt, seed, sampler settings, edits, and what it was made with. To JSON, URL query
-and PNG text.
+"""A recipe: everything that makes a picture again. Prompt, seed, sampler, edits, and what it was made with; to JSON, URL query and
+PNG text, and back.
 
-Whatever comes back in is treated as hostile until checked: known keys only, every value within its limits. Whatever goes out
-holds no path: recipes travel.
+Input is hostile until checked: known keys only, every value within its limits. Output holds no path, since recipes travel.
 """
 
 import json
@@ -31,7 +30,7 @@ _LONGEST_NAME = 300  # characters of a backbone's name
 
 @dataclass(frozen=True)
 class Origin:
-    """What a recipe was made with. Whatever is empty is not known."""
+    """What a recipe was made with; an empty field is not known."""
 
     backbone: str = ""
     """A known name, a hub id with its @commit if one was asked for, or the last part of a folder; never a path."""
@@ -49,27 +48,31 @@ class Origin:
                 f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
             )
         object.__setattr__(self, "backbone", _last_part(name))
-        for field_name, form, told in (
+        for field_name, form, allowed in (
             ("model", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
             ("bank", "[0-9a-f]{7,64}", "7 to 64 hexadecimal digits"),
             ("scheduler", "[A-Za-z0-9_]{1,80}, order [0-9]{1,2}", 'a class and its order, for example "DDIMScheduler, order 1"'),
         ):  # fmt: skip
             value = getattr(self, field_name)
             if not isinstance(value, str) or (value and not re.fullmatch(form, value)):
-                raise SteerError(f"`{field_name}` is {value!r:.80}: give {told}, or leave it out")
+                raise SteerError(f"`{field_name}` is {value!r:.80}: give {allowed}, or leave it out")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A picture in words and numbers."""
+    """A picture in words and numbers.
+
+    Raises:
+        SteerError: a value is of the wrong type or out of its range.
+    """
 
     prompt: str
     seed: int = 0
     sampler: Sampler = Sampler()
     edits: tuple[Edit, ...] = ()
     origin: Origin = field(default_factory=Origin, compare=False)
-    """What it was made with. Says nothing of what it asks for, so recipes that differ only here are equal, and what is kept
-    of one serves the other."""
+    """What it was made with. It does not count in comparisons: recipes that differ only here are equal, and share cached
+    pictures."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
@@ -102,7 +105,7 @@ class Recipe:
         if isinstance(data, dict) and "recipe" in data:  # `--json` of the command line: figures beside the recipe
             data = data["recipe"]
         data = _known(data, cls, "recipe", "backbone")
-        # recipes of before origins were told have their backbone's name beside the prompt
+        # the first recipes have the backbone's name beside the prompt
         old = {"backbone": data.pop("backbone")} if "backbone" in data else {}
         data["origin"] = Origin(**old | _known(data.get("origin", {}), Origin, "origin"))
         data["sampler"] = Sampler(**_known(data.get("sampler", {}), Sampler, "sampler"))
@@ -187,10 +190,10 @@ def _known(data: Any, kind: type, name: str, *more: str) -> dict[str, Any]:
     allowed = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
     if not isinstance(data, dict):
         raise SteerError(f"the {name} is a {type(data).__name__}, not an object: give one that mmsteer wrote")
-    strange = sorted(str(key) for key in set(data) - allowed - set(more))
-    if strange:
+    unknown = sorted(str(key) for key in set(data) - allowed - set(more))
+    if unknown:
         raise SteerError(
-            f"the {name} has unknown keys {', '.join(strange[:5])}; known are {', '.join(sorted(allowed))}"
+            f"the {name} has unknown keys {', '.join(unknown[:5])}; known are {', '.join(sorted(allowed))}"
         )
     return dict(data)
 

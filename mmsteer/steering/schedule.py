@@ -5,7 +5,7 @@ Pure: adds tensors up; knows nothing of features or pictures.
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsteer.models.prompt import Conditioning
+from mmsteer.models.conditioning import Conditioning
 
 if TYPE_CHECKING:
     import torch
@@ -24,11 +24,12 @@ class Move(NamedTuple):
     """[B, d_joint], likewise for an image embedding."""
 
 
-class Plan:
-    """What the UNet reads, over the sampling run."""
+class Schedule:
+    """What the UNet reads for B prompts, at each moment of the sampling run."""
 
     def __init__(self, conditioning: Conditioning, moves: "list[Move]", shift: "torch.Tensor") -> None:
         self.moves = moves
+        """None of them without edits: then `at` gives the very conditioning."""
         self.shift = shift
         """[B, d_joint]: the sum of all joint-space differences."""
         self._states: dict[tuple[int, ...], Conditioning] = {(): conditioning}
@@ -59,5 +60,5 @@ class Plan:
 
 def _moved(part: Any, differences: "list[torch.Tensor | None]") -> Any:
     """A part of the conditioning with differences added, in its own precision."""
-    given = [difference for difference in differences if difference is not None]
-    return (part.float() + sum(given[1:], given[0]).to(part.device)).to(part) if given else part
+    terms = [difference for difference in differences if difference is not None]
+    return (part.float() + sum(terms[1:], terms[0]).to(part.device)).to(part) if terms else part

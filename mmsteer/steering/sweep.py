@@ -1,13 +1,13 @@
 """Sweeps: one recipe laid out over the strengths of a feature, of two features, or over seeds, and drawn one by one.
 
-Knows recipes beside each other, and the files that show their pictures: an animated GIF, a contact sheet. A picture itself is
-`Steerer.picture`'s business, so each is bit by bit the one that its recipe gives alone.
+A picture itself is `Steerer.picture`'s business, so each is bit for bit the one that its recipe gives alone. Files that show
+all pictures of a sweep are `mmsteer.steering.sweep_files`' business.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.errors import SteerError
@@ -21,17 +21,14 @@ FRAMES, MOST_FRAMES = 9, 25  # of one feature
 SIDE, MOST_SIDE = 5, 7  # of a grid of two
 SEEDS, MOST_SEEDS = 6, 12
 STEP = 0.05  # strengths are whole steps, those of the rack's sliders
-_LARGEST = 256  # pixels a side of a picture in a file
-NO_GIF = "an animation goes over the strengths of one feature: save a grid or several seeds as PNG"
-_MOMENT, _REST = 160, 640  # milliseconds a frame is shown; the same for the two ends
 
 
 class Cell(NamedTuple):
     """One picture of a sweep."""
 
     recipe: Recipe
-    told: str
-    """What sets it apart from the others."""
+    label: str
+    """What sets it apart from the others, in words."""
     strengths: tuple[float, ...] = ()
     """Of the swept features, in their order; empty where seeds are swept."""
 
@@ -44,26 +41,51 @@ class Sweep:
     axes: tuple[str, ...]
     """What changes from column to column, and from row to row if there are several."""
     recipe: Recipe
-    """What it was laid out from."""
+    """The recipe it varies."""
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    """What the rows and the columns are called."""
+    """Headings of the rows, and of the columns."""
     cells: tuple[Cell, ...]
     """Row by row."""
     order: tuple[int, ...]
-    """In which order the cells are drawn: what tells most comes first."""
+    """In which order the cells are drawn: zero and the ends of the range first."""
 
     def draw(self, picture: "Callable[[Recipe], Image.Image]") -> "Iterator[tuple[int, Image.Image]]":
-        """Each cell's number and picture as they come; `picture` is `Steerer.picture`."""
+        """Draw the pictures one by one, in the order of `order`.
+
+        Args:
+            picture: draws one recipe: `Steerer.picture`.
+
+        Yields:
+            Each cell's number and its picture.
+        """
         for number in self.order:
             yield number, picture(self.cells[number].recipe)
 
 
 def over(bank: FeatureBank, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sweep:
-    """One feature over its usable range, the recipe's other edits kept: 0 and the ends first, then what lies between.
+    """One feature over its usable range, beside the recipe's other edits.
 
-    `edit` says which feature, on which words, over which part of the run. `add` pushes the other way left of zero, `set` sets;
-    `remove` slides as the rack does: it takes out left of zero and adds right of it.
+    Args:
+        bank: where the feature comes from.
+        recipe: prompt, seed, sampler and other edits.
+        edit: which feature, on which words, over which part of the run; its strength does not matter. `add` pushes the other way
+            left of zero, `set` sets; `remove` behaves as the page's sliders do: it removes left of zero and adds right of it.
+        frames: at most this many strengths, 3 to 25; they are multiples of 0.05, zero among them.
+
+    Returns:
+        One row of cells by rising strength; zero and the ends are drawn first, then what lies between.
+
+    Raises:
+        SteerError: there is no such feature, or `frames` is out of range.
+
+    Example:
+        >>> from mmsteer import Edit, Recipe, Steerer, sweep
+        >>> steerer = Steerer.load()
+        >>> row = sweep.over(steerer.bank, Recipe("a cat at night", seed=3), Edit("warm light"), frames=3)
+        >>> pictures = dict(row.draw(steerer.picture))
+        >>> [cell.label for cell in row.cells][1]
+        'warm light 0'
     """
     feature = bank.get(edit.feature)
     values = strengths(feature, _count("frames", frames, 3, MOST_FRAMES))
@@ -75,7 +97,15 @@ def over(bank: FeatureBank, recipe: Recipe, edit: Edit, frames: int = FRAMES) ->
 
 
 def against(bank: FeatureBank, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE) -> Sweep:
-    """Two features over their usable ranges: the first from column to column, the second from row to row, strongest on top."""
+    """Two features over their usable ranges: the first from column to column, the second from row to row, strongest on top.
+
+    Args:
+        bank: where the features come from.
+        recipe: prompt, seed, sampler and other edits.
+        edit: the first feature, as in `over`.
+        other: the second, another feature.
+        side: at most this many strengths of each, 3 to 7.
+    """
     first, second = bank.get(edit.feature), bank.get(other.feature)
     if first.id == second.id:
         raise SteerError(f"a grid needs two features, and both are {first.name!r}: choose another second one")
@@ -88,22 +118,22 @@ def against(bank: FeatureBank, recipe: Recipe, edit: Edit, other: Edit, side: in
     )  # fmt: skip
     columns, rows = (_coarse_to_fine(len(values), values.index(0)) for values in (across, down))
     when = {y * len(across) + x: max(columns.index(x), rows.index(y)) for x in columns for y in rows}
-    told = [tuple(f"{value:g}" for value in values) for values in (down, across)]
+    labels = [tuple(f"{value:g}" for value in values) for values in (down, across)]
     order = tuple(sorted(when, key=lambda number: when[number]))
     axes = (first.name, second.name)
-    return Sweep(" against ".join(axes), axes, recipe, told[0], told[1], cells, order)
+    return Sweep(" against ".join(axes), axes, recipe, labels[0], labels[1], cells, order)
 
 
 def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:
-    """The recipe, before and after, from its own seed and those that follow."""
+    """The recipe, before and after, from its own seed and those that follow, 1 to 12 of them."""
     count = _count("seeds", count, 1, MOST_SEEDS)
-    found = [(recipe.seed + k) % (LARGEST_SEED + 1) for k in range(count)]
+    numbers = [(recipe.seed + k) % (LARGEST_SEED + 1) for k in range(count)]
     cells = tuple(
         Cell(replace(part, seed=seed), f"{when}, seed {seed}")
-        for when, part in (("before", recipe.plain), ("after", recipe)) for seed in found
+        for when, part in (("before", recipe.plain), ("after", recipe)) for seed in numbers
     )  # fmt: skip
     order = tuple(row * count + column for column in range(count) for row in (0, 1))
-    axes, columns = ("seed", "before or after"), tuple(f"seed {seed}" for seed in found)
+    axes, columns = ("seed", "before or after"), tuple(f"seed {seed}" for seed in numbers)
     return Sweep("several seeds", axes, recipe, ("before", "after"), columns, cells, order)
 
 
@@ -141,65 +171,3 @@ def _count(name: str, value: int, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise SteerError(f"`{name}` is {value!r}: give a whole number from {least} to {most}")
     return value
-
-
-def save_gif(sweep: Sweep, pictures: "Sequence[Image.Image]", target: Any) -> None:
-    """Write the pictures of one feature's sweep as an animation there and back, its recipe in the GIF's comment, to a path
-    or an open file. A strip under the picture names feature and strength.
-    """
-    if len(sweep.rows) > 1:
-        raise SteerError(NO_GIF)
-    frames = [_captioned(picture, cell.told) for picture, cell in zip(pictures, sweep.cells, strict=True)]
-    loop = frames + frames[-2:0:-1]
-    durations = [_REST if k in (0, len(frames) - 1) else _MOMENT for k in range(len(loop))]
-    loop[0].save(
-        target, format="GIF", save_all=True, append_images=loop[1:], duration=durations, loop=0,
-        comment=sweep.recipe.to_json().encode(),
-    )  # fmt: skip
-
-
-def save_sheet(sweep: Sweep, pictures: "Sequence[Image.Image]", target: Any) -> None:
-    """Write all pictures on one sheet, rows and columns named, as a PNG that carries the recipe it was laid out from."""
-    from PIL import Image, ImageDraw
-
-    small = [_fitted(picture) for picture in pictures]
-    width, height = small[0].size
-    font, gap, top = _font(13), 6, 44
-    left = gap + max(round(font.getlength(told)) for told in sweep.rows) + gap * any(sweep.rows)
-    size = (left + len(sweep.columns) * (width + gap), top + len(sweep.rows) * (height + gap))
-    sheet = Image.new("RGB", size, "white")
-    pen = ImageDraw.Draw(sheet)
-    pen.text((left, 4), sweep.title, "black", font)
-    for column, told in enumerate(sweep.columns):
-        pen.text((left + column * (width + gap), top - 18), told, "black", font)
-    for row, told in enumerate(sweep.rows):
-        pen.text((gap, top + row * (height + gap) + height // 2 - 8), told, "black", font)
-    for number, picture in enumerate(small):
-        row, column = divmod(number, len(sweep.columns))
-        sheet.paste(picture, (left + column * (width + gap), top + row * (height + gap)))
-    sweep.recipe.save_png(sheet, target)
-
-
-def _fitted(picture: "Image.Image") -> "Image.Image":
-    """A picture as it is, or smaller where it is too large for a file of many."""
-    small = picture.copy()
-    small.thumbnail((_LARGEST, _LARGEST))
-    return small
-
-
-def _captioned(picture: "Image.Image", told: str) -> "Image.Image":
-    """A picture of the animation's size, with a line of text under it."""
-    from PIL import Image, ImageDraw
-
-    scale = _LARGEST / max(picture.size)
-    width, height = (round(side * scale) for side in picture.size)
-    frame = Image.new("RGB", (width, height + 26), "white")
-    frame.paste(picture.resize((width, height), Image.Resampling.BICUBIC), (0, 0))
-    ImageDraw.Draw(frame).text((8, height + 4), told, "black", _font(15))
-    return frame
-
-
-def _font(size: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)

@@ -1,7 +1,7 @@
-"""On ZeroGPU, where a Space has a GPU for seconds at a time. Anywhere else nothing of this is used.
+"""Steering on ZeroGPU, where a Space has a GPU for seconds at a time. Nothing of this is used anywhere else.
 
-There, `import spaces` comes before torch, the model is put on "cuda" before the page starts, and each call that needs it
-runs in a forked process: arguments and results travel as pickles, and what is kept is kept on this side.
+There, `import spaces` must come before torch, the model is put on "cuda" before the page starts, and each call that needs a GPU
+runs in a forked process: arguments and results travel as pickles, and caches stay in this process.
 """
 
 import inspect
@@ -16,7 +16,8 @@ from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mmsteer.steering.steerer import Steered, Steerer
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
 
 _START = 5  # seconds: until the weights are moved
 _STEP = 0.05  # seconds: a guided step of one 512x512 picture, on the safe side
@@ -29,12 +30,18 @@ def on_zero_gpu() -> bool:
 
 
 def seconds(steps: int, side: int, pictures: int) -> int:
-    """For how long to ask for the GPU: the less, the sooner it is a visitor's turn and the longer their day's share lasts."""
+    """For how long to ask for the GPU. The less, the sooner it is a visitor's turn and the longer their daily quota lasts.
+
+    Args:
+        steps: of one picture.
+        side: of the picture, in pixels.
+        pictures: to draw.
+    """
     return min(_MOST, _START + math.ceil(pictures * steps * _STEP * (side / 512) ** 2))
 
 
 def load_for_zero_gpu(load: "Callable[[], Steerer]") -> "Callable[[], Steerer]":
-    """Load now, and give what stands for the steerer while a GPU comes and goes."""
+    """Load now, and return what stands in for the steerer while a GPU comes and goes."""
     import spaces  # makes torch believe in a GPU, so it must be there first
 
     steerer = ZeroGPUSteerer(load(), spaces.GPU)
@@ -42,7 +49,7 @@ def load_for_zero_gpu(load: "Callable[[], Steerer]") -> "Callable[[], Steerer]":
 
 
 class ZeroGPUSteerer:
-    """A Steerer each of whose calls runs on a GPU lent for it. What the steerer knows without computing is read on this side."""
+    """A Steerer each of whose calls runs on a GPU lent for it. Attributes are read in this process."""
 
     def __init__(self, steerer: "Steerer", gpu: Callable[..., Any]) -> None:
         self._steerer = steerer
@@ -51,10 +58,10 @@ class ZeroGPUSteerer:
         self._on_gpu = gpu(duration=self._duration)(self._call)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._steerer, name)
-        if not inspect.ismethod(found):
-            return found
-        return lambda *given, **named: self._lend(name, given, named)
+        attribute = getattr(self._steerer, name)
+        if not inspect.ismethod(attribute):
+            return attribute
+        return lambda *args, **kwargs: self._run(name, args, kwargs)
 
     def steer(
         self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None
@@ -64,30 +71,30 @@ class ZeroGPUSteerer:
         recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin)
         for edit in recipe.edits:
             known.bank.get(edit.feature)
-        given = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
-        result: Steered = self._lend("steer", given, {}, recipe.plain)
-        known.befores.keep(recipe.plain, (result.before, result.blanked[0]))
+        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
+        result: Steered = self._run("steer", args, {}, recipe.plain)
+        known.befores.put(recipe.plain, (result.before, result.blanked[0]))
         return result
 
-    def _lend(self, name: str, given: tuple[Any, ...], named: dict[str, Any], plain: Recipe | None = None) -> Any:
+    def _run(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], plain: Recipe | None = None) -> Any:
         before = plain and self._steerer.befores.get(plain)
-        result = self._on_gpu(name, given, named, (plain, before) if before else None)
+        result = self._on_gpu(name, args, kwargs, (plain, before) if before else None)
         if isinstance(result, SteerError):
             raise result
         return result
 
-    def _call(self, name: str, given: tuple[Any, ...], named: dict[str, Any], before: Any) -> Any:
+    def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], before: Any) -> Any:
         """In the forked process. An error raised here would arrive without its sentence, so it is returned."""
         if before:
-            self._steerer.befores.keep(*before)
+            self._steerer.befores.put(*before)
         try:
-            return getattr(self._steerer, name)(*given, **named)
+            return getattr(self._steerer, name)(*args, **kwargs)
         except SteerError as error:
             return error
 
-    def _duration(self, name: str, given: tuple[Any, ...], named: dict[str, Any], before: Any) -> int:
+    def _duration(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], before: Any) -> int:
         """Seconds for a call: `steer` draws one picture, or two; any other as many as its longest list, or one."""
-        values = (*given, *named.values())
+        values = (*args, *kwargs.values())
         samplers = [v.sampler if isinstance(v, Recipe) else v for v in values if isinstance(v, Recipe | Sampler)]
         steps = (samplers or [self._steerer.sampler])[0].steps
         lists = max((len(value) for value in values if isinstance(value, list | tuple)), default=1)

@@ -190,3 +190,24 @@ def _with_clip(folder: Path, clip, tokenizer) -> Path:
 
 
 MAKERS = {"sd1": make_sd1, "sd2": make_sd2, "turbo": make_turbo, "sdxl": make_sdxl, "unclip": make_unclip}
+
+
+def joint_vectors(folder: Path, texts: list[str]) -> torch.Tensor:
+    """Joint vectors by transformers' own text tower with projection, `[N, d_joint]`, unit length."""
+    from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "clip")
+    tower = CLIPTextModelWithProjection.from_pretrained(folder / "clip").eval()
+    with torch.no_grad():
+        parts = [
+            tower(**tokenizer(texts[i : i + 100], padding="max_length", truncation=True, max_length=77, return_tensors="pt"))
+            for i in range(0, len(texts), 100)
+        ]  # fmt: skip
+    return torch.nn.functional.normalize(torch.cat([part.text_embeds for part in parts]), dim=-1)
+
+
+def projection_of(folder: Path) -> torch.Tensor:
+    """The text projection of the CLIP beside a checkpoint, `[d_text, d_joint]`."""
+    from transformers import CLIPModel
+
+    return CLIPModel.from_pretrained(folder / "clip").text_projection.weight.detach().T.contiguous()

@@ -1,0 +1,95 @@
+"""The files of a checkpoint, in a folder or on the hub: where they lie, and the small ones read. Loads no weights."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmsteer.errors import SteerError, first_line
+from mmsteer.models.registry import BACKBONES, Spec, spec_of
+
+RESTORE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
+
+
+class Checkpoint:
+    """A checkpoint by the name a person gave: a known backbone, a folder or a hub id."""
+
+    def __init__(self, name: str, spec: Spec | None = None) -> None:
+        """`spec` is what the name stands for, unless it is the usual (`mmsteer.models.registry.spec_of`)."""
+        self.name, self.spec = name, spec or spec_of(name)
+
+    @property
+    def source(self) -> Path | str:
+        """Its folder or hub id."""
+        return self.spec.source
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder."""
+        return isinstance(self.source, Path)
+
+    @property
+    def folder(self) -> Path | None:
+        """Its own folder, or that of its commit in the hub's cache; None if it was not downloaded. The hub is not asked."""
+        if isinstance(self.source, Path):
+            return self.source
+        from huggingface_hub import try_to_load_from_cache
+
+        index = try_to_load_from_cache(self.source, "model_index.json", revision=self.spec.revision)
+        return Path(index).parent if isinstance(index, str) else None
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        """model_index.json: the class of the pipeline and of each part."""
+        return self.read("model_index.json")
+
+    def read(self, file: str) -> dict[str, Any]:
+        """A small JSON file of it, downloaded if need be.
+
+        Args:
+            file: its path within the checkpoint.
+
+        Raises:
+            SteerError: it is missing, damaged, or the hub does not give it.
+        """
+        path = self._path(file)
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+            content.get("")
+        except (ValueError, AttributeError) as error:
+            raise SteerError(f"{path} is damaged ({error}). {RESTORE}.") from None
+        return content
+
+    def _path(self, file: str) -> Path:
+        if isinstance(self.source, Path):
+            path = self.source / file
+            if self.source.is_dir() and not path.is_file():
+                raise SteerError(f"{self.source} is no diffusers pipeline: {path} is missing. {RESTORE}.")
+            if not path.is_file():
+                raise SteerError(
+                    f"there is no backbone {self.name!r}: {path} does not exist. Known are {', '.join(BACKBONES)}, a folder saved "
+                    "by diffusers, or a hub id"
+                )
+            return path
+        from huggingface_hub import hf_hub_download
+
+        try:
+            return Path(hf_hub_download(self.source, file, revision=self.spec.revision))
+        except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
+            raise SteerError(
+                f"cannot get {file} of {self.source} from the hub or its cache: {first_line(error)}. Check the name, the "
+                "network and, for a gated checkpoint, `hf auth login`; or name a local folder"
+            ) from error
+
+    def damaged_weights(self) -> list[str]:
+        """The weight files of a folder that cannot be opened, by their paths within it."""
+        from safetensors import safe_open
+
+        damaged = []
+        for path in sorted(self.source.rglob("*.safetensors")) if isinstance(self.source, Path) else []:
+            try:
+                with safe_open(path, "pt"):
+                    pass
+            except Exception:  # any failure means this file is the culprit
+                damaged.append(str(path.relative_to(self.source)))
+        return damaged

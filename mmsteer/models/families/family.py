@@ -1,0 +1,107 @@
+"""What a family of backbones is: one kind of conditioning, and how a pipeline of diffusers is called with it.
+
+The class here describes pipelines with one CLIP text encoder, whose last hidden state the UNet reads; other families override
+what differs. Knows nothing of features or edits.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmsteer.models.checkpoint import Checkpoint
+from mmsteer.models.conditioning import Conditioning
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Family:
+    """Pipelines that are conditioned in one way."""
+
+    title: str
+    pipeline: str
+    """Its class in diffusers."""
+    reads: str
+    """What of the prompt the UNet reads: what edits change. In words, for people."""
+    clip: str
+    """Hub id of the CLIP whose joint space a bank for it lives in."""
+    steps: int = 25
+    """Sampling steps, unless the checkpoint says otherwise."""
+    guidance: float = 7.5
+    """Classifier-free guidance scale, unless the checkpoint says otherwise."""
+
+    pooled = False
+    """Whether the UNet reads a pooled vector beside the hidden states."""
+    image = False
+    """Whether the UNet reads a CLIP image embedding beside the hidden states, without an adapter."""
+    phases = True
+    """Whether what the UNet reads can change during the sampling run."""
+
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is of this family.
+
+        Args:
+            checkpoint: of which only small JSON files are read.
+
+        Raises:
+            SteerError: it is nearly of this family, and the message says what is wrong with it.
+        """
+        return bool(checkpoint.index.get("_class_name") == self.pipeline)
+
+    def text_encoders(self, pipeline: Any) -> list[Any]:
+        """The text encoders whose hidden states the UNet reads, in the order in which they stand side by side."""
+        return [pipeline.text_encoder]
+
+    def tokenizers(self, pipeline: Any) -> list[Any]:
+        """The tokenizer of each text encoder."""
+        return [pipeline.tokenizer]
+
+    def encode(self, pipeline: Any, ids: "list[torch.Tensor]") -> Conditioning:
+        """Run the text encoders on `ids`, one `[B, T]` each, and take what the UNet reads."""
+        (tokens,) = ids
+        return Conditioning(pipeline.text_encoder(tokens).last_hidden_state)
+
+    def without_prompt(self, pipeline: Any, empty: Conditioning) -> Conditioning:
+        """What guidance steers away from, given the conditioning of the empty prompt."""
+        return empty
+
+    def image_width(self, pipeline: Any) -> int | None:
+        """d_joint of the image embedding that the UNet reads by itself; None if it reads none."""
+        return None
+
+    def image_norm(self, pipeline: Any) -> float | None:
+        """How long those image embeddings are; None if it reads none."""
+        return None
+
+    def arguments(self, conditioning: Conditioning, empty: Conditioning, guided: bool) -> dict[str, Any]:
+        """What the pipeline is called with.
+
+        Args:
+            conditioning: of B prompts, as the run begins.
+            empty: what guidance steers away from, for B prompts.
+            guided: whether there is guidance.
+        """
+        hidden = {"prompt_embeds": conditioning.hidden, "negative_prompt_embeds": empty.hidden if guided else None}
+        return hidden | self.image_arguments(conditioning, guided)
+
+    def image_arguments(self, conditioning: Conditioning, guided: bool) -> dict[str, Any]:
+        """The part of `arguments` that concerns image embeddings: here those that an image adapter reads."""
+        import torch
+
+        if conditioning.image is None:
+            return {}
+        # without a picture an adapter reads zeros, as in its training
+        parts = [torch.zeros_like(conditioning.image), conditioning.image] if guided else [conditioning.image]
+        return {"ip_adapter_image_embeds": [torch.cat(parts)[:, None]]}
+
+    def next_tensors(self, conditioning: Conditioning, empty: Conditioning, guided: bool) -> "dict[str, torch.Tensor]":
+        """What a callback at the end of a step returns so that the next step reads another conditioning."""
+        import torch
+
+        def stacked(negative: Any, positive: Any) -> "torch.Tensor":
+            return torch.cat([negative, positive]) if guided else positive
+
+        hidden = {"prompt_embeds": stacked(empty.hidden, conditioning.hidden)}
+        if conditioning.pooled is None:
+            return hidden
+        return hidden | {"add_text_embeds": stacked(empty.pooled, conditioning.pooled)}

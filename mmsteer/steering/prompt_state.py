@@ -1,0 +1,35 @@
+"""Prompts of one call: encoded, projected into the joint space and read for features, once."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mmsteer.models.prompt import Encoded, encode
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmsteer.models.backbone import Backbone
+    from mmsteer.models.joint_space import JointSpace
+    from mmsteer.steering.presence import Presence
+
+
+class PromptState(NamedTuple):
+    """All that steering knows of B prompts."""
+
+    encoded: Encoded
+    """Hidden states, and the rows of each word."""
+    x: "torch.Tensor"
+    """[B, d_joint]: joint vectors of unit length, float32 on the CPU."""
+    norm: "torch.Tensor"
+    """[B, 1]: their length before scaling."""
+    presence: "Mapping[str, torch.Tensor]"
+    """By dictionary: the presence of each latent's feature, in activation, `[B, n_latents]` (`mmsteer.steering.presence`)."""
+
+
+def read_prompts(
+    backbone: "Backbone", joint: "JointSpace", presence: "Presence", prompts: Sequence[str]
+) -> PromptState:
+    """Encode B prompts, project their end-of-text rows, and read their features."""
+    encoded = encode(backbone, list(prompts))
+    x, norm = joint.project(encoded.last)
+    return PromptState(encoded, x, norm, {side: presence.of(x, side) for side in presence.sides})
