@@ -13,10 +13,10 @@ from mmsteer.world.draws import pictures, random_scenes
 from mmsteer.world.models.adapter import FILE, attention_layers, initial_weights, weights_of
 from mmsteer.world.models.parts import replace_folder
 from mmsteer.world.models.unet import GUIDANCE, LATENT, TEACHER_STEPS, draw_latents
-from mmsteer.world.sheet import save_sheet
 from mmsteer.world.training.condition_batches import CAPTIONS_ALONE
 from mmsteer.world.training.loop import Budget
 from mmsteer.world.training.pool import PoolSchedule
+from mmsteer.world.training.sheet import save_sheet
 from mmsteer.world.training.tasks.teacher import flow_loss
 from mmsteer.world.training.tasks.unet import UnetTask
 

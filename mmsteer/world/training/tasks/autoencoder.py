@@ -18,10 +18,10 @@ from mmsteer.world.draws import pictures, random_scenes
 from mmsteer.world.models.autoencoder import CELL, build_autoencoder
 from mmsteer.world.models.parts import replace_folder
 from mmsteer.world.pairs import to_uint8
-from mmsteer.world.sheet import save_sheet
 from mmsteer.world.training.loop import Budget, Task
 from mmsteer.world.training.optimizers import muon_and_adamw
 from mmsteer.world.training.pool import PoolSchedule, ScenePool
+from mmsteer.world.training.sheet import save_sheet
 from mmsteer.world.training.tasks.windows import cut, decodable, windows
 
 CPU = Budget(batch=16, rate=1.5e-3, warm=50, decay=0.75, average=0.998, weight_decay=0.0)

@@ -14,7 +14,6 @@ from mmsteer.models.backbone import STEERABLE
 from mmsteer.world.models.null_space import project_out
 from mmsteer.world.models.parts import replace_folder
 from mmsteer.world.models.unet import LATENT, draw_latents
-from mmsteer.world.sheet import save_sheet
 from mmsteer.world.training.caption_encoder import CaptionEncoder
 from mmsteer.world.training.condition_batches import CONDITION_SHARES, ConditionBatches
 from mmsteer.world.training.conditioning import Conditioning, Counts
@@ -22,6 +21,7 @@ from mmsteer.world.training.loop import Budget, Task
 from mmsteer.world.training.optimizers import muon_and_adamw
 from mmsteer.world.training.pool import PoolSchedule, ScenePool
 from mmsteer.world.training.scene_reader import SceneReader
+from mmsteer.world.training.sheet import save_sheet
 from mmsteer.world.training.workers import Workers
 
 PROMPTS = (
