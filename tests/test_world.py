@@ -1,13 +1,22 @@
 """The embedded world: seeded, and its captions mention what is drawn and no more."""
 
-import numpy as np
-import torch
+import ast
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import mmsteer
+from mmsteer.errors import SteerError
 from mmsteer.world.captions import captions, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
+from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.tokenizer import build_tokenizer
 from mmsteer.world.pairs import WorldPairs, written
 from mmsteer.world.paraphrases import falsify
+from mmsteer.world.readout import load
 from mmsteer.world.scene import N_NUISANCE, draw
 
 
@@ -106,3 +115,26 @@ def test_a_rolled_backdrop_leaves_the_sprite_upright():
     change = (upright - rolled).abs().amax((0, 1))
     assert change.max() > 0.1
     assert (change == 0).float().mean() > 0.05  # where the sprite covers the backdrop
+
+
+def test_the_readout_says_in_words_what_a_picture_shows(tmp_path):
+    assert load(tmp_path) is None  # no judge
+    readout = load(MINI)
+    assert readout is not None
+    pairs = [WorldPairs(7, 6)[k] for k in range(6)]
+    for words, pair in zip(readout([pair.picture for pair in pairs]), pairs, strict=True):
+        drawn = [factor for factor in FACTORS if factor.modality != "language"]
+        assert words == {factor.name: label(factor.name, pair.factors[factor.name]) for factor in drawn}
+    with pytest.raises(SteerError, match="100x100"):
+        readout([Image.new("RGB", (100, 100))])
+
+
+@pytest.mark.parametrize("folder", ["bank", "bench", "exchange", "models", "steering", "training", "ui"])
+def test_the_world_is_imported_by_its_command_and_the_studies_alone(folder):
+    files = list((Path(mmsteer.__file__).parent / folder).rglob("*.py"))
+    assert files
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.startswith("mmsteer.world") for name in names), path
