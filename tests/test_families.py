@@ -18,7 +18,7 @@ from mmsteer.models.families import FAMILIES, discover
 from mmsteer.models.prompt import encode
 from mmsteer.models.registry import BACKBONES
 from mmsteer.steering.recipe import Recipe
-from mmsteer.world.models.adapter import begin
+from mmsteer.world.models.adapter import initial_weights
 
 PROMPT, FAST = "a big red dog", Sampler(steps=3, guidance=4.0)
 ALL = tuple(MAKERS)
@@ -163,7 +163,7 @@ def test_an_image_adapter_goes_with_sdxl(steerers, folders, tmp_path, monkeypatc
     FeatureBank(old.features, old.meta, old.dictionaries, old.tensors | {"image_norm": torch.tensor(5.0)}).save(
         tmp_path / "bank"
     )
-    weights = begin(steerers["sdxl"].backbone.pipeline.unet, len(old.tensors["mean_image"]))
+    weights = initial_weights(steerers["sdxl"].backbone.pipeline.unet, len(old.tensors["mean_image"]))
     named = {f"{kind}.{name}": value for kind, part in weights.items() for name, value in part.items()}
     save_file(named, tmp_path / "adapter.safetensors")
     steerer = Steerer.load(str(folders["sdxl"]), tmp_path / "bank", adapter=tmp_path / "adapter.safetensors")

@@ -3,9 +3,10 @@
 Only the embedded world has a judge; CLIP's similarities are there wherever the whole CLIP is at hand.
 """
 
+import importlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mmsteer.steering.clip_similarity import Likeness
     from mmsteer.steering.picture_features import PictureReader
     from mmsteer.steering.steerer import Steered, Steerer
-    from mmsteer.world.models.judge import Judge
 
 _TOLD = 6  # features whose similarity is told
 _PATIENCE = 2.0  # seconds that a pair's numbers wait for CLIP to be read; later pairs find it there
@@ -29,7 +29,7 @@ class Reading:
     """A backbone's judge and CLIP, loaded when first asked; silent where there are none."""
 
     def __init__(self) -> None:
-        self._judge: Judge | None = None
+        self._readout: Callable[[Sequence[Image.Image]], list[dict[str, str]]] | None = None
         self._warming: threading.Thread | None = None
         self._warm: bool | None = None
 
@@ -40,21 +40,13 @@ class Reading:
 
     def between(self, steerer: "Steerer", before: "Image.Image", after: "Image.Image") -> str:
         """Which factors read differently in the second of two pictures, as text; empty where there is no judge."""
-        folder = Path(steerer.backbone.spec.source) / "judge"
-        if not folder.is_dir():
+        spec = steerer.backbone.spec
+        if self._readout is None and spec.readout is not None:
+            self._readout = importlib.import_module(spec.readout).load(Path(spec.source))
+        if self._readout is None:
             return ""
-        import numpy as np
-        import torch
-
-        from mmsteer.world.factors import DRAWN, INDEX, label, named
-        from mmsteer.world.models.judge import Judge
-
-        self._judge = self._judge or Judge.load(folder)
-        pair = torch.stack([torch.from_numpy(np.array(p)).permute(2, 0, 1) for p in (before, after)])
-        first, second = (
-            {n: named(row)[n] for n in DRAWN if row[INDEX[n]] >= 0} for row in self._judge.read(pair)
-        )  # fmt: skip
-        changed = [f"{label(n, first[n])} → {label(n, second[n])}" for n in second if first[n] != second[n]]
+        first, second = self._readout([before, after])
+        changed = [f"{first[name]} → {value}" for name, value in second.items() if first[name] != value]
         return ", ".join(changed) if changed else "the same in both"
 
     @property

@@ -1,4 +1,4 @@
-"""Sheets of pictures, for a person to look at."""
+"""Contact sheets of sample pictures."""
 
 from pathlib import Path
 
