@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,14 +26,27 @@ TARGETS = {
 _BATCH = 64
 
 
+class Sizes(NamedTuple):
+    """How much is drawn."""
+
+    scenes: int
+    """For the judge and CLIP to read."""
+    reconstructions: int
+    prompts: int
+
+
+FULL, QUICK = Sizes(4096, 1024, 2048), Sizes(384, 256, 96)
+
+
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     """Measure judge, autoencoder, CLIP and pictures; print one row a figure, with its target beside it."""
+    sizes = QUICK if quick else FULL
     judge = Judge.load(MINI / "judge")
     steerer = Steerer.load("mini")
     measured: dict[str, Any] = {}
-    measured |= _readers(judge, WorldPairs(seed, 384 if quick else 4096))
-    measured |= _autoencoder(steerer, judge, WorldPairs(seed, 256 if quick else 1024))
-    pictures, read = _pictures(steerer, judge, seed, 96 if quick else 2048)
+    measured |= _readers(judge, WorldPairs(seed, sizes.scenes))
+    measured |= _autoencoder(steerer, judge, WorldPairs(seed, sizes.reconstructions))
+    pictures, read = _pictures(steerer, judge, seed, sizes.prompts)
     measured |= read
     rows = [{"figure": k, "measured": v, "target": TARGETS.get(k, "")} for k, v in measured.items()]
     print(table(rows))

@@ -1,5 +1,6 @@
 """The headline table of README.md: at most five rows, each with its figures, the command that measures them, and a caveat."""
 
+from mmsteer.studies.labels import TARGETS
 from mmsteer.studies.results.markdown import Figures, bold_if, interval, missed, table
 
 START, END = "<!-- headlines -->", "<!-- /headlines -->"
@@ -55,9 +56,9 @@ def _ordinary(figures: Figures) -> list[str]:
 
 
 def _labels(figures: Figures) -> list[str]:
-    row, targets = figures["objectives"][0], figures["targets"]
+    row = figures["objectives"][0]
     shares = {
-        key: bold_if(missed(row[key], targets[key.partition(" ")[0]]), interval(row[key]))
+        key: bold_if(missed(row[key], TARGETS[key.partition(" ")[0]]), interval(row[key]))
         for key in ("precision", "recall vision", "recall language", "recall cross")
     }
     return [

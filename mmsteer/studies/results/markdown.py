@@ -53,3 +53,9 @@ def span(numbers: Iterable[float], digits: int = 2) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words as a list in a sentence: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def command(figures: Figures, sizes: str, options: str = "") -> str:
+    """The command that wrote a study's figures, its sizes and how long it took."""
+    call = f"python -m mmsteer study {figures['study']} --seed {figures['seed']}{options}"
+    return f"`{call}` ({sizes}; {duration(figures['seconds'])})."
