@@ -1,7 +1,7 @@
 """What a feature is compared with: other directions along which to push, and other words.
 
-Every direction is pushed as far as the feature's own at strength 1 pushes, by the same lift, with or without the same
-suppression. None gets help that the others do not get.
+Every direction is pushed as far as the feature's own at strength 1, by the same lift to hidden states, with or without the same
+suppression. No method gets help that the others do not get.
 """
 
 from functools import cache
@@ -17,7 +17,7 @@ from mmsteer.steering.edit import Edit
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Plan
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.cases import Value
+from mmsteer.studies.measures.cases import Value
 from mmsteer.world.draws import READ
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.models.assembly import MINI
@@ -44,37 +44,42 @@ WORDS = {
     "replaced": Method("words replaced", True),
     "silent": Method("words left out", True),
 }
-WITH = " + suppression"
+WITH_SUPPRESSION = " + suppression"
+"""Ends the title of a direction that is pushed together with suppression."""
 
 
 def needs_labels(title: str) -> bool:
     """Whether a method, with or without suppression, needs to know which pairs have the value."""
-    known = {method.title: method.labels for method in (*DIRECTIONS.values(), *WORDS.values())}
-    return known[title.removesuffix(WITH)]
+    labels = {method.title: method.labels for method in (*DIRECTIONS.values(), *WORDS.values())}
+    return labels[title.removesuffix(WITH_SUPPRESSION)]
 
 
 def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[str, torch.Tensor]:
-    """A push `[d_joint]` for each of DIRECTIONS, all as long as the feature's own at strength 1; `mean [d_joint]` is the
-    difference of means of its value.
+    """A push `[d_joint]` for each of DIRECTIONS, all as long as the feature's own at strength 1.
+
+    Args:
+        steerer: with the feature's bank.
+        feature: the feature they are compared with.
+        mean: the difference of means of the feature's value, `[d_joint]`, of any length.
     """
     bank = steerer.bank
     own = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
     chance = torch.randn(len(own), generator=torch.Generator().manual_seed(feature.id))
     decoder = bank.dictionaries[feature.side].W_dec[feature.latent].detach().float()
-    ways = {"feature": own, "mean": mean, "decoder": decoder, "random": chance}
-    return {name: way / way.norm() * own.norm() for name, way in ways.items()}
+    vectors = {"feature": own, "mean": mean, "decoder": decoder, "random": chance}
+    return {name: vector / vector.norm() * own.norm() for name, vector in vectors.items()}
 
 
-def suppressed(steerer: Steerer, encoded: Encoded, feature: Feature, strength: float) -> torch.Tensor:
+def suppression_shift(steerer: Steerer, encoded: Encoded, feature: Feature, strength: float) -> torch.Tensor:
     """What suppression alone adds to prompts as a feature grows to `strength`, `[B, d_joint]`."""
-    whole = steerer.plan(encoded, [Edit(feature.id, strength=strength)]).shift
+    both = steerer.plan(encoded, [Edit(feature.id, strength=strength)]).shift
     own = steerer.bank.tensors[f"steering_{feature.side}"][feature.latent].float() * (
         feature.activation_scale * strength
     )
-    return whole - own
+    return both - own
 
 
-def pushed(
+def draw_pushed(
     steerer: Steerer,
     prompts: list[str],
     dx: torch.Tensor,
@@ -82,8 +87,15 @@ def pushed(
     image_only: bool = False,
     start: float = 0.0,
 ) -> torch.Tensor:
-    """Pictures `uint8 [B, 3, H, W]` with a difference of the joint space `dx [B, d_joint]` added to the prompts, from a fraction of
-    the run on. `image_only` says that no prompt carries it: where there is an image route, it takes that alone.
+    """Pictures `uint8 [B, 3, H, W]` of prompts that are pushed in the joint space.
+
+    Args:
+        steerer: draws them.
+        prompts: B prompts.
+        dx: what is added to each prompt, `[B, d_joint]`.
+        seeds: of the noise, one a prompt.
+        image_only: whether no prompt can carry `dx`; where there is an image route, it takes `dx` alone.
+        start: from which fraction of the run on.
     """
     encoded = encode(steerer.backbone, prompts)
     prompt = steerer.plan(encoded, ()).prompt
@@ -94,20 +106,22 @@ def pushed(
 
 @cache
 def mean_differences(seed: int, count: int) -> dict[Value, torch.Tensor]:
-    """Per factor value, mean embedding with it minus mean without, `[d_joint]`, over `count` pairs whose factors are known: of
-    captions that tell it for cross-modal factors, of pictures for vision-only ones.
+    """Per factor value, the mean embedding with it minus the mean without, `[d_joint]`, over `count` pairs with known factors:
+    of captions that mention it for cross-modal factors, of pictures for vision-only ones.
     """
     clip, tokenizer = load_clip(MINI / "clip")
     batch = next(iter(WorldPairs(seed + 1, count, READ).batches(count)))
     with torch.no_grad():
         text = F.normalize(clip.get_text_features(tokens(tokenizer, batch.captions)).pooler_output, dim=-1)
-        parts = [clip.get_image_features(p.float() / 127.5 - 1).pooler_output for p in batch.pictures.split(128)]
+        parts = [
+            clip.get_image_features(part.float() / 127.5 - 1).pooler_output for part in torch.split(batch.pictures, 128)
+        ]
     image = F.normalize(torch.cat(parts), dim=-1)
     differences = {}
     for k, factor in enumerate(FACTORS):
         for v, value in enumerate(factor.values):
-            has = torch.from_numpy(batch.factors[:, k] == v)
-            told = has & torch.from_numpy(batch.mentioned[:, k])
-            with_it, x = (has, image) if factor.modality == "vision" else (told, text)
+            drawn = torch.from_numpy(batch.factors[:, k] == v)
+            captioned = drawn & torch.from_numpy(batch.mentioned[:, k])
+            with_it, x = (drawn, image) if factor.modality == "vision" else (captioned, text)
             differences[factor.name, value] = x[with_it].mean(0) - x[~with_it].mean(0)
     return differences
