@@ -48,7 +48,7 @@ class Concepts(NamedTuple):
 def draw_concepts(seed: int, cosine: float, count: int) -> Concepts:
     """Pairs of vectors with AT_ONCE concepts of each kind a side can have, of strength 0.5 to 1.5, and a little noise.
 
-    Each side has its own offset, and vectors of captions are shorter by a factor of 0.7: so a modality gap looks.
+    As in a modality gap, each side has an offset, and vectors of captions are shorter by a factor of 0.7.
 
     Args:
         seed: of the concepts' directions; with `count`, of the pairs.

@@ -63,20 +63,20 @@ def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[s
         mean: the difference of means of the feature's value, `[d_joint]`, of any length.
     """
     bank = steerer.bank
-    own = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
-    chance = torch.randn(len(own), generator=torch.Generator().manual_seed(feature.id))
+    steering = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
+    chance = torch.randn(len(steering), generator=torch.Generator().manual_seed(feature.id))
     decoder = bank.dictionaries[feature.side].W_dec[feature.latent].detach().float()
-    vectors = {"feature": own, "mean": mean, "decoder": decoder, "random": chance}
-    return {name: vector / vector.norm() * own.norm() for name, vector in vectors.items()}
+    vectors = {"feature": steering, "mean": mean, "decoder": decoder, "random": chance}
+    return {name: vector / vector.norm() * steering.norm() for name, vector in vectors.items()}
 
 
 def suppression_shift(steerer: Steerer, encoded: Encoded, feature: Feature, strength: float) -> torch.Tensor:
     """What suppression alone adds to prompts as a feature grows to `strength`, `[B, d_joint]`."""
     both = steerer.plan(encoded, [Edit(feature.id, strength=strength)]).shift
-    own = steerer.bank.tensors[f"steering_{feature.side}"][feature.latent].float() * (
+    steering = steerer.bank.tensors[f"steering_{feature.side}"][feature.latent].float() * (
         feature.activation_scale * strength
     )
-    return both - own
+    return both - steering
 
 
 def draw_pushed(

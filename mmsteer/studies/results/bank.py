@@ -1,7 +1,7 @@
 """RESULTS.md: how the features of the shipped bank are named."""
 
 from mmsteer.labelling.known_names import agrees, known_value
-from mmsteer.studies.results.markdown import Figures, listed, paragraphs
+from mmsteer.studies.results.markdown import Figures, paragraphs, quoted
 from mmsteer.world.factors import FACTORS, label
 
 TITLE = "Names in the shipped bank"
@@ -14,20 +14,19 @@ def section(bank: Figures) -> str:
     names: dict[tuple[str, str] | None, list[str]] = {}
     for feature in named:
         names.setdefault(known_value(feature["name"]), []).append(feature["name"])
-    several = [some for some in names.values() if len(some) > 1]
-    lists: dict[bool, list[str]] = {True: [], False: []}
+    several = [of_concept for of_concept in names.values() if len(of_concept) > 1]
+    absent: dict[bool, list[str]] = {True: [], False: []}
     for factor in FACTORS:
         for value in factor.values:
             if value != factor.neutral and (factor.name, value) not in names:
-                lists[factor.modality == "vision"].append(f'"{label(factor.name, value)}"')
-    measured = [f'"{f["name"]}"' for f in bank["features"] if f["named_by"] == "property" and f["modality"] == "vision"]
+                absent[factor.modality == "vision"].append(label(factor.name, value))
+    measured = [f["name"] for f in bank["features"] if f["named_by"] == "property" and f["modality"] == "vision"]
     return paragraphs(
         "`python -m mmsteer bank build` writes the bank and prints how names agree; these sentences are made from `bank.json`.",
         f"Automatic names need no known factors: of the {len(named)} features of the shipped bank named after a known factor, {agree} "
         "get an automatic name that says the same.",
-        f"No feature detects {listed(lists[False])} well enough to be named after it. {len(several)} concepts have two features or "
-        f"more ({listed([chr(34) + name + chr(34) for name in several[0][:2]])}), where the cross-modal probe extended a second latent "
-        "of either side.",
-        f"Of the vision-only values, {listed(lists[True])} have no feature named after them. Named by what is measured on their "
-        f"pictures: {listed(measured)}.",
-    )  # fmt: skip
+        f"No feature detects {quoted(absent[False])} well enough to be named after it. {len(several)} concepts have two features or "
+        f"more ({quoted(several[0][:2])}), where the cross-modal probe extended a second latent of either side.",
+        f"Of the vision-only values, {quoted(absent[True])} have no feature named after them. Named by what is measured on their "
+        f"pictures: {quoted(measured)}.",
+    )

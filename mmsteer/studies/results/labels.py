@@ -12,6 +12,7 @@ from mmsteer.studies.results.markdown import (
     listed,
     missed,
     paragraphs,
+    quoted,
     span,
     table,
 )
@@ -71,7 +72,7 @@ def _definitions(figures: Figures) -> str:
     modality = {label(factor.name, value): factor.modality for factor in FACTORS for value in factor.values}
     readable = Counter(modality[name] for name in figures["readable"])
     counts = ", ".join(f"{readable[m]} {_KINDS[m]}" for m in MODALITIES)
-    unread = listed([f'"{name}"' for name in figures["not readable"]])
+    unread = quoted(figures["not readable"])
     return (
         "A feature is *identified* when its firing detects one known factor value with F1 of at least 0.7. *Precision*: of the "
         "identified features, the share that is labelled rightly, with a 95 % interval. *Recall*: of the factor values that a linear "

@@ -55,6 +55,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def quoted(names: Sequence[str]) -> str:
+    """Names as a list in a sentence, each in quotation marks."""
+    return listed([f'"{name}"' for name in names])
+
+
 def command(figures: Figures, sizes: str, options: str = "") -> str:
     """The command that wrote a study's figures, its sizes and how long it took."""
     call = f"python -m mmsteer study {figures['study']} --seed {figures['seed']}{options}"

@@ -3,7 +3,7 @@
 import re
 
 from mmsteer.bank import MODALITIES
-from mmsteer.studies.results.markdown import Figures, command, interval, listed, paragraphs, span, table
+from mmsteer.studies.results.markdown import Figures, command, interval, listed, paragraphs, quoted, span, table
 
 TITLE = "Do features come back? Do activations stay put?"
 _CHANGES = {"pictures": "pixel noise", "captions": "other words"}
@@ -61,11 +61,11 @@ def _build_cells(row: Figures) -> list[str]:
 def _lost(figures: Figures) -> str:
     """On the named features that no other build has."""
     alone = [row["name"] for row in figures["features"] if row["named"] and row["found in"] == 1]
-    first = [f'"{name}"' for name in alone if not re.search(r" \d+$", name)]
-    but = f"all but {listed(first)} are" if first else "each is"
+    first = [name for name in alone if not re.search(r" \d+$", name)]
+    but = f"all but {quoted(first)} are" if first else "each is"
     return (
-        f"Of the {len(alone)} named features that no other build has, {but} a second or later feature of their concept. A match with "
-        "another name mostly has no sure one."
+        f"Of the {len(alone)} named features that no other build has, {but} a second or later feature of their concept. A match "
+        "with another name mostly has no sure name."
     )  # fmt: skip
 
 
