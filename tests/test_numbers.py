@@ -161,22 +161,18 @@ def test_the_command_renders_the_page_and_nothing_else(monkeypatch, tmp_path, ca
     assert capsys.readouterr().out.strip() == str(tmp_path / "RESULTS.md")
 
 
-def test_a_full_study_that_writes_a_shipped_file_writes_the_page(monkeypatch, tmp_path, written):
-    for file in page.FILES.values():
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ASSETS / file, tmp_path / file)
-    figures = tmp_path / "figures"
+def test_a_full_study_that_writes_a_shipped_file_writes_the_page(monkeypatch, tmp_path):
     rendered = []
-    monkeypatch.setattr(page, "FIGURES", figures)
+    monkeypatch.setattr(page, "FIGURES", tmp_path)
     monkeypatch.setattr(
-        page, "write", lambda: rendered.append(json.loads((figures / "removal.json").read_text())["pairs"])
+        page, "write", lambda: rendered.append(json.loads((tmp_path / "removal.json").read_text())["pairs"])
     )
     monkeypatch.setattr("mmsteer.studies.removal.study", lambda **_: {"pairs": 7})
     command = ["study", "removal", "--json"]
-    assert main([*command, str(figures / "removal.json"), "--quick"]) == 0
-    assert main([*command, str(figures / "other.json")]) == 0
+    assert main([*command, str(tmp_path / "removal.json"), "--quick"]) == 0
+    assert main([*command, str(tmp_path / "other.json")]) == 0
     assert rendered == []
-    assert main([*command, str(figures / "removal.json")]) == 0
+    assert main([*command, str(tmp_path / "removal.json")]) == 0
     assert rendered == [7]
 
 

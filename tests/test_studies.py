@@ -128,6 +128,12 @@ def test_an_interval_over_concepts_contains_the_mean_and_closes_on_agreement():
     assert 0.3 < apart.low < 0.5 < apart.high < 0.7
 
 
+def test_a_proportion_has_its_wilson_interval():
+    assert share(8, 10) == pytest.approx((0.8, 0.4902, 0.9433, 10), abs=1e-4)  # by hand, with z = 1.96
+    assert (share(5, 5).high, share(0, 5).low) == (1.0, 0.0)
+    assert str(share(0, 0)) == "-"
+
+
 def test_methods_that_use_labels_or_words_of_the_value_say_so():
     needed = {title: needs_labels(title) for title in (FEATURE, SHIPPED, *(method.title for method in WORDS.values()))}
     assert needed == {
