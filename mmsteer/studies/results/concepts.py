@@ -9,13 +9,8 @@ _CONTROLS = {"raw": "raw coordinates", "pca": "principal axes"}
 _RECALLS = [f"recall {modality}" for modality in MODALITIES]
 
 
-def section(figures: Figures, world: Figures) -> str:
-    """The section.
-
-    Args:
-        figures: what `study concepts` wrote.
-        world: what `study labels` wrote, for the comparison with the embedded world.
-    """
+def section(figures: Figures) -> str:
+    """The section, from what `study concepts` wrote."""
     rows = {(row["objective"], row["cosine"]): row for row in figures["concepts"]}
     names = dict.fromkeys(name for name, _ in rows)
     cosines = sorted({cosine for _, cosine in rows}, reverse=True)
@@ -27,7 +22,6 @@ def section(figures: Figures, world: Figures) -> str:
         ]
         for name in names if name not in none
     ]  # fmt: skip
-    matched = next(row for row in world["objectives"] if row["objective"] == "matched")
     return paragraphs(
         command(
             figures, f"vectors with {CROSS} cross-modal concepts and {SINGLE} of each side alone; {figures['seeds']} seeds, "
@@ -37,8 +31,7 @@ def section(figures: Figures, world: Figures) -> str:
         "between a cross-modal concept's directions in pictures and in captions."
         + (f" No feature of {listed([_CONTROLS[name] for name in none])} detects a concept." if none else ""),
         table(("objective", *(f"cosine {cosine}" for cosine in cosines), f"FVU at {cosines[-1]}"), cells),
-        "On these vectors, where no concept is rarer or weaker than another, plain matched dictionaries do best. In the embedded "
-        f"world they detect {matched['recall vision']['value']:.2f} of the vision-only and {matched['recall cross']['value']:.2f} of the "
-        "cross-modal values.",
+        "On these vectors, where no concept is rarer or weaker than another, plain matched dictionaries do best; in the embedded "
+        "world they do not (the section above).",
         "![Share of concepts with a rightly labelled feature against the cosine, a panel an objective](concepts.png)",
     )  # fmt: skip

@@ -67,7 +67,8 @@ def _missed(figures: Figures, row: Figures, key: str) -> bool:
     """Whether what a slider applies misses the target of a figure."""
     targets = figures["targets"]
     target = targets.get(f"{key} {row['modality']}", targets.get(key))
-    return row["method"] == _SHIPPED[row["modality"]] and missed(row[key], target, key in ("leak", "change"))
+    shipped = "feature" if key == "gone" else _SHIPPED[row["modality"]]  # removal needs no suppression
+    return row["method"] == shipped and missed(row[key], target, key in ("leak", "change"))
 
 
 def _comparison(figures: Figures) -> list[str]:

@@ -26,9 +26,21 @@ from mmsteer.studies.results.markdown import Figures, paragraphs
 
 FIGURES = ASSETS / "figures"
 RESULTS = FIGURES / "RESULTS.md"
-STUDIES = ("world", "effects", "ordinary", "presets", "bench", "labels", "concepts", "removal", "stability")
-FILES = {name: f"figures/{name}.json" for name in STUDIES} | {"bank": "banks/mini/bank.json"}
-"""Under `assets`, what the page is made from."""
+SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
+    "labels": (labels.TITLE, labels.section),
+    "concepts": (concepts.TITLE, concepts.section),
+    "removal": (removal.TITLE, removal.section),
+    "effects": (effects.TITLE, effects.section),
+    "ordinary": (ordinary.TITLE, ordinary.section),
+    "presets": (presets.TITLE, presets.section),
+    "stability": (stability.TITLE, stability.section),
+    "bank": (bank.TITLE, bank.section),
+    "world": (world.TITLE, world.section),
+    "bench": (bench.TITLE, bench.section),
+}
+"""In the order of the page, the title of each section and what renders it."""
+FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
+"""Under `assets`, the files from which the page is rendered."""
 _HEAD = (
     "# What was measured",
     "Written by `python -m mmsteer study results` from the JSON in this folder and from the shipped bank; a full study that writes "
@@ -50,19 +62,7 @@ def read(assets: Path = ASSETS) -> dict[str, Figures]:
 
 def sections(figures: dict[str, Figures]) -> dict[str, str]:
     """By name of the study, its section with its title."""
-    parts: dict[str, tuple[str, Callable[[], str]]] = {
-        "labels": (labels.TITLE, lambda: labels.section(figures["labels"])),
-        "concepts": (concepts.TITLE, lambda: concepts.section(figures["concepts"], figures["labels"])),
-        "removal": (removal.TITLE, lambda: removal.section(figures["removal"])),
-        "effects": (effects.TITLE, lambda: effects.section(figures["effects"])),
-        "ordinary": (ordinary.TITLE, lambda: ordinary.section(figures["ordinary"])),
-        "presets": (presets.TITLE, lambda: presets.section(figures["presets"])),
-        "stability": (stability.TITLE, lambda: stability.section(figures["stability"])),
-        "bank": (bank.TITLE, lambda: bank.section(figures["bank"])),
-        "world": (world.TITLE, lambda: world.section(figures["world"])),
-        "bench": (bench.TITLE, lambda: bench.section(figures["bench"])),
-    }
-    return {name: paragraphs(f"## {title}", section()) for name, (title, section) in parts.items()}
+    return {name: paragraphs(f"## {title}", section(figures[name])) for name, (title, section) in SECTIONS.items()}
 
 
 def render(figures: dict[str, Figures]) -> str:
