@@ -1,8 +1,8 @@
 """How alike the samples are on which a feature fires: EmbSim and WinRate, MonoSemanticity, cross-modal MonoSemanticity.
 
-Pure, on torch tensors. Codes are `[N, n_latents]`, any activations of any features, a coordinate of a raw embedding
-among them. Embeddings are `[N, d]`, of the same samples, by an encoder other than the one the features read: only their
-directions count. Every score is one number a feature, `[n_latents]`.
+Pure functions of torch tensors. Codes are `[N, n_latents]`: activations of any features, or coordinates of raw embeddings.
+Embeddings are `[N, d]`, of the same samples, by another encoder than the one the features read; only their directions
+count. Every score is `[n_latents]`, one number a feature.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,13 @@ def top_similarity(codes: torch.Tensor, embeddings: torch.Tensor, m: int = 20, s
 
     With Z+ the embeddings of those and Z- of m random samples, `[m, d]`, S+ = Z+ Z+^T and S- = Z+ Z-^T:
     EmbSim is the mean of S+_ij - S-_ij over i != j, WinRate the share of them with S+_ij > S-_ij. The paper's text was
-    not at hand: these are its formulas as they are told elsewhere, with m = 20.
+    not available: these are its formulas as given elsewhere, with m = 20.
+
+    Args:
+        codes: activations, `[N, n_latents]`.
+        embeddings: of the same samples, `[N, d]`.
+        m: how many top samples, and how many random ones.
+        seed: of the random samples.
     """
     e = F.normalize(embeddings, dim=1)
     others = torch.randint(len(codes), (codes.shape[1], m), generator=torch.Generator().manual_seed(seed))
@@ -53,18 +59,18 @@ def monosemanticity(codes: torch.Tensor, embeddings: torch.Tensor) -> torch.Tens
     a = _scaled(codes)
     total, squares = a.sum(0), a.square().sum(0)
     together = a.T @ F.normalize(embeddings, dim=1)
-    found = (together.square().sum(1) - squares) / (total.square() - squares)
-    return torch.where((a > 0).sum(0) > 1, found, torch.nan)
+    score = (together.square().sum(1) - squares) / (total.square() - squares)
+    return torch.where((a > 0).sum(0) > 1, score, torch.nan)
 
 
 def cross_monosemanticity(
     codes_a: torch.Tensor, embeddings_a: torch.Tensor, codes_b: torch.Tensor, embeddings_b: torch.Tensor
 ) -> torch.Tensor:
-    """Cross-modal MonoSemanticity (MMS; Kaushik et al., 2601.20028): how alike its samples of two modalities are.
+    """Cross-modal MonoSemanticity (MMS; Kaushik et al., 2601.20028): how alike a feature's samples of two modalities are.
 
     MMS = sum_ij a_i b_j cos(e_i, f_j) / sum_ij a_i b_j = <sum a_i e_i, sum b_j f_j> / (sum a_i sum b_j), over every
     sample i of one modality and j of the other, scaled as in `monosemanticity`. Column k of both codes is feature k;
-    both embeddings are of one space. 0 for a feature that one modality never activates: a split one.
+    both embeddings are of one space. 0 for a split feature, which one modality never activates.
     """
     a, b = _scaled(codes_a), _scaled(codes_b)
     together = (a.T @ F.normalize(embeddings_a, dim=1)) * (b.T @ F.normalize(embeddings_b, dim=1))

@@ -10,7 +10,7 @@ from mmsteer.bank import Feature
 from mmsteer.labelling.known_names import known_value
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.report import Share, share
+from mmsteer.studies.measures.shares import Share, share
 from mmsteer.world.captions import caption
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.models.judge import Judge
@@ -27,60 +27,68 @@ class Cases(NamedTuple):
 
     values: np.ndarray
     """int64 [B, n_factors]"""
-    told: np.ndarray
-    """bool [B, n_factors]: what a prompt says."""
+    mentioned: np.ndarray
+    """bool [B, n_factors]: which factors a prompt mentions."""
     seeds: list[int]
     before: np.ndarray
     """int64 [B, n_factors], -1 for language factors"""
 
     @property
     def prompts(self) -> list[str]:
-        """The prompts, each worded by its seed: the same scene told otherwise keeps its wording as far as it can."""
-        return _worded(self.values, self.told, self.seeds)
+        """The prompts. The seed decides the wording, so that a variant of a scene keeps its wording as far as it can."""
+        return _captions(self.values, self.mentioned, self.seeds)
 
-    def saying(self, value: Value) -> list[str]:
-        """The same prompts with the value's word in place of the prompt's own of its factor, or put in where there is none."""
-        values, told = self.values.copy(), self.told.copy()
+    def prompts_with(self, value: Value) -> list[str]:
+        """The same prompts with the word of a value in place of their own for its factor, or added where they have none."""
+        values, mentioned = self.values.copy(), self.mentioned.copy()
         k = INDEX[value[0]]
-        values[:, k], told[:, k] = index(value), True
-        told[:, _GENDER] &= values[:, _THING] >= len(THINGS)
-        return _worded(values, told, self.seeds)
+        values[:, k], mentioned[:, k] = index(value), True
+        mentioned[:, _GENDER] &= values[:, _THING] >= len(THINGS)
+        return _captions(values, mentioned, self.seeds)
 
-    def silent(self, factor: str) -> list[str]:
+    def prompts_without(self, factor: str) -> list[str]:
         """The same prompts without a word on a factor."""
-        told = self.told.copy()
-        told[:, INDEX[factor]] = False
-        return _worded(self.values, told, self.seeds)
+        mentioned = self.mentioned.copy()
+        mentioned[:, INDEX[factor]] = False
+        return _captions(self.values, mentioned, self.seeds)
 
 
-def _worded(values: np.ndarray, told: np.ndarray, seeds: list[int]) -> list[str]:
-    return [caption(np.random.default_rng(s), v, t) for s, v, t in zip(seeds, values, told, strict=True)]
+def _captions(values: np.ndarray, mentioned: np.ndarray, seeds: list[int]) -> list[str]:
+    return [caption(np.random.default_rng(s), v, m) for s, v, m in zip(seeds, values, mentioned, strict=True)]
 
 
-def intent(feature: Feature) -> Value | None:
-    """The factor value a feature is named after, its number left out; None for other names."""
+def concept_of(feature: Feature) -> Value | None:
+    """The factor value that a feature is named after, its number left out; None for other names."""
     return known_value(feature.name, SCHEME) if feature.named_by == "truth" else None
 
 
 def index(value: Value) -> int:
-    """Its place among the values of its factor."""
+    """The place of a value among the values of its factor."""
     return FACTORS[INDEX[value[0]]].values.index(value[1])
 
 
 def new_cases(steerer: Steerer, judge: Judge, seed: int, count: int, fixed: Value | None = None) -> Cases:
-    """Fresh prompts that name a thing; with `fixed`, a cross-modal value, each of them says that too."""
+    """Fresh prompts that mention a thing.
+
+    Args:
+        steerer: draws *before*.
+        judge: reads it.
+        seed: of prompts and noise.
+        count: how many prompts.
+        fixed: a cross-modal value that each prompt mentions, too.
+    """
     rng = np.random.default_rng((seed, 11) if fixed is None else (seed, 12, INDEX[fixed[0]], index(fixed)))
-    values, told = draw_factors(rng, count)
-    told[:, _THING] = True
+    values, mentioned = draw_factors(rng, count)
+    mentioned[:, _THING] = True
     if fixed is not None:
         if fixed[0] == "gender":  # only people are a man or a woman
             values[:, _THING] = rng.integers(len(THINGS), len(FACTORS[_THING].values), count)
-        values[:, INDEX[fixed[0]]], told[:, INDEX[fixed[0]]] = index(fixed), True
+        values[:, INDEX[fixed[0]]], mentioned[:, INDEX[fixed[0]]] = index(fixed), True
     person, gender = values[:, _THING] >= len(THINGS), values[:, _GENDER]
-    told[:, _GENDER] &= person
+    mentioned[:, _GENDER] &= person
     values[:, _GENDER] = np.where(person, np.where(gender == 0, rng.integers(1, 3, count), gender), 0)
     seeds = [int(s) for s in rng.integers(0, 2**31, count)]
-    cases = Cases(values, told, seeds, np.zeros_like(values))
+    cases = Cases(values, mentioned, seeds, np.zeros_like(values))
     return cases._replace(before=read(steerer, judge, cases.prompts, seeds))
 
 
@@ -91,13 +99,13 @@ def read(
     return judge.read(in_batches(seeds, lambda part: steerer.render_many(prompts[part], edits, seeds[part])))
 
 
-def in_batches(seeds: list[int], some: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-    """Pictures `uint8 [B, 3, H, W]`, drawn some at a time."""
-    return torch.cat([some(slice(i, i + _BATCH)) for i in range(0, len(seeds), _BATCH)])
+def in_batches(seeds: list[int], draw: Callable[[slice], torch.Tensor]) -> torch.Tensor:
+    """Pictures `uint8 [B, 3, H, W]`, drawn a few at a time."""
+    return torch.cat([draw(slice(i, i + _BATCH)) for i in range(0, len(seeds), _BATCH)])
 
 
 def hit(cases: Cases, after: np.ndarray, value: Value) -> Share:
-    """Of pictures that did not show a value, the share that shows it after."""
+    """Of the pictures that did not show a value, the share that shows it after."""
     k = INDEX[value[0]]
     absent = cases.before[:, k] != index(value)
     if value[0] == "gender":
@@ -112,17 +120,17 @@ def leak(cases: Cases, after: np.ndarray, factor: str) -> Share:
 
 
 def gone(cases: Cases, after: np.ndarray, value: Value) -> Share:
-    """Of pictures that showed a value, the share that no longer does: UnlearnCanvas' unlearning accuracy (2402.11846)."""
+    """Of the pictures that showed a value, the share that no longer does: UnlearnCanvas' unlearning accuracy (2402.11846)."""
     k = INDEX[value[0]]
     return _share(cases.before[:, k] == index(value), after[:, k] != index(value))
 
 
 def siblings_stay(cases: Cases, after: np.ndarray, value: Value) -> Share:
-    """Of pictures that showed another value of the same factor, as their prompt says, the share that still does: in-domain
-    retain accuracy (2402.11846).
+    """Of the pictures that showed a sibling, another value of the same factor, as their prompt says, the share that still
+    does: in-domain retain accuracy (2402.11846).
     """
     k = INDEX[value[0]]
-    other = cases.told[:, k] & (cases.before[:, k] == cases.values[:, k]) & (cases.values[:, k] != index(value))
+    other = cases.mentioned[:, k] & (cases.before[:, k] == cases.values[:, k]) & (cases.values[:, k] != index(value))
     return _share(other, after[:, k] == cases.values[:, k])
 
 
@@ -140,8 +148,8 @@ def changed(cases: Cases, after: np.ndarray) -> Share:
 
 
 def _others(cases: Cases, factor: str) -> np.ndarray:
-    """Bool [B, n_factors]"""
-    fixed = cases.told & (cases.before == cases.values)
+    """Where a prompt fixes another factor and *before* shows it, bool `[B, n_factors]`."""
+    fixed = np.asarray(cases.mentioned & (cases.before == cases.values))
     fixed[:, INDEX[factor]] = False
     if factor == "thing":  # with another thing, man or woman goes too
         fixed[:, _GENDER] = False
