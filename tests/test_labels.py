@@ -5,24 +5,27 @@ import json
 import numpy as np
 import pytest
 import torch
-from mmsteer.labelling.RENAMED import Codes, codes, drop_duplicates, match_latents, probe_unmatched, quality
 
 from mmsteer.bank.mds import absolute_rule, score, separation, swap_null
 from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
-from mmsteer.labelling.cross_modal_probe import append
+from mmsteer.labelling.codes import Codes, encode_pairs
+from mmsteer.labelling.cross_modal_probe import append_latents, probe_latents
 from mmsteer.labelling.known_names import f1
+from mmsteer.labelling.match import drop_duplicates, match_latents, probe_unmatched
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
 from mmsteer.studies.measures.objective_runs import DatasetSplits
 from mmsteer.studies.measures.truth import decodable, identify
-from mmsteer.training.objectives import OBJECTIVES, Dictionaries, train_dictionaries
-from mmsteer.training.trainer import TrainingConfig, fit_scaling, fvu, new_dictionary
+from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig
+from mmsteer.training.dictionaries import Dictionaries, fvu, quality
+from mmsteer.training.objectives import OBJECTIVES, train_dictionaries
+from mmsteer.training.scaling import fit_scaling
+from mmsteer.training.trainer import new_dictionary
 from mmsteer.world.factors import FACTORS, INDEX
 
-SMALL = DictionarySizes(
-    (MatryoshkaGroup(8, 2), MatryoshkaGroup(16, 2)), (MatryoshkaGroup(8, 2), MatryoshkaGroup(16, 2))
-)
+GROUPS = (MatryoshkaGroup(8, 2), MatryoshkaGroup(16, 2))
+SMALL = DictionarySizes(GROUPS, GROUPS)
 
 
 def test_topk_fires_the_k_largest_and_survives_saving(tmp_path):
@@ -53,14 +56,16 @@ def test_scaling_moves_into_the_weights():
     dictionary = new_dictionary(SAEConfig(6, 12), torch.Generator().manual_seed(1))
     folded = scaling.fold(dictionary)
     assert torch.allclose(folded.encode(x), dictionary.encode(rows), atol=1e-4)
-    back = dictionary.decode(dictionary.encode(rows)) @ scaling.back + scaling.mean
+    back = dictionary.decode(dictionary.encode(rows)) @ scaling.inverse + scaling.mean
     assert torch.allclose(folded(x), back, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_takes_raw_rows_of_both_sides(name):
     concepts = draw_concepts(0, 0.8, 400)
-    trained = train_dictionaries(name, concepts.pairs.image, concepts.pairs.text, SMALL, TrainingConfig(20, batch=64))
+    trained = train_dictionaries(
+        name, concepts.pairs.image, concepts.pairs.text, SMALL, TrainingConfig(20, batch_size=64)
+    )
     for dictionary, x in ((trained.image, concepts.pairs.image), (trained.text, concepts.pairs.text)):
         code = dictionary.encode(x)
         assert code.shape == (400, dictionary.config.n_latents)
@@ -70,7 +75,7 @@ def test_every_objective_takes_raw_rows_of_both_sides(name):
         measured = quality(dictionary, x)
         assert measured["fvu"] == pytest.approx(fvu(dictionary, x), abs=1e-4)
         assert measured["l0"] == pytest.approx((code > 0).sum(1).float().mean().item(), abs=0.01)
-    assert trained.paired == (name not in ("levels", "matched", "random"))
+    assert trained.paired == (name not in ("matryoshka", "matched", "random"))
     _, latents = match_latents(trained, concepts.pairs)
     for side in zip(*latents, strict=True):  # a latent is in one feature at most
         present = [latent for latent in side if latent is not None]
@@ -90,7 +95,7 @@ def test_a_random_decoder_stays_random():
     concepts = draw_concepts(0, 0.8, 400)
     after = [
         train_dictionaries(
-            "random", concepts.pairs.image, concepts.pairs.text, SMALL, TrainingConfig(steps, batch=64)
+            "random", concepts.pairs.image, concepts.pairs.text, SMALL, TrainingConfig(steps, batch_size=64)
         ).image
         for steps in (1, 30)
     ]
@@ -100,8 +105,8 @@ def test_a_random_decoder_stays_random():
 
 def test_pairs_that_do_not_match_are_refused():
     with pytest.raises(SteerError, match=r"\(40, 8\) picture rows and \(39, 8\) caption rows"):
-        train_dictionaries("levels", torch.randn(40, 8), torch.randn(39, 8), SMALL, TrainingConfig(1))
-    with pytest.raises(SteerError, match="no objective 'best': choose one of levels, matched"):
+        train_dictionaries("matryoshka", torch.randn(40, 8), torch.randn(39, 8), SMALL, TrainingConfig(1))
+    with pytest.raises(SteerError, match="no objective 'best': choose one of matryoshka, matched"):
         train_dictionaries("best", torch.randn(40, 8), torch.randn(40, 8), SMALL, TrainingConfig(1))
 
 
@@ -117,12 +122,14 @@ def test_a_concept_is_on_the_sides_of_its_kind():
 
 def test_matching_keeps_a_concept_that_a_shared_dictionary_splits():
     """The problem the default solves (2606.29888), in a few seconds: directions of a concept with a cosine of 0.5."""
-    size = DictionarySizes((MatryoshkaGroup(48, 4),), (MatryoshkaGroup(48, 4),))
+    sizes = DictionarySizes((MatryoshkaGroup(48, 4),), (MatryoshkaGroup(48, 4),))
     train, matching, scoring = (draw_concepts(0, 0.5, n) for n in (6000, 2000, 2001))
     cross = np.flatnonzero(np.array(KINDS) == "cross")
     labelled = {}
     for name in ("shared", "matched"):
-        trained = train_dictionaries(name, train.pairs.image, train.pairs.text, size, TrainingConfig(500, batch=256))
+        trained = train_dictionaries(
+            name, train.pairs.image, train.pairs.text, sizes, TrainingConfig(500, batch_size=256)
+        )
         _, latents = match_latents(trained, matching.pairs)
         z = encode_pairs(trained, scoring.pairs).of(latents)
         labels = [absolute_rule(score(z.image[:, k], z.text[:, k], resamples=1)) for k in range(len(latents))]
@@ -149,7 +156,7 @@ def test_an_appended_latent_fires_by_itself_and_decodes_to_nothing():
     dictionary = new_dictionary(SAEConfig(4, 8), torch.Generator().manual_seed(0)).requires_grad_(False)
     dictionary.b_dec.copy_(torch.tensor([1.0, 0.0, 0.0, 2.0]))
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
-    grown = append(dictionary, torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([0.5]))
+    grown = append_latents(dictionary, torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([0.5]))
     assert torch.allclose(grown.encode(x)[:, :8], dictionary.encode(x), atol=1e-6)
     assert torch.allclose(grown.encode(x)[:, 8], torch.relu(x[:, 0] - 0.5), atol=1e-6)
     assert torch.allclose(grown(x), dictionary(x), atol=1e-6)
@@ -157,7 +164,9 @@ def test_an_appended_latent_fires_by_itself_and_decodes_to_nothing():
 
 def test_single_latents_get_partners_and_nothing_else_changes():
     train, matching = (draw_concepts(0, 0.5, n) for n in (2000, 1500))
-    trained = train_dictionaries("levels", train.pairs.image, train.pairs.text, SMALL, TrainingConfig(100, batch=128))
+    trained = train_dictionaries(
+        "matryoshka", train.pairs.image, train.pairs.text, SMALL, TrainingConfig(100, batch_size=128)
+    )
     _, latents = match_latents(trained, matching.pairs)
     grown, after = probe_unmatched(trained, latents, matching.pairs)
     assert isinstance(grown, Dictionaries)
@@ -175,7 +184,7 @@ def test_neither_side_wins_by_scale():
         loud.W_enc.mul_(3)
     mds = []
     for text in (quiet, loud):
-        z = codes(Dictionaries(quiet.requires_grad_(False), text.requires_grad_(False), True), pairs)
+        z = encode_pairs(Dictionaries(quiet.requires_grad_(False), text.requires_grad_(False), True), pairs)
         mds.append([score(z.image[:, k], z.text[:, k], resamples=1).mds for k in range(6)])
     assert mds[0] == pytest.approx(mds[1], abs=1e-5)
 
