@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
-from served import free_port
+from served import free_port, whole_words
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
 from mmsteer.bank.feature_map import MOST, places
@@ -18,9 +18,10 @@ from mmsteer.bank.search import nearest
 from mmsteer.models.prompt import encode
 from mmsteer.ui.explore import effect
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
-from mmsteer.ui.explore.tab import SHOWN, questions, rules
-from mmsteer.ui.loading import Loading
+from mmsteer.ui.explore.questions import SHOWN, Questions
+from mmsteer.ui.explore.tab import rules
 from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.shared.loading import Loading
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -151,27 +152,27 @@ def bank(tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureBa
 
 @pytest.fixture
 def ask(bank: FeatureBank, tiny: Steerer) -> dict:
-    return {question.__name__: question for question in questions(bank, Loading(lambda: tiny), Effects())}
+    return {question.__name__: question for question in Questions(bank, Loading(lambda: tiny), Effects()).all}
 
 
 @pytest.mark.parametrize("bad", [None, "1", 1.0, True, [], {}, 10**9, -1, "../bank"])
 def test_a_number_that_is_no_feature_gets_a_sentence(ask: dict, bad):
-    assert set(ask["card"](bad)) == {"wrong"}
-    assert set(ask["sheets"]([bad])) == {"wrong"}
+    assert set(ask["card"](bad)) == {"error"}
+    assert set(ask["sheets"]([bad])) == {"error"}
 
 
 @pytest.mark.parametrize("bad", [None, 3, {}, [], "", "x" * 10_000])
 def test_meaning_of_what_is_no_text_gets_a_sentence(ask: dict, bad):
-    assert set(ask["meaning"](bad)) == {"wrong"}
+    assert set(ask["meaning"](bad)) == {"error"}
 
 
 def test_sheets_are_given_for_so_many_and_null_where_there_are_none(ask: dict, tiny_bank: Path, tiny: Steerer):
     sheets = ask["sheets"]([0, 1])
     assert sheets["0"] is None
     assert sheets["1"].startswith("data:image/webp;base64,")
-    assert set(ask["sheets"]([1] * (SHOWN + 1))) == {"wrong"}
-    assert set(ask["sheets"]("12")) == {"wrong"}
-    without = {q.__name__: q for q in questions(FeatureBank.load(tiny_bank), Loading(lambda: tiny), Effects())}
+    assert set(ask["sheets"]([1] * (SHOWN + 1))) == {"error"}
+    assert set(ask["sheets"]("12")) == {"error"}
+    without = {q.__name__: q for q in Questions(FeatureBank.load(tiny_bank), Loading(lambda: tiny), Effects()).all}
     assert without["sheets"]([0, 1]) == {"0": None, "1": None}
 
 
@@ -187,7 +188,7 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
     drawn: list[Recipe] = []
     picture = tiny.picture
     monkeypatch.setattr(tiny, "picture", lambda recipe: drawn.append(recipe) or picture(recipe))
-    monkeypatch.setattr(effect, "_KEPT", 1)
+    monkeypatch.setattr(effect, "_CACHED", 1)
     effects, (night, cat) = Effects(), (tiny.bank.get("night"), tiny.bank.get("cat"))
     steps = list(effects.draw(tiny, night))
     assert [len(columns) for columns in steps] == [1, 2, 3, 4]
@@ -197,8 +198,8 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
     assert list(effects.draw(tiny, night)) == [steps[-1]]
     assert len(drawn) == len(STRENGTHS) * len(SEEDS)
     list(effects.draw(tiny, cat))
-    assert effects.kept(night) == []
-    assert len(effects.kept(cat)) == 4
+    assert effects.cached(night) == []
+    assert len(effects.cached(cat)) == 4
 
 
 # ---- the tab -------------------------------------------------------------------------------------------------------
@@ -206,12 +207,8 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
 
 @pytest.fixture(scope="module")
 def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
-    from mmsteer.models.backbone import BACKBONES, Spec
-
-    BACKBONES["whole"] = Spec(tiny_folder, steps=2, whole_words=True)
-    loaded = Steerer.load("whole", bank.folder)
-    del BACKBONES["whole"]
-    return loaded
+    assert bank.folder
+    return whole_words(tiny_folder, bank.folder, steps=2)
 
 
 def serve(bank: FeatureBank, load) -> Iterator[str]:
@@ -284,8 +281,8 @@ def test_the_card_tells_all_there_is(page: Page):
     expect(title(page)).to_have_text("night")
     card = page.locator(".mm-card")
     for told in (
-        "cross 0.60", "name sure to 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
-        "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 units", "a night",
+        "cross 0.60", "name confidence 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
+        "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 activation scales", "a night",
         "found in 3 of 3 builds",
     ):  # fmt: skip
         expect(card).to_contain_text(told)
@@ -336,11 +333,11 @@ def test_filters_by_modality_certainty_and_frequency(page: Page):
     expect(title(page)).to_have_text("please draw")
     kinds.get_by_text("all").click()
     expect(names(page)).to_have_count(12)
-    page.get_by_label("certainty of the name").select_option("name surer than 0.8")
+    page.get_by_label("name confidence").select_option("name confidence above 0.8")
     expect(names(page)).to_have_count(11)  # the one a person renamed has no score
-    page.get_by_label("certainty of the name").select_option("name surer than 0.95")
+    page.get_by_label("name confidence").select_option("name surer than 0.95")
     expect(names(page)).to_have_count(0)
-    page.get_by_label("certainty of the name").select_option("any name")
+    page.get_by_label("name confidence").select_option("any name")
     page.get_by_label("how often it fires").select_option("rare: below 2 %")
     expect(names(page)).to_have_count(0)
     page.get_by_label("how often it fires").select_option("2 to 20 %")
@@ -421,7 +418,7 @@ def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, 
 
 
 def test_of_two_effects_asked_for_at_once_both_come(page: Page):
-    page.get_by_label("certainty of the name").select_option("any name")
+    page.get_by_label("name confidence").select_option("any name")
     for name in ("small", "left"):
         search(page).fill(name)
         expect(title(page)).to_have_text(name)

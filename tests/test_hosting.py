@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser import browser
+from browser import required
 from playwright.sync_api import expect
 from served import free_port
 
@@ -119,9 +119,7 @@ def hosting_page(space: str) -> Iterator[str]:
 
 def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space: str, tiny: Steerer):
     recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.origin)
-    with hosting_page(space) as hub, browser() as chromium:
-        if chromium is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
+    with hosting_page(space) as hub, required() as chromium:
         host = chromium.new_page()
         host.goto(f"{hub}?{recipe.to_query()}")
         frame = host.frame_locator("iframe")
@@ -144,7 +142,7 @@ def test_seconds_by_hand(steps: int, side: int, pictures: int, told: int):
 
 
 @pytest.fixture
-def load_for_zero_gpu(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
+def lent(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
     """A fresh steerer of the tiny backbone as ZeroGPU would have it, and the seconds it asked for: each call runs in a forked
     process, and only pickles go there and come back."""
     asked: list[int] = []

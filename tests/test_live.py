@@ -17,8 +17,8 @@ from served import served
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.bench.page_client import Visitor
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.loading import Loading
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.steer import live
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -128,14 +128,14 @@ def arrive(page: Page) -> None:
 
 
 def test_the_picture_follows_and_the_release_draws_the_pair(page: Page, steerer: Steerer):
-    link, gauge = query(page), page.locator("#mm-told .mm-gauge").text_content()
+    link, gauge = query(page), page.locator("#mm-status .mm-ood").text_content()
     expect(page.locator(".mm-live")).to_be_visible()
     grip(page)
     strength = move(page, 0.8, 0.9)
     expect(after(page)).to_have_attribute("src", FRAME)
     shows(page, strength)
-    expect(page.locator("#mm-told .mm-gauge")).not_to_have_text(gauge or "")
-    expect(page.locator("#mm-told")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#mm-status .mm-ood")).not_to_have_text(gauge or "")
+    expect(page.locator("#mm-status")).to_have_attribute("aria-busy", "true")
     assert query(page) == link
     expect(page.locator(".mm-thumb")).to_have_count(1)
     page.mouse.up()
@@ -145,9 +145,9 @@ def test_the_picture_follows_and_the_release_draws_the_pair(page: Page, steerer:
     assert Image.open(BytesIO(picture)).convert("RGB").tobytes() == steerer.picture(recipe).tobytes()
     assert query(page) == recipe.to_query()
     expect(page.locator(".mm-thumb")).to_have_count(2)
-    told = page.locator("#mm-told .mm-gauge")
-    expect(told).to_contain_text(f"gauge {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).ood_distance:.2f}")
-    expect(page.locator("#mm-told")).not_to_have_attribute("aria-busy", "true")
+    told = page.locator("#mm-status .mm-ood")
+    expect(told).to_contain_text(f"OOD distance {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).ood_distance:.2f}")
+    expect(page.locator("#mm-status")).not_to_have_attribute("aria-busy", "true")
 
 
 def test_of_what_waits_only_the_newest_is_drawn(page: Page, drawn: SimpleNamespace):
@@ -227,8 +227,8 @@ def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page,
     monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that no word of what is told changes
     page.locator("#mm-draw").click()
     expect(page.locator(".mm-seconds")).to_have_text("0.12 s")
-    expect(page.locator(".mm-likeness")).to_have_count(0)
-    old = after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-gauge").inner_html()
+    expect(page.locator(".mm-similarity")).to_have_count(0)
+    old = after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-ood").inner_html()
     start = number(page)
     slider(page).focus()
     for _ in range(10):
@@ -241,7 +241,7 @@ def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page,
     page.keyboard.up("ArrowLeft")
     expect(after(page)).to_have_attribute("src", FINAL)
     assert (
-        after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-gauge").inner_html(),
+        after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-ood").inner_html(),
     ) == old  # fmt: skip
     expect(page.locator(".mm-thumb")).to_have_count(1)
 
@@ -268,7 +268,7 @@ def test_where_the_release_fails_the_pair_comes_back(page: Page):
     move(page, 0.9)
     expect(after(page)).to_have_attribute("src", FRAME)  # of the pair shown, whose prompt is not empty
     page.mouse.up()
-    expect(page.locator("#mm-told .mm-problem")).to_contain_text("the prompt is empty")
+    expect(page.locator("#mm-status .mm-problem")).to_contain_text("the prompt is empty")
     expect(after(page)).to_have_attribute("src", old[0])
     expect(after(page)).to_have_attribute("alt", old[1])
 
@@ -400,7 +400,7 @@ def test_a_frame_is_the_picture_of_its_recipe(address: str, steerer: Steerer, ca
     shown = visitor.frame({"rows": [NIGHT | {"strength": 0.5}], "silent": []})
     twin = steerer.steer("a cat at night", [edit(0.5)], 9)
     assert shown["after"] == {"src": live._light(twin.after), "alt": "After: a cat at night, seed 9, night:0.5"}
-    assert f"gauge {twin.ood_distance:.2f}" in shown["gauge"]["innerHTML"]
+    assert f"OOD distance {twin.ood_distance:.2f}" in shown["ood"]["innerHTML"]
     assert shown["seconds"] > 0
     for rack in (None, {"rows": [NIGHT | {"evil": 1}], "silent": []}, {"rows": "x" * 1000, "silent": [{}]}):
         assert set(visitor.frame(rack)) == {"number"}

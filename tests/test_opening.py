@@ -25,15 +25,17 @@ from mmsteer.models.backbone import public_name, spec_of
 from mmsteer.models.digest import of_checkpoint
 from mmsteer.steering.provenance import differences, missing
 from mmsteer.steering.sweep import over, save_gif, save_sheet
-from mmsteer.ui.compare import compare
 from mmsteer.ui.explore.effect import Effects
-from mmsteer.ui.loading import Loading, told
-from mmsteer.ui.page import _Page
 from mmsteer.ui.picture.tab import _pair
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.shared.loading import Loading, attempt
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.opening import Opening
+from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import ROWS, rows
-from mmsteer.ui.sweep.tab import Sweeps
-from mmsteer.ui.talk.tab import drawn
+from mmsteer.ui.sweep.panel import Sweeps
+from mmsteer.ui.talk.panel import drawn
 
 FAST = Sampler(2, 1.0)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -156,11 +158,11 @@ def test_for_an_edit_that_is_not_here_the_nearest_names_are_given(tiny: Steerer)
 
 
 @pytest.fixture(scope="module")
-def page(tiny: Steerer, tiny_bank: Path) -> _Page:
-    return _Page(FeatureBank.load(tiny_bank), Loading(lambda: tiny))
+def page(tiny: Steerer, tiny_bank: Path) -> Opening:
+    return Opening(PageState(FeatureBank.load(tiny_bank), lambda: tiny))
 
 
-def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: _Page, tiny: Steerer):
+def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, tiny: Steerer):
     edits = (Edit("vignettes", "remove", 0.5), Edit("night", strength=1.5), Edit("<b>"), Edit(7))
     recipe = Recipe("a cat", 8, FAST, edits, Origin("sd15", COMMIT, "cccccccccccccccc"))
     prompt, seed, rack, sampler, notes = page.restore(lambda: recipe, wait=True)
@@ -175,7 +177,7 @@ def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: _Page, tin
     assert page.restore(lambda: Recipe("a cat", origin=tiny.origin), wait=True)[-1] == ""
 
 
-def test_more_features_than_the_rack_holds_are_left_out_and_told(page: _Page, tiny: Steerer):
+def test_more_features_than_the_rack_holds_are_left_out_and_told(page: Opening, tiny: Steerer):
     edits = tuple(Edit(k % 12, strength=k / 10) for k in range(ROWS + 2))
     *_, rack, _, notes = page.restore(lambda: Recipe("a cat", edits=edits))
     assert [row["strength"] for row in rack["rows"]] == [k / 10 for k in range(ROWS)]
@@ -186,7 +188,7 @@ def test_a_recipe_opens_where_the_model_could_not_be_loaded(tiny_bank: Path):
     def broken() -> Steerer:
         raise SteerError("unet is damaged")
 
-    page = _Page(FeatureBank.load(tiny_bank), Loading(broken))
+    page = Opening(PageState(FeatureBank.load(tiny_bank), broken))
     recipe = Recipe("a cat", 8, FAST, (Edit("night"),), Origin("sd15"))
     assert page.restore(lambda: recipe, wait=True)[:2] == ["a cat", 8]
 
@@ -286,10 +288,10 @@ def test_pictures_links_and_json_hold_no_path(mine: Steerer, caplog: pytest.LogC
 
 def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCaptureFixture, capsys):
     caplog.set_level(logging.DEBUG)
-    loading = Loading(lambda: mine)
-    page, sweeps = _Page(mine.bank, loading), Sweeps(mine.bank, loading)
+    state = PageState(mine.bank, lambda: mine)
+    page, sweeps = Opening(state), Sweeps(state)
     shelf = rows(mine.bank, [Edit("night")])
-    *_, (pictures, *rest), _ = page.draw("a cat", 3, shelf, None)
+    *_, (pictures, *rest), _ = PairDrawer(state).draw("a cat", 3, shelf, None)
     assert "my-sd" in clean(pictures)
     clean(str(rest))
     laid = sweeps.lay("a cat", 3, shelf, None, {"kind": "over", "features": [1]})
@@ -297,7 +299,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     again = laid["laid"]["again"]
     for answer in (sweeps.draw({"again": again, "cell": 0}), sweeps.file({"again": again, "file": "gif"})):
         assert "my-sd" in clean(json.dumps(answer))
-    assert "my-sd" in clean(json.dumps(drawn(loading, PRESETS, {"step": 0})))
+    assert "my-sd" in clean(json.dumps(drawn(state.loading, PRESETS, {"step": 0})))
     assert "my-sd" in clean(page.restore(lambda: Recipe("a cat", origin=Origin("sd15")), wait=True)[-1])
     arrived = SimpleNamespace(query_params="prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd")
     assert "made for the backbone &#x27;sd&#x27;; here it is drawn with &#x27;my-sd&#x27;" in clean(
@@ -337,7 +339,7 @@ def test_a_visitor_is_told_what_is_broken_and_not_where(home: Path, tmp_path: Pa
         (broken, folder / "my-bank", f"damaged: {WEIGHTS}"), (folder / "none", folder / "my-bank", "model_index.json"),
         (folder / "my-sd", half, "bridge.safetensors"),
     ):  # fmt: skip
-        _, wrong = told(Loading(lambda backbone=backbone, bank=bank: Steerer.load(str(backbone), bank)).wait)
+        _, wrong = attempt(Loading(lambda backbone=backbone, bank=bank: Steerer.load(str(backbone), bank)).wait)
         assert why in clean(wrong)
 
 

@@ -19,7 +19,7 @@ from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.bank import MODALITIES
 from mmsteer.image_file import decode, header
 from mmsteer.steering.picture_features import MOST, PictureReader, edits, strongest
-from mmsteer.ui.keep import LARGEST_FILE
+from mmsteer.ui.shared.uploads import LARGEST_FILE
 from mmsteer.ui.steer.rack import ROWS, edits_of, rows
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -525,10 +525,10 @@ ROW = {"id": 2, "activation": 1.0}
     ],
 )
 def test_parts_that_no_page_makes_are_refused(tiny: Steerer, tiny_bank: Path, value):
-    from mmsteer.ui.loading import Loading
-    from mmsteer.ui.picture.tab import _Tab
+    from mmsteer.ui.picture.tab import _Handlers
+    from mmsteer.ui.shared.page_state import PageState
 
-    drawn = _Tab(FeatureBank.load(tiny_bank), Loading(lambda: tiny)).draw(value, "", "a cat", 0)
+    drawn = _Handlers(PageState(FeatureBank.load(tiny_bank), lambda: tiny)).draw(value, "", "a cat", 0)
     assert "cannot be read: load the page again" in drawn[2]
 
 

@@ -14,7 +14,7 @@ from served import served
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.talk.tab import drawn
+from mmsteer.ui.talk.panel import drawn
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -96,7 +96,7 @@ def test_a_step_shows_what_the_api_draws_and_is_asked_for_once(page: Page, steer
 
 def test_the_next_step_is_there_without_the_network(page: Page):
     open_stage(page)
-    page.wait_for_function("document.querySelector('.mm-talk').dataset.kept === '2'", timeout=WAIT)
+    page.wait_for_function("document.querySelector('.mm-talk').dataset.loaded === '2'", timeout=WAIT)
     page.context.set_offline(True)
     page.keyboard.press("ArrowRight")
     assert stage(page).locator(".mm-after").count() == 1  # at once: nothing to wait for
@@ -164,7 +164,7 @@ def test_what_cannot_be_drawn_is_told_on_the_stage_and_tried_again(page: Page, s
 
 @pytest.mark.parametrize("value", [None, {}, {"step": -1}, {"step": 99}, {"step": "0"}, {"step": True}, "x", [0]])
 def test_a_step_that_no_page_asks_for_is_refused(value):
-    assert "load the page again" in drawn(None, PRESETS, value)["wrong"]  # type: ignore[arg-type]
+    assert "load the page again" in drawn(None, PRESETS, value)["error"]  # type: ignore[arg-type]
 
 
 def test_nothing_moves_for_who_wants_no_motion(chromium, address: str):

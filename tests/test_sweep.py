@@ -21,12 +21,13 @@ from mmsteer.steering.clip_similarity import likeness
 from mmsteer.steering.picture_features import PictureReader
 from mmsteer.steering.sweep import STEP, against, over, save_gif, save_sheet, seeds, strengths
 from mmsteer.steering.worded_prompt import in_words
-from mmsteer.ui.loading import Loading
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.shared.loading import Loading
+from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.rack import edits_of, rows
 from mmsteer.ui.steer.reading import Reading, similarities
 from mmsteer.ui.steer.words import by_words
-from mmsteer.ui.sweep.tab import Sweeps
+from mmsteer.ui.sweep.panel import Sweeps
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -276,9 +277,9 @@ def test_without_a_clip_there_are_no_numbers_and_no_noise(tiny: Steerer):
 
     reading, result = Reading(), tiny.steer("a cat", [Edit("night")], 3, FAST)
     assert reading.likely
-    assert reading.likeness(Nothing(tiny), result) == ""
+    assert reading.clip_similarity(Nothing(tiny), result) == ""
     assert not reading.likely
-    assert reading.likeness(Nothing(tiny), result) == ""
+    assert reading.clip_similarity(Nothing(tiny), result) == ""
 
 
 # -- what a browser may send
@@ -286,7 +287,7 @@ def test_without_a_clip_there_are_no_numbers_and_no_noise(tiny: Steerer):
 
 @pytest.fixture(scope="module")
 def answers(tiny: Steerer) -> Sweeps:
-    return Sweeps(tiny.bank, Loading(lambda: tiny))
+    return Sweeps(PageState(tiny.bank, lambda: tiny))
 
 
 SHELF = {"rows": [], "silent": []}
@@ -303,8 +304,8 @@ SHELF = {"rows": [], "silent": []}
 def test_a_sweep_that_no_panel_asks_for_is_refused(answers: Sweeps, tiny: Steerer, asked):
     shelf = rows(tiny.bank, [Edit("night"), Edit("penguin")])
     answer = answers.lay("a cat", 3, shelf, None, asked)
-    assert set(answer) == {"wrong", "run"}
-    assert "log" not in answer["wrong"]  # a sentence of ours, not a surprise
+    assert set(answer) == {"error", "run"}
+    assert "log" not in answer["error"]  # a sentence of ours, not a surprise
 
 
 @pytest.mark.parametrize(
@@ -312,7 +313,7 @@ def test_a_sweep_that_no_panel_asks_for_is_refused(answers: Sweeps, tiny: Steere
 )
 def test_a_rack_that_cannot_be_read_is_refused(answers: Sweeps, shelf):
     answer = answers.lay("a cat", 3, shelf, None, {"kind": "over", "features": [1]})
-    assert "the rack cannot be read" in answer["wrong"] or "add it first" in answer["wrong"]
+    assert "the rack cannot be read" in answer["error"] or "add it first" in answer["error"]
 
 
 def say(kind: str, edits: tuple[Edit, ...]) -> dict[str, str]:
@@ -332,8 +333,8 @@ NIGHT = say("over", (Edit("night"),))
 )  # fmt: skip
 def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
     for answer in (answers.draw({"again": again, "cell": 0}), answers.file({"again": again, "file": "gif"})):
-        assert set(answer) == {"wrong", "run"}
-        assert "log" not in answer["wrong"]
+        assert set(answer) == {"error", "run"}
+        assert "log" not in answer["error"]
 
 
 def test_whatever_origin_a_browser_says_a_picture_says_what_drew_it(answers: Sweeps, tiny: Steerer):
@@ -345,9 +346,9 @@ def test_whatever_origin_a_browser_says_a_picture_says_what_drew_it(answers: Swe
 
 def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):
     for cell in (-1, 9, "0", None, 1.5):
-        assert "wrong" in answers.draw({"again": NIGHT, "cell": cell})
+        assert "error" in answers.draw({"again": NIGHT, "cell": cell})
     for kind in ("exe", None, "../x", {}):
-        assert "wrong" in answers.file({"again": NIGHT, "file": kind})
+        assert "error" in answers.file({"again": NIGHT, "file": kind})
     for seed in (-1, "3", None, 2**32, {}):
         assert answers.pick({"seed": seed}) == gr.skip()
     assert answers.pick({"seed": 3}) == 3
@@ -366,7 +367,7 @@ def test_what_is_laid_out_is_what_the_rack_gives_with_that_strength(answers: Swe
         answer = answers.draw({"again": laid["laid"]["again"], "cell": k})
         assert pixels(answer["drawn"]["picture"]) == put.tobytes()
     silent = answers.lay("a cat", 3, shelf | {"silent": ["cross"]}, None, {"kind": "over", "features": [1]})
-    assert "cross features are silent" in silent["wrong"]
+    assert "cross features are silent" in silent["error"]
 
 
 @pytest.mark.parametrize(
@@ -382,8 +383,8 @@ def test_what_is_laid_out_is_what_the_rack_gives_with_that_strength(answers: Swe
 )
 def test_a_hostile_third_picture_gets_a_sentence(tiny: Steerer, asked):
     answer = by_words(tiny.bank, Loading(lambda: tiny), Reading(), asked)
-    assert set(answer) == {"query", "wrong"}
-    assert "log" not in answer["wrong"]
+    assert set(answer) == {"query", "error"}
+    assert "log" not in answer["error"]
 
 
 # -- the page
@@ -459,7 +460,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     expect(page.locator(".mm-cell img")).to_have_count(2)  # 0 and -2; the third, 2, is being drawn
     page.get_by_label("strength of night, as a number").fill("0.35")
     page.keyboard.press("Enter")
-    expect(page.locator(".mm-sweep-told")).to_contain_text("The rack has changed: stopped at 2 of 9.")
+    expect(page.locator(".mm-sweep-status")).to_contain_text("The rack has changed: stopped at 2 of 9.")
     gate.set()
     drawn(page, "edit=night%3A0.35")
     expect(page.locator(".mm-cell img")).to_have_count(3)  # what was begun has come, and nothing more was asked for
@@ -520,7 +521,7 @@ def test_several_seeds_before_and_after_and_one_is_picked(page: Page, steerer: S
 def test_an_empty_prompt_or_rack_gets_a_sentence(page: Page):
     page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("")
     page.locator("#mm-sweep [data-kind=over]").click()
-    expect(page.locator(".mm-sweep-told")).to_contain_text("the prompt is empty")
+    expect(page.locator(".mm-sweep-status")).to_contain_text("the prompt is empty")
     page.get_by_label("take night out").click()
     expect(page.locator("#mm-sweep [data-kind=over]")).to_be_disabled()
 
@@ -540,17 +541,17 @@ def test_the_same_thing_by_prompt_stands_beside_the_pair_and_follows_it(page: Pa
     warm = next(p for p in PRESETS if p.title == "Warm light")
     page.get_by_role("button", name=warm.title, exact=True).click()
     expect(third).to_have_attribute("alt", f"By prompt: {warm.prompt} warm light")
-    expect(page.locator(".mm-third .mm-note")).to_contain_text("No caption ever says warm light")
+    expect(page.locator(".mm-third .mm-note")).to_contain_text("No caption mentions warm light")
     page.locator("#mm-by-words").click()
     expect(third).to_have_count(0)
 
 
 def test_numbers_by_clip_stand_beside_the_pair(page: Page):
-    expect(page.locator("#mm-told .mm-likeness")).to_have_text(
+    expect(page.locator("#mm-status .mm-similarity")).to_have_text(
         re.compile(r"CLIP similarity: the prompt -?\d\.\d\d → -?\d\.\d\d, night -?\d\.\d\d → -?\d\.\d\d$")
     )
     page.locator("#mm-reset").click()  # nothing is edited: nothing to compare
-    expect(page.locator("#mm-told .mm-likeness")).to_have_count(0)
+    expect(page.locator("#mm-status .mm-similarity")).to_have_count(0)
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
