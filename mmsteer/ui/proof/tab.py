@@ -61,7 +61,9 @@ def _section(proof: Proof, folder: Path) -> str:
 
 
 def _labels(figures: dict[str, Any]) -> str:
-    matryoshka, paper = (next(r for r in figures["objectives"] if r["objective"] == name) for name in ("levels", "shared"))
+    matryoshka, paper = (
+        next(r for r in figures["objectives"] if r["objective"] == name) for name in ("levels", "shared")
+    )
     return (
         f"Of the features that detect one known factor, {_percent(matryoshka['precision'])} carry the right label, "
         f"against {_percent(paper['precision'])} with one dictionary for both sides, as the paper trains it. "

@@ -49,7 +49,10 @@ class PairDrawer:
             return
         result, seconds, judged = drawn
         page = self.page
-        line, measuring = status(result, page.bank.faithfulness) + judged, bool(result.recipe.edits) and page.reading.likely
+        line, measuring = (
+            status(result, page.bank.faithfulness) + judged,
+            bool(result.recipe.edits) and page.reading.likely,
+        )
         features = [(f, presence) for f, presence in result.features if f.telling][:ACTIVE]
         end_of_frames = {"drawn": {"seconds": seconds, "ood": ood_distance(result.ood_distance)}}
         yield compare(result), line + (coming() if measuring else ""), active(features), end_of_frames

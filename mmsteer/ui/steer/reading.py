@@ -92,9 +92,7 @@ class Reading:
 
 def similarities(measured: "Sequence[Likeness]") -> str:
     """CLIP similarities before and after as HTML: to the prompt, then to features."""
-    shown = [
-        f"{escape(one.name)} <b>{one.values[0]:.2f} → {one.values[1]:.2f}</b>" for one in measured[: 1 + _SHOWN]
-    ]
+    shown = [f"{escape(one.name)} <b>{one.values[0]:.2f} → {one.values[1]:.2f}</b>" for one in measured[: 1 + _SHOWN]]
     more = f", and {len(measured) - len(shown)} more" if len(measured) > len(shown) else ""
     meaning = "Cosine in CLIP's joint space, before and after; for a feature, measured from the mean picture"
     return f'<div class="mm-similarity" role="status" title="{meaning}">CLIP similarity: {", ".join(shown)}{more}</div>'

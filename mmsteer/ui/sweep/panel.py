@@ -95,7 +95,9 @@ class Sweeps:
             question = draw_question(value)
             cells = self._sweep(question.again).cells
             if question.cell >= len(cells):
-                raise SteerError(f"the sweep has no picture {question.cell}, only 0 to {len(cells) - 1}: start it again")
+                raise SteerError(
+                    f"the sweep has no picture {question.cell}, only 0 to {len(cells) - 1}: start it again"
+                )
             recipe = cells[question.cell].recipe
             picture = self._picture(recipe).copy()
             picture.thumbnail((_SIDE, _SIDE))
