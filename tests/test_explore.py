@@ -225,7 +225,7 @@ def test_filters_by_modality_name_confidence_and_frequency(page: Page):
     expect(names(page)).to_have_count(12)
     page.get_by_label("name confidence").select_option("name confidence above 0.8")
     expect(names(page)).to_have_count(11)  # the one a person renamed has no score
-    page.get_by_label("name confidence").select_option("name surer than 0.95")
+    page.get_by_label("name confidence").select_option("name confidence above 0.95")
     expect(names(page)).to_have_count(0)
     page.get_by_label("name confidence").select_option("any name")
     page.get_by_label("how often it fires").select_option("rare: below 2 %")

@@ -34,7 +34,7 @@ class Visitor:
 
     def frame(self, rack: Any) -> dict[str, Any]:
         """Wait for a turn and for the last pair's *after* with another rack, as a slider that moves asks for it: {number, after,
-        gauge, seconds}, or {number} alone where it cannot be drawn.
+        ood, seconds}, or {number} alone where it cannot be drawn.
         """
         self._frames += 1
         for event in self._ask("frame", [{"number": self._frames, "query": self._query, "rack": rack}]):
