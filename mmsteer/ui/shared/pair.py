@@ -54,10 +54,10 @@ def status(result: "Steered", faithfulness: str) -> str:
 def ood_distance(distance: float) -> dict[str, str]:
     """The OOD distance as a meter and in words: properties of a DOM element."""
     if distance <= 1:
-        meaning, kind = "within the usual range", "ok"
+        meaning, kind = "normal", "ok"
     elif distance <= 1.5:
         meaning, kind = "stretched: pictures may look odd", "warn"
     else:
-        meaning, kind = "far outside the usual range: expect broken pictures", "bad"
+        meaning, kind = "far out: expect broken pictures", "bad"
     meter = f'<span class="mm-meter" aria-hidden="true"><i style="width:{min(1.0, distance / 2):.0%}"></i></span>'
     return {"className": f"mm-ood mm-ood-{kind}", "innerHTML": f"{meter}OOD distance {distance:.2f}, {meaning}"}
