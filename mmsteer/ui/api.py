@@ -1,4 +1,4 @@
-"""The page's endpoints for other programs: gradio_client, HTTP and MCP tools. Types and docstrings here are their documentation.
+"""The page's endpoints for other programs: gradio_client, HTTP and MCP tools. Their documentation is made from types and docstrings.
 
 Whatever comes in is checked by the function that it is passed to; errors are one sentence.
 """
@@ -49,7 +49,7 @@ class Api:
         Args:
             prompt: what to draw, for example "a cat in a meadow"; at most 500 characters
             edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets
-            seed: the noise, a whole number from 0 on
+            seed: the seed of the noise, a whole number from 0
             steps: sampling steps, 1 to 50; by default what the model suggests
             guidance: classifier-free guidance, 0 to 20; by default what the model suggests
 
@@ -83,7 +83,7 @@ class Api:
         Args:
             prompt: what to draw, for example "a cat in a meadow"
             feature: its name or number, or an edit that says more, for example "big@cat"
-            seed: the noise, a whole number from 0 on
+            seed: the seed of the noise, a whole number from 0
             frames: how many strengths, 3 to 25
 
         Returns:

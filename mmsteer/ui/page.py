@@ -42,7 +42,7 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
 
     Args:
         bank: the features it shows.
-        load: returns the steerer. Called once, in a thread of its own, as the page is built.
+        load: returns the steerer. Called once, in its own thread, while the page is built.
     """
     page = PageState(bank, load)
     with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as page.blocks:

@@ -1,4 +1,4 @@
-"""What the browser may ask in the tab "Explore": one class, whose methods are functions of one value that the browser made up.
+"""The questions of the tab "Explore": methods of one class, each of one value that the browser sends.
 
 Each answers with plain JSON; a bad question gets `{"error": sentence}`. Nothing of any visitor is stored.
 """

@@ -36,7 +36,7 @@ class ShownQuestion(Payload):
 
 
 class ExampleQuestion(Payload):
-    """The page's own example."""
+    """The example of this page."""
 
     ask: Literal["example"]
 

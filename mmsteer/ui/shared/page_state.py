@@ -23,7 +23,7 @@ class Controls:
     seed: gr.Number
     rack: gr.HTML
     sampler: gr.State
-    """A recipe's own sampler; None is the checkpoint's."""
+    """The sampler of an opened recipe; None is the checkpoint's."""
     notice: gr.HTML
     """Notes on a recipe that was opened."""
     draw: dict[str, Any]
@@ -54,7 +54,7 @@ class PageState:
 
         Args:
             bank: the features to show.
-            load: called once, in a thread of its own.
+            load: called once, in its own thread.
         """
         self.bank = bank
         self.loading = Loading(load)

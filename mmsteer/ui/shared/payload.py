@@ -1,4 +1,4 @@
-"""What a browser sends is checked here, by pydantic models that stand beside the handlers they belong to.
+"""Checks of what a browser sends. The pydantic models stand beside the handlers that use them.
 
 A model is strict: no key may be added, no text stands for a number, no number is NaN or infinite.
 """
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Payload(BaseModel):
-    """Base of everything that the page's own scripts send as an object."""
+    """Base of the objects that the page's scripts send."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
@@ -24,7 +24,7 @@ def read(adapter: TypeAdapter[T], value: Any, name: str) -> T:
     """Check a value from a browser.
 
     Args:
-        adapter: the type that the page's own scripts send.
+        adapter: the type that the page's scripts send.
         value: what has arrived.
         name: what it is, for the error: "the rack".
 
@@ -41,8 +41,8 @@ def read(adapter: TypeAdapter[T], value: Any, name: str) -> T:
 def whole_seed(seed: float | None) -> int:
     """The number of a seed field; SteerError if it is empty or no whole number."""
     if seed is None or not float(seed).is_integer():
-        given = "empty" if seed is None else f"{seed}, not a whole number"
-        raise SteerError(f"the seed is {given}: type a whole number from 0 to {LARGEST_SEED}")
+        state = "empty" if seed is None else f"{seed}, not a whole number"
+        raise SteerError(f"the seed is {state}: type a whole number from 0 to {LARGEST_SEED}")
     return int(seed)
 
 

@@ -42,7 +42,7 @@ class Opening:
         """What is known once the model has loaded, as values of rack and notice.
 
         For the rack: whether an edit can act on a part of the run, and whether vision-only features break pictures. For the
-        notice: in which ways the recipe of the visitor's link was made with something else.
+        notice: how the model and bank of the visitor's link differ from this page's.
         """
         steerer, _ = attempt_html(self.page.loading.wait)
         if steerer is None:
@@ -58,7 +58,7 @@ class Opening:
 
         Args:
             give: returns the recipe, or raises SteerError.
-            wait: wait for the model, and note in which ways the recipe was made with something else.
+            wait: wait for the model, and note how the recipe's model and bank differ from it.
 
         Returns:
             Values of prompt, seed, rack, sampler and notice.
@@ -75,7 +75,7 @@ class Opening:
         return values or [*[gr.skip()] * (_FILLED - 1), error]
 
     def notes(self, recipe: Recipe, steerer: "Steerer | None") -> str:
-        """Notes on a recipe as HTML: features that are missing and, with a loaded model, in which ways it was made with something else."""
+        """Notes on a recipe as HTML: missing features and, with a loaded model, how the recipe's model and bank differ."""
         bank = self.page.bank
         without = missing(bank, recipe)
         notes = [note(one) for one in differences(recipe, steerer.origin, bank)] if steerer else []

@@ -40,7 +40,7 @@ class PairDrawer:
             sampler: that of an opened recipe; None is the checkpoint's.
 
         Yields:
-            Values of the pictures, the status line, the prompt's own features, and the message that ends live frames. On bad
+            Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
             input the pictures stay and a sentence says why.
         """
         drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler))
