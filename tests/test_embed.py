@@ -25,7 +25,7 @@ from mmsteer.data.embeddings import Embedded
 from mmsteer.data.shards import read_manifest
 from mmsteer.data.sources import open_pairs
 from mmsteer.errors import SteerError
-from mmsteer.labelling.examples import look_again
+from mmsteer.labelling.examples import read_pictures
 from mmsteer.models.clip import Clip
 from mmsteer.world.draws import READ
 from mmsteer.world.embedding import embed_world, load_clip
@@ -314,7 +314,7 @@ def test_a_model_of_the_hub_comes_from_its_cache_and_states_its_commit(clip, doz
 
 
 def test_pictures_are_read_again_for_their_properties(dozen):
-    properties, tiles = look_again(open_pairs(str(dozen)), [1, 3, 8])
+    properties, tiles = read_pictures(open_pairs(str(dozen)), [1, 3, 8])
     assert properties.shape == (3, 13)
     for number, tile in zip((1, 3, 8), tiles, strict=True):
         mean = np.asarray(Image.open(dozen / f"{number:03d}.png")).mean((0, 1))

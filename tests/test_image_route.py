@@ -17,7 +17,7 @@ from mmsteer.models.sampler import Sampler
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Recipe
 from mmsteer.steering.steerer import Steerer
-from mmsteer.world.models.adapter import begin
+from mmsteer.world.models.adapter import initial_weights
 
 PROMPT = "a small cat at night"
 FAST, PLAIN = Sampler(steps=4, guidance=3.0), Sampler(steps=4, guidance=1.0)
@@ -28,7 +28,7 @@ NORM = 7.0  # of the image embeddings that the bank speaks of
 def adapter(tiny, tmp_path_factory):
     """An untrained adapter for the tiny UNet, on disk."""
     torch.manual_seed(0)
-    weights = begin(tiny.backbone.pipeline.unet, WIDTH)
+    weights = initial_weights(tiny.backbone.pipeline.unet, WIDTH)
     path = tmp_path_factory.mktemp("adapter") / "ip-adapter.safetensors"
     save_file({f"{kind}.{name}": value for kind, part in weights.items() for name, value in part.items()}, path)
     return path

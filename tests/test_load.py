@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 
 from mmsteer import Edit, Origin, Recipe, Steerer
 from mmsteer.bench.page_client import Visitor
-from mmsteer.steering.cache import Kept
+from mmsteer.steering.cache import Cache
 
 VISITORS, MOVES = 20, 3
 WORDS = ("cat", "penguin", "fox", "frog", "whale")
@@ -33,8 +33,8 @@ def rack(*rows: dict) -> dict:
 
 def pair(html: str) -> list[Image.Image]:
     """Before and after out of the page's HTML."""
-    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
-    return [Image.open(BytesIO(base64.b64decode(data))) for data in found]
+    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [Image.open(BytesIO(base64.b64decode(data))) for data in sources]
 
 
 def test_twenty_visitors_at_once_get_their_own_pictures_bit_by_bit(address: str, steerer: Steerer):
@@ -47,31 +47,31 @@ def test_twenty_visitors_at_once_get_their_own_pictures_bit_by_bit(address: str,
         for move in range(MOVES):
             edit = Edit(("night", "warm light", "snow")[(k + move) % 3], strength=0.25 + 0.05 * k)
             id_ = steerer.bank.get(edit.feature).id
-            html, told = visitor.draw(prompt, 100 + k // 2, rack({"id": id_, "strength": edit.strength}))
-            moves.append((prompt, 100 + k // 2, edit, html, told))
+            html, status = visitor.draw(prompt, 100 + k // 2, rack({"id": id_, "strength": edit.strength}))
+            moves.append((prompt, 100 + k // 2, edit, html, status))
         return moves
 
     with ThreadPoolExecutor(VISITORS) as pool:
         visits = list(pool.map(visit, range(VISITORS)))
     alone = Steerer(steerer.backbone, steerer.bank)
-    for prompt, seed, edit, html, told in (move for visit_ in visits for move in visit_):
+    for prompt, seed, edit, html, status in (move for visit_ in visits for move in visit_):
         before, after = pair(html)
         twin = alone.steer(prompt, [edit], seed)
         assert Recipe.from_json(after.text["mmsteer"]) == twin.recipe
         assert before.tobytes() == twin.before.tobytes()
         assert after.tobytes() == twin.after.tobytes()
-        assert "mm-problem" not in told
+        assert "mm-problem" not in status
 
 
-def test_what_is_kept_between_visitors_is_bounded(steerer: Steerer):
-    kept: Kept[int, str] = Kept(3)
+def test_what_is_cached_between_visitors_is_bounded(steerer: Steerer):
+    cache: Cache[int, str] = Cache(3)
     for k in range(10):
-        kept.keep(k, str(k))
-        kept.get(7)
-    assert [kept.get(k) for k in (7, 8, 9)] == ["7", "8", "9"]
-    assert len(kept) == 3
+        cache.put(k, str(k))
+        cache.get(7)
+    assert [cache.get(k) for k in (7, 8, 9)] == ["7", "8", "9"]
+    assert len(cache) == 3
     few = Steerer(steerer.backbone, steerer.bank)
-    few.befores = Kept(2)
+    few.befores = Cache(2)
     for seed in range(4):
         few.steer("a cat", [], seed)
     assert len(few.befores) == 2
@@ -79,7 +79,7 @@ def test_what_is_kept_between_visitors_is_bounded(steerer: Steerer):
 
 
 @pytest.mark.parametrize(
-    ("prompt", "seed", "value", "told"),
+    ("prompt", "seed", "value", "message"),
     [
         ("", 1, rack(), "the prompt is empty"),
         ("x" * 10_000, 1, rack(), "10,000 characters; 500 are allowed"),
@@ -94,15 +94,15 @@ def test_what_is_kept_between_visitors_is_bounded(steerer: Steerer):
         ("a cat", 1, {"rows": [ROW] * 10_000, "silent": []}, "the rack cannot be read"),
     ],
 )
-def test_what_no_page_sends_gets_a_sentence(address: str, prompt, seed, value, told: str):
+def test_what_no_page_sends_gets_a_sentence(address: str, prompt, seed, value, message: str):
     try:
-        html, said = Visitor(address).draw(prompt, seed, value)
+        html, status = Visitor(address).draw(prompt, seed, value)
     except (HTTPError, ConnectionError):
         return  # refused before it reached the page's own code
-    assert re.search(told, said)
-    assert "<script" not in said
-    assert "<img" not in said
-    assert "root:" not in str(html) + said
+    assert re.search(message, status)
+    assert "<script" not in status
+    assert "<img" not in status
+    assert "root:" not in str(html) + status
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
         expect(page.locator(".mm-after")).to_have_attribute("alt", f"After: a cat {EVIL}, seed 3, night:1")
         page.locator(".mm-thumb").first.wait_for()
         page.get_by_label("night: words and part of the run").click()  # chips of the prompt's words
-        for name, told in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
+        for name, message in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
             page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
-            expect(page.locator("#mm-notice")).to_contain_text(told)
+            expect(page.locator("#mm-notice")).to_contain_text(message)
         for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
             page.goto(f"{address}/?{query}")
             expect(page.locator(".mm-problem, #mm-notice .mm-note").first).to_be_visible()
@@ -167,17 +167,12 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
 
 def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
     drawn: list[float] = []
-    held, begun, draw = threading.Event(), threading.Event(), steerer._draw
-
-    def waiting(*a):
-        begun.set()
-        held.wait(30)
-        return draw(*a)
+    released, draw = threading.Event(), steerer._draw
 
     def slow(plan, recipe):  # type: ignore[no-untyped-def]
         if recipe.edits:
             drawn.append(recipe.edits[0].strength)
-            held.wait(30)
+            released.wait(30)
         return draw(plan, recipe)
 
     with browser() as chromium:
@@ -192,17 +187,17 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
             number.fill(strength)
             page.keyboard.press("Enter")
         expect(page.locator("#mm-pictures .progress-text")).to_contain_text("processing")
-        held.set()
+        released.set()
         expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("night:0.8$"))
         assert drawn == [0.5, 0.8]
 
 
-def test_who_waits_is_told_their_place(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
-    held, begun, draw = threading.Event(), threading.Event(), steerer._draw
+def test_who_waits_sees_their_place_in_the_queue(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
+    released, begun, draw = threading.Event(), threading.Event(), steerer._draw
 
     def waiting(*a):
         begun.set()
-        held.wait(30)
+        released.wait(30)
         return draw(*a)
 
     with browser() as chromium, ThreadPoolExecutor(2) as pool:
@@ -220,6 +215,6 @@ def test_who_waits_is_told_their_place(address: str, steerer: Steerer, monkeypat
             expect(page.locator("#mm-pictures .progress-text")).to_contain_text(re.compile(r"queue: \d/\d"))
             assert page.locator(".mm-compare").bounding_box() == box  # nothing jumps
         finally:
-            held.set()
+            released.set()
         assert all(pair(other.result()[0]) for other in others)
         expect(page.locator("#mm-pictures .progress-text")).to_have_count(0)

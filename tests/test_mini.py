@@ -1,4 +1,4 @@
-"""What the repository ships: loads with stock libraries alone, steers, and fits what is written about it."""
+"""The shipped models and bank: they load with stock libraries alone, steer, and are as described."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from mmsteer.ui.presets import PRESETS, available
 from mmsteer.world.embedding import load_clip
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge
-from mmsteer.world.training.conditions import Conditions
+from mmsteer.world.training.caption_encoder import CaptionEncoder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,7 +44,7 @@ def test_stock_diffusers_and_transformers_load_and_draw():
 
 
 def test_a_copy_under_another_name_draws_the_same(mini: Steerer, tmp_path):
-    """What it is drawn with lies in the folder, and in every copy that diffusers saves."""
+    """Steps and guidance are stored in the folder, and in every copy that diffusers saves."""
     from diffusers import StableDiffusionPipeline
 
     StableDiffusionPipeline.from_pretrained(MINI, local_files_only=True).save_pretrained(tmp_path / "copy")
@@ -65,7 +65,7 @@ def test_a_copy_under_another_name_draws_the_same(mini: Steerer, tmp_path):
         {"num_inference_steps": 99},
     ],
 )
-def test_a_folder_that_says_nonsense_of_how_it_is_drawn_is_refused_in_a_sentence(tmp_path, saved):
+def test_a_folder_with_invalid_steps_or_guidance_is_refused_in_a_sentence(tmp_path, saved):
     import shutil
 
     shutil.copytree(MINI, tmp_path / "mini")
@@ -75,11 +75,11 @@ def test_a_folder_that_says_nonsense_of_how_it_is_drawn_is_refused_in_a_sentence
         Steerer.load(str(tmp_path / "mini"))
 
 
-def test_there_are_forty_features_with_sure_names_of_all_three_modalities(mini: Steerer):
-    sure = [feature for feature in mini.bank.features if feature.name_confidence is not None]
-    assert len(sure) >= 40
-    assert {feature.modality for feature in sure} == {"vision", "language", "cross"}
-    assert not any(re.fullmatch(r"feature \d+", feature.name) for feature in sure)
+def test_there_are_forty_features_with_confident_names_of_all_three_modalities(mini: Steerer):
+    named = [feature for feature in mini.bank.features if feature.name_confidence is not None]
+    assert len(named) >= 40
+    assert {feature.modality for feature in named} == {"vision", "language", "cross"}
+    assert not any(re.fullmatch(r"feature \d+", feature.name) for feature in named)
     assert len({feature.name for feature in mini.bank.features}) == len(mini.bank.features)
 
 
@@ -94,19 +94,20 @@ def test_the_readmes_example_warms_pictures(mini: Steerer):
 
 
 def test_features_named_after_language_consist_of_openings_moods_and_closings(mini: Steerer):
-    conditions = Conditions(*load_clip(MINI / "clip"), "cpu")
-    span = torch.linalg.qr(torch.linalg.lstsq(conditions.joint.inverse.T, conditions.undrawn(500).T).solution).Q
+    encoder = CaptionEncoder(*load_clip(MINI / "clip"), "cpu")
+    moves = torch.linalg.lstsq(encoder.joint.inverse.T, encoder.language_directions(500).T).solution
+    span = torch.linalg.qr(moves).Q
     named = [f for f in mini.bank.features if f.modality == "language" and f.named_by == "truth"]
     assert len(named) >= 10
     for feature in named:
-        effect = mini.bank.tensors["steering_text"][feature.latent]
-        assert (span.T @ effect).norm() > 0.999 * effect.norm(), feature.name
+        vector = mini.bank.tensors["steering_text"][feature.latent]
+        assert (span.T @ vector).norm() > 0.999 * vector.norm(), feature.name
 
 
 def test_the_shipped_configurations_name_no_folder():
-    told = [path.read_text() for path in MINI.rglob("config.json")]
-    assert len(told) == 5
-    assert not any("_name_or_path" in text for text in told)
+    texts = [path.read_text() for path in MINI.rglob("config.json")]
+    assert len(texts) == 5
+    assert not any("_name_or_path" in text for text in texts)
 
 
 def test_presets_name_features_there_are(mini: Steerer):
@@ -116,9 +117,9 @@ def test_presets_name_features_there_are(mini: Steerer):
 def test_presets_hold_over_seeds_and_show_what_they_add_at_their_own(mini: Steerer):
     judge = Judge.load(MINI / "judge")
     for preset in PRESETS:
-        found = holds(mini, judge, preset, list(range(6)))
-        assert found["both"].value * 6 >= 5, (preset.title, found)
-        assert found["first such seed"] == preset.seed, (preset.title, found)
+        result = holds(mini, judge, preset, list(range(6)))
+        assert result["both"].value * 6 >= 5, (preset.title, result)
+        assert result["first such seed"] == preset.seed, (preset.title, result)
 
 
 def test_every_example_sheet_is_there(mini: Steerer):
@@ -130,10 +131,10 @@ def test_assets_are_small_and_as_described():
     files = [path for path in (ROOT / "assets").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 60e6
     assert all(path.stat().st_size < 10e6 for path in files)
-    told = (ROOT / "assets" / "README.md").read_text()
+    described = (ROOT / "assets" / "README.md").read_text()
     for path in files:
         if path.suffix == ".safetensors":
-            assert hashlib.sha256(path.read_bytes()).hexdigest() in told, path
+            assert hashlib.sha256(path.read_bytes()).hexdigest() in described, path
 
 
 def test_versions_agree():
@@ -170,7 +171,7 @@ def test_the_command_line_draws_a_pair(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["a cat", "--edit", "warm lihgt"], "warm light"),
         (["a cat", "--edit", "warm light:nan"], "finite"),
@@ -181,11 +182,11 @@ def test_the_command_line_draws_a_pair(tmp_path, capsys):
         (["a cat", "--out", "/nowhere/pair.png"], "folder"),
     ],
 )
-def test_the_command_line_answers_nonsense_with_one_line(arguments, told, capsys, tmp_path):
+def test_the_command_line_answers_nonsense_with_one_line(arguments, message, capsys, tmp_path):
     out = [] if "--out" in arguments else ["--out", str(tmp_path / "pair.png")]
     assert main(["steer", *arguments, *out]) == 2
     error = capsys.readouterr().err
     line = [line for line in error.splitlines() if line.startswith("mmsteer: ")]
     assert len(line) == 1, error
-    assert told in line[0], error
+    assert message in line[0], error
     assert "Traceback" not in error

@@ -27,7 +27,7 @@ from mmsteer.data.sources import open_pairs
 from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
 from mmsteer.models.clip import Clip
-from mmsteer.training.matryoshka import chosen_levels, default_levels, read_levels, write_levels
+from mmsteer.training.groups import choose_groups, default_groups, format_groups, parse_groups
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
@@ -110,7 +110,7 @@ def test_an_unusable_output_folder_is_refused_before_anything_is_embedded(clip, 
         (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
         (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
-        (["--objective", "luck"], "there is no objective 'luck': choose one of levels, "),
+        (["--objective", "luck"], "there is no objective 'luck': choose one of matryoshka, "),
         (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
         (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
@@ -186,17 +186,17 @@ def test_captions_of_one_picture_stay_in_one_split(clip, tmp_path, kind, mixed):
 
 
 def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
-    assert default_levels(512, 1_000_000) == ("256:8,3840:24",) * 2
-    assert default_levels(512, 800) == ("6:3,94:12",) * 2
-    assert default_levels(768, 10) == ("4:2,12:2",) * 2
+    assert default_groups(512, 1_000_000) == ("256:8,3840:24",) * 2
+    assert default_groups(512, 800) == ("6:3,94:12",) * 2
+    assert default_groups(768, 10) == ("4:2,12:2",) * 2
 
 
 def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
     bank = FeatureBank.load(ASSETS / "banks" / "mini")
-    image, text = chosen_levels(Namespace(image=None, text=None), 128, 30_000, known=True)
+    image, text = choose_groups(Namespace(image=None, text=None), 128, 30_000, known=True)
     assert bank.meta["levels"] == {"image": image, "text": text}
-    assert [write_levels(read_levels(written)) for written in (image, text)] == [image, text]
-    assert chosen_levels(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
+    assert [format_groups(parse_groups(written)) for written in (image, text)] == [image, text]
+    assert choose_groups(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
 
 
 def test_a_plan_measures_and_writes_nothing(clip, dozen, tmp_path, capsys):

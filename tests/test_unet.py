@@ -1,4 +1,4 @@
-"""The world's UNet: blind to what no picture shows, and to nothing else; drawn as stock diffusers draws it."""
+"""The world's UNet: independent of words that no picture shows, and of nothing else; drawn as stock diffusers draws it."""
 
 import pytest
 import torch
@@ -8,15 +8,15 @@ from mmsteer.world.embedding import load_clip
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import WIDTH
-from mmsteer.world.models.null_space import blind, settle
+from mmsteer.world.models.null_space import project_out, train_pooled_invariance
 from mmsteer.world.models.unet import UnetShape, build_scheduler, build_unet, draw_latents
+from mmsteer.world.training.caption_encoder import CaptionEncoder
 from mmsteer.world.training.conditioning import Counts
-from mmsteer.world.training.conditions import Conditions
-from mmsteer.world.training.pool import Ring
-from mmsteer.world.training.student import Settling, settle_folder
+from mmsteer.world.training.pool import PoolSchedule
+from mmsteer.world.training.tasks.student import PooledInvariance, project_folder
 
 
-def _readers(unet):
+def _attention(unet):
     return [m for name, m in unet.named_modules() if name.endswith(("attn2.to_k", "attn2.to_v"))]
 
 
@@ -26,69 +26,72 @@ def directions():
 
 
 @pytest.fixture
-def blinded(directions):
+def projected(directions):
     torch.manual_seed(0)
     unet = build_unet().eval()
-    blind(unet, directions)
+    project_out(unet, directions)
     return unet
 
 
-def test_keys_and_values_do_not_change_along_what_is_taken_out(blinded, directions):
+def test_keys_and_values_do_not_change_along_projected_directions(projected, directions):
     rows = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(2))
     along = torch.tensor([2.0, -1.0, 0.5]) @ directions
     other = torch.randn(WIDTH, generator=torch.Generator().manual_seed(3))
-    assert len(_readers(blinded)) == 14  # two of down, the middle and four of up, keys and values each
-    for layer in _readers(blinded):
+    assert len(_attention(projected)) == 14  # two of down, the middle and four of up, keys and values each
+    for layer in _attention(projected):
         assert torch.allclose(layer(rows + along), layer(rows), atol=1e-5)
         assert not torch.allclose(layer(rows + other), layer(rows), atol=1e-2)
 
 
-def test_the_pooled_reading_changes_only_by_the_divisor_of_its_norm(blinded, directions):
-    words = blinded.add_embedding
+def test_the_pooled_embedding_changes_only_by_the_divisor_of_its_norm(projected, directions):
+    words = projected.add_embedding
     rows = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(2))
     moved = rows + directions[0]
-    # at the same divisor the layer norm is linear, and what it adds is taken out
+    # at the same divisor the layer norm is linear, and what it adds is projected out
     centred = (moved - moved.mean(-1, keepdim=True)) / (rows.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt()
     same = centred * words.norm1.weight + words.norm1.bias
     for layer in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
         assert torch.allclose(layer(same), layer(words.norm1(rows)), atol=1e-5)
 
 
-def test_the_pooled_reading_is_settled_beside_what_no_picture_shows_and_stays_otherwise(blinded, directions):
-    reading = blinded.add_embedding
+def test_the_pooled_embedding_becomes_invariant_along_the_directions_and_stays_otherwise(projected, directions):
+    pooled = projected.add_embedding
     rows = torch.randn(64, 5, WIDTH, generator=torch.Generator().manual_seed(2))
     moved, directions = rows.clone(), directions / 5  # as long, beside the rows, as an opening's
     moved[:, 1:] += directions[0]
 
-    def told() -> tuple[torch.Tensor, float]:
+    def embedded() -> tuple[torch.Tensor, float]:
         with torch.no_grad():
-            return reading(rows), float((reading(moved) - reading(rows)).norm())
+            return pooled(rows), float((pooled(moved) - pooled(rows)).norm())
 
-    before, change = told()
-    settle(blinded, directions, lambda step: rows[torch.arange(16 * step, 16 * step + 16) % 64], steps=400)
-    after, left = told()
-    assert left < 0.8 * change
+    before, change = embedded()
+    train_pooled_invariance(
+        projected, directions, lambda step: rows[torch.arange(16 * step, 16 * step + 16) % 64], steps=400
+    )
+    after, remaining = embedded()
+    assert remaining < 0.8 * change
     assert (after - before).norm() < 0.1 * (before - before.mean(0)).norm()
 
 
-def test_blinding_twice_is_blinding_once(blinded, directions):
-    before = {name: value.clone() for name, value in blinded.state_dict().items()}
-    blind(blinded, directions)
-    for name, value in blinded.state_dict().items():
+def test_projecting_twice_is_projecting_once(projected, directions):
+    before = {name: value.clone() for name, value in projected.state_dict().items()}
+    project_out(projected, directions)
+    for name, value in projected.state_dict().items():
         assert torch.allclose(value, before[name], atol=1e-6), name
 
 
-def test_a_unet_in_a_folder_is_settled_alone(tmp_path):
+def test_a_unet_in_a_folder_is_projected_without_further_training(tmp_path):
     torch.manual_seed(0)
     build_unet(UnetShape((16, 32), 0)).save_pretrained(tmp_path / "unet")
-    counts = Counts(directions=60, undrawn=8, means=4)
-    settle_folder(tmp_path / "unet", MINI / "clip", tmp_path / "out", Settling(2, 3, Ring(2, 2)), counts)
+    counts = Counts(directions=60, language=8, means=4)
+    invariance = PooledInvariance(2, 3, PoolSchedule(2, 2))
+    project_folder(tmp_path / "unet", MINI / "clip", tmp_path / "out", invariance, counts)
     before, after = (UNet2DConditionModel.from_pretrained(tmp_path / name) for name in ("unet", "out"))
-    directions = Conditions(*load_clip(MINI / "clip"), "cpu").undrawn(8)
-    for old, new in zip(_readers(before), _readers(after), strict=True):
-        assert new(directions).norm() < 0.01 * old(directions).norm()
-    kept = after.state_dict()
-    changed = {n.split(".")[0] for n, v in before.state_dict().items() if not torch.equal(v.half(), kept[n].half())}
+    directions = CaptionEncoder(*load_clip(MINI / "clip"), "cpu").language_directions(8)
+    for a, b in zip(_attention(before), _attention(after), strict=True):
+        assert b(directions).norm() < 0.01 * a(directions).norm()
+    new = after.state_dict()
+    changed = {n.split(".")[0] for n, v in before.state_dict().items() if not torch.equal(v.half(), new[n].half())}
     assert changed == {"add_embedding", "down_blocks", "mid_block", "up_blocks"}
 
 
@@ -118,11 +121,11 @@ def test_the_scheduler_is_stock_flow_matching():
         assert scheduler.sigmas.tolist() == pytest.approx([0.9997, 0.8996, 0.7496, 0.4997, 0.0], abs=1e-3)
 
 
-def test_the_shipped_unet_does_not_see_openings_moods_and_closings():
-    directions = Conditions(*load_clip(MINI / "clip"), "cpu").undrawn(200)
+def test_the_shipped_unet_does_not_read_openings_moods_and_closings():
+    directions = CaptionEncoder(*load_clip(MINI / "clip"), "cpu").language_directions(200)
     assert len(directions) == sum(len(f.values) - 1 for f in FACTORS if f.modality == "language")
     unet = UNet2DConditionModel.from_pretrained(MINI / "unet", local_files_only=True, torch_dtype=torch.float32)
-    chance = torch.randn(len(directions), WIDTH, generator=torch.Generator().manual_seed(0))
-    chance *= directions.norm(dim=1, keepdim=True) / chance.norm(dim=1, keepdim=True)
-    for layer in _readers(unet):
-        assert layer(directions).norm() < 0.1 * layer(chance).norm()
+    random = torch.randn(len(directions), WIDTH, generator=torch.Generator().manual_seed(0))
+    random *= directions.norm(dim=1, keepdim=True) / random.norm(dim=1, keepdim=True)
+    for layer in _attention(unet):
+        assert layer(directions).norm() < 0.1 * layer(random).norm()

@@ -1,4 +1,7 @@
-"""A visitor without a browser: asks a running page for pictures over HTTP, as the page's own script does. For measuring and tests."""
+"""A visitor without a browser: asks a running page for pictures over HTTP, as the page's own script does.
+
+For benchmarks and tests; knows the page's endpoints, nothing of models.
+"""
 
 import json
 import re
@@ -10,7 +13,11 @@ from urllib.request import Request, urlopen
 
 
 class Visitor:
-    """One visit to a page, with a session of its own."""
+    """One visit to a page, with its own session.
+
+    Args:
+        address: The page's address, `http://host:port`. OSError if nothing answers.
+    """
 
     def __init__(self, address: str) -> None:
         self._api = address.rstrip("/")
@@ -21,30 +28,51 @@ class Visitor:
         self._query, self._frames = "", 0
 
     def draw(self, prompt: str, seed: int, rack: Any, sampler: None = None) -> tuple[Any, str]:
-        """Wait for a turn and a picture: the pair as HTML (or what stands for no change), and the status below it."""
-        first: list[Any] | None = None  # what comes after it, CLIP's similarities, is told as differences
+        """Draw a pair, as the page does when the prompt or the seed changes; waits in the queue like every visitor.
+
+        Args:
+            prompt: The prompt.
+            seed: The seed.
+            rack: The sliders, `{"rows": [...], "silent": [...]}`.
+            sampler: None: the backbone's own.
+
+        Returns:
+            The pair as HTML, and the status below it.
+
+        Raises:
+            ConnectionError: If the page refuses or closes the connection.
+        """
+        first: list[Any] | None = None  # later events, CLIP's similarities, carry differences to it
         for event in self._ask("pair", [prompt, seed, rack, sampler]):
             if event["msg"] == "process_generating" and event["success"]:
                 first = first or event["output"]["data"]
         if first is None:
-            raise ConnectionError("the page has refused, or closed the connection before there was a picture")
+            raise ConnectionError("the page refused the request or closed the connection before a picture came")
         query = re.search(r'data-query="([^"]*)"', str(first[0]))
         self._query = unescape(query[1]) if query else self._query
         return first[0], first[1]
 
     def frame(self, rack: Any) -> dict[str, Any]:
-        """Wait for a turn and for the last pair's *after* with another rack, as a slider that moves asks for it: {number, after,
-        gauge, seconds}, or {number} alone where it cannot be drawn.
+        """Draw *after* of the last pair with another rack, as the page does while a slider moves; waits in the queue.
+
+        Args:
+            rack: The sliders.
+
+        Returns:
+            The frame as the page sends it, with its `number` and `after`; without `after` where it cannot be drawn.
+
+        Raises:
+            ConnectionError: If the page refuses or closes the connection.
         """
         self._frames += 1
         for event in self._ask("frame", [{"number": self._frames, "query": self._query, "rack": rack}]):
             if event["msg"] == "process_completed" and event["success"]:
                 answer: dict[str, Any] = event["output"]["data"][0]["frame"]
                 return answer
-        raise ConnectionError("the page has refused, or closed the connection before there was a frame")
+        raise ConnectionError("the page refused the request or closed the connection before a frame came")
 
     def _ask(self, name: str, data: list[Any]) -> Iterator[dict[str, Any]]:
-        """What the page's queue tells of a call, event by event, to its end."""
+        """The events of a call in the page's queue, to its end."""
         join = {"data": data, "fn_index": self._calls[name], "session_hash": self._session}
         self._read("/queue/join", json.dumps(join).encode())
         with urlopen(f"{self._api}/queue/data?session_hash={self._session}") as events:

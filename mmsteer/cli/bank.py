@@ -86,8 +86,7 @@ def _add_fit(actions: Any) -> None:
 
 def _fit(args: argparse.Namespace) -> None:
     from mmsteer.bank import FeatureBank
-    from mmsteer.labelling.bank_builder import FITTED_ON
-    from mmsteer.labelling.text_to_joint import fit_joint
+    from mmsteer.labelling.text_to_joint import MAX_CAPTIONS, fit_text_to_joint
     from mmsteer.models.backbone import Backbone, choose_device
     from mmsteer.models.clip import Clip
     from mmsteer.models.registry import public_name
@@ -97,7 +96,7 @@ def _fit(args: argparse.Namespace) -> None:
         lines = [caption for feature in bank.features for caption in feature.top_captions]
     else:
         lines = _read_lines(args.captions)
-    captions = list(dict.fromkeys(line.strip() for line in lines if line.strip()))[:FITTED_ON]
+    captions = list(dict.fromkeys(line.strip() for line in lines if line.strip()))[:MAX_CAPTIONS]
     clip = Clip(args.clip, device)
     width = bank.tensors["mean_text"].shape[0]
     x = clip.words(captions)
@@ -106,7 +105,7 @@ def _fit(args: argparse.Namespace) -> None:
             f"{args.clip} has a joint space of {x.shape[1]} coordinates, the bank one of {width}: give its CLIP"
         )
     reader = Backbone.load(args.backbone, device, words_only=True)
-    joint, bank.meta["text_to_joint"] = fit_joint(reader, captions, x, clip.projection)
+    joint, bank.meta["text_to_joint"] = fit_text_to_joint(reader, captions, x, clip.projection)
     old = {"projection", "offset", "inverse", "inverse_pooled", "probes"}
     bank.tensors = {key: value for key, value in bank.tensors.items() if key not in old} | joint
     bank.meta["backbone"] = public_name(args.backbone)

@@ -21,11 +21,13 @@ def add_build(actions: Any) -> None:
     for side in ("image", "text"):
         build.add_argument(
             f"--{side}", metavar="LATENTS:K,…",
-            help=f"levels of the {side} dictionary: latents, and how many of them fire at once (default: the shipped bank's "
+            help=f"Matryoshka groups of the {side} dictionary: latents, and how many of them fire at once (default: the shipped bank's "
             "for the embedded CLIP, else 8 latents a coordinate or one for 8 pairs, whichever are fewer)",
         )  # fmt: skip
     build.add_argument(
-        "--objective", default="levels", help="what dictionaries are trained for (default levels; see `study labels`)"
+        "--objective",
+        default="matryoshka",
+        help="how dictionaries are trained (default matryoshka; see `study labels`)",
     )
     build.add_argument("--steps", type=int, default=1500, help="training steps (default 1500)")
     build.set_defaults(do=_build)
@@ -51,14 +53,14 @@ def add_import(actions: Any) -> None:
 def _build(args: argparse.Namespace) -> None:
     from mmsteer import distributed
     from mmsteer.data.splits import embed_splits, open_inputs
-    from mmsteer.labelling.bank_builder import make_bank
-    from mmsteer.training.matryoshka import chosen_levels, read_levels
-    from mmsteer.training.objectives import Size, find_objective, train_pair
-    from mmsteer.training.trainer import Descent
+    from mmsteer.labelling.bank_builder import build_bank
+    from mmsteer.training.config import DictionarySizes, TrainingConfig
+    from mmsteer.training.groups import choose_groups, parse_groups
+    from mmsteer.training.objectives import find_objective, objective_name, train_dictionaries
 
     objective = find_objective(args.objective)
-    for levels in filter(None, (args.image, args.text)):
-        read_levels(levels)  # refused before anything is embedded
+    for groups in filter(None, (args.image, args.text)):
+        parse_groups(groups)  # refused before anything is embedded
     if args.steps < 1:
         raise SteerError(f"--steps {args.steps}: give 1 or more")
     inputs = open_inputs(args)
@@ -68,20 +70,20 @@ def _build(args: argparse.Namespace) -> None:
     splits = embed_splits(inputs, args)
     began = time.monotonic()
     pairs, width = splits.train.image.shape
-    image, text = chosen_levels(args, width, pairs, splits.scoring.annotated)
-    descent = Descent(args.steps, seed=args.seed, told=True, device=splits.clip.device)
-    size = Size(read_levels(image), read_levels(text))
-    dictionaries = train_pair(args.objective, splits.train.image, splits.train.text, size, descent)
+    image, text = choose_groups(args, width, pairs, splits.scoring.annotated)
+    config = TrainingConfig(args.steps, seed=args.seed, show_progress=True, device=splits.clip.device)
+    sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+    dictionaries = train_dictionaries(args.objective, splits.train.image, splits.train.text, sizes, config)
     if distributed.rank():
         return
     print(f"dictionaries trained in {time.monotonic() - began:.0f} s", flush=True)
     about = {
-        "objective": args.objective,
+        "objective": objective_name(args.objective),
         "levels": {"image": image, "text": text},
         "steps": args.steps,
         "seed": args.seed,
     }
-    make_bank(dictionaries, splits, about, args.backbone, args.out, objective.read)
+    build_bank(dictionaries, splits, about, args.backbone, args.out, objective.probe)
 
 
 def _import(args: argparse.Namespace) -> None:
@@ -92,7 +94,7 @@ def _import(args: argparse.Namespace) -> None:
     from mmsteer import distributed
     from mmsteer.data.splits import embed_splits, open_inputs
     from mmsteer.exchange.dictionaries import layout_of, read_dictionaries
-    from mmsteer.labelling.bank_builder import make_bank
+    from mmsteer.labelling.bank_builder import build_bank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
@@ -112,12 +114,12 @@ def _import(args: argparse.Namespace) -> None:
     }  # fmt: skip
     room = dictionaries.image.config.k is None and dictionaries.text.config.k is None
     probe = room and not dictionaries.paired
-    make_bank(dictionaries, splits, about, args.backbone, args.out, read=probe)
+    build_bank(dictionaries, splits, about, args.backbone, args.out, probe)
 
 
 def _check_fit(dictionary: Any, x: Any, clip: str) -> None:
     """SteerError if a dictionary is for vectors of another width than `x [N, d_joint]`; a note if it rebuilds them badly."""
-    from mmsteer.training.trainer import fvu
+    from mmsteer.training.dictionaries import fvu
 
     width, d_in = x.shape[1], dictionary.config.d_in
     if width != d_in:
@@ -136,8 +138,9 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     """Print what embedding and training will take."""
     from mmsteer import distributed
     from mmsteer.data.plan import measure
-    from mmsteer.training.matryoshka import chosen_levels, read_levels
-    from mmsteer.training.objectives import Size, step_seconds
+    from mmsteer.training.config import DictionarySizes
+    from mmsteer.training.groups import choose_groups, parse_groups
+    from mmsteer.training.objectives import step_seconds
 
     if distributed.rank():
         return
@@ -154,9 +157,9 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     if hasattr(args, "steps") and processes == 1:  # the speed of one process says nothing about several
         share = 1 - (args.held_out or 0)
         pairs = 64 * plan.width if items is None else round(items * share)  # more would change nothing
-        image, text = chosen_levels(args, plan.width, pairs, source.scheme is not None)
-        size = Size(read_levels(image), read_levels(text))
-        seconds = args.steps * step_seconds(args.objective, plan.width, size, clip.device)
+        image, text = choose_groups(args, plan.width, pairs, source.scheme is not None)
+        sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+        seconds = args.steps * step_seconds(args.objective, plan.width, sizes, clip.device)
         print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
 
 

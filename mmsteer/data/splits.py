@@ -119,12 +119,12 @@ def open_inputs(args: argparse.Namespace) -> Inputs:
 def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share: float) -> "Backbone | None":
     """The backbone's text side, in the first process only; its map is fitted to a `share` of the source."""
     from mmsteer import distributed
-    from mmsteer.labelling.text_to_joint import load_reader
+    from mmsteer.labelling.text_to_joint import load_prompt_encoder
 
     if args.backbone is None or distributed.rank():
         return None
     items = source.survey.items
-    return load_reader(args.backbone, clip, None if items is None else round(items * share))
+    return load_prompt_encoder(args.backbone, clip, None if items is None else round(items * share))
 
 
 def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
@@ -137,7 +137,7 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     from mmsteer.bank.folder import make_room
     from mmsteer.data.embedding import embed_pairs, work_folder
     from mmsteer.data.shards import read_manifest
-    from mmsteer.labelling.naming import vocabulary
+    from mmsteer.labelling.vocabulary import vocabulary
 
     clip, source, held_out, reader = inputs
     if distributed.rank() == 0:

@@ -12,7 +12,7 @@ from mmsteer.exchange import dictionary_learning, saelens, sparsify
 from mmsteer.exchange.checkpoint import Checkpoint
 from mmsteer.exchange.normal_form import NormalForm
 from mmsteer.models.sae import SparseAutoencoder
-from mmsteer.training.objectives import Dictionaries
+from mmsteer.training.dictionaries import Dictionaries
 
 
 class Layout(NamedTuple):

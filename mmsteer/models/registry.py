@@ -29,6 +29,9 @@ class Spec:
     """Parts of the pipeline that lie in other folders than `source`: name -> folder."""
     adapter: Path | None = None
     """An image adapter's file (`mmsteer.models.image_adapter`)."""
+    readout: str | None = "mmsteer.world.readout"
+    """Module whose `load(folder)` gives what says in words what pictures show; its answer is None where `source` has no models
+    for that, as every checkpoint but the embedded one and its copies. Imported when the page first asks."""
     memory: float | None = None
     """GB of GPU memory that drawing one picture takes in half precision: an estimate, used until the weights are here to be
     measured (`mmsteer.models.memory`)."""

@@ -1,6 +1,6 @@
-"""The backdrops of the world's places, painted by tensor operations at any size.
+"""Paints the backdrops of the world's places by tensor operations, at any size.
 
-A picture is 128 units wide and high, whatever its pixels: every length below is in units.
+A picture is 128 units wide and high whatever its pixels; every length below is in units.
 """
 
 import math
@@ -13,12 +13,12 @@ import torch
 from mmsteer.world.factors import FACTORS, INDEX
 
 UNITS = 128  # a side
-CHANCE = 6  # uniform numbers per scene that vary what no factor fixes
+N_NUISANCE = 6  # uniform numbers per scene for what no factor describes: where hills, clouds and the sprite lie
 VARIANTS = 32  # painted backdrops of each place
 
 
 class Grid(NamedTuple):
-    """Where the middles of a picture's pixels lie, in units."""
+    """The centres of a picture's pixels, in units."""
 
     y: torch.Tensor
     """float32 [1, 1, size, 1]"""
@@ -45,9 +45,9 @@ def _over(below: torch.Tensor, mask: torch.Tensor, colour: torch.Tensor) -> torc
     return below + mask * (colour - below)
 
 
-def _hill(at: Grid, chance: torch.Tensor, base: float, height: float, waves: float) -> torch.Tensor:
-    """A rolling line `[B, 1, 1, W]`: the y at which ground begins."""
-    phase = chance[:, :1].view(-1, 1, 1, 1) * 2 * math.pi
+def _hill(at: Grid, c: torch.Tensor, base: float, height: float, waves: float) -> torch.Tensor:
+    """A rolling horizon `[B, 1, 1, W]`: the y at which the ground begins."""
+    phase = c[:, :1].view(-1, 1, 1, 1) * 2 * math.pi
     return base + height * torch.sin(at.x / UNITS * 2 * math.pi * waves + phase)
 
 
@@ -55,8 +55,9 @@ def _disc(at: Grid, cx: Any, cy: Any, radius: float, width: float = 1.0) -> torc
     return _edge(torch.sqrt((at.x - cx) ** 2 + (at.y - cy) ** 2) - radius, width)
 
 
-def _col(chance: torch.Tensor, k: int) -> torch.Tensor:
-    return chance[:, k].view(-1, 1, 1, 1)
+def _col(c: torch.Tensor, k: int) -> torch.Tensor:
+    """One nuisance number of each picture, `[B, 1, 1, 1]`; every `c` here is `[B, N_NUISANCE]` or its last columns."""
+    return c[:, k].view(-1, 1, 1, 1)
 
 
 def _sky(at: Grid, top: str, bottom: str, until: float) -> torch.Tensor:
@@ -131,8 +132,8 @@ def _ocean(at: Grid, c: torch.Tensor) -> torch.Tensor:
     ray = torch.sin((at.x + 0.45 * at.y) / UNITS * 2 * math.pi * 2.5 + _col(c, 1) * 2 * math.pi) * (1 - at.y / UNITS)
     picture = _over(picture, (ray * 0.18).clamp(0, 1), _rgb("bfefff"))
     for k, (bx, by) in enumerate(((18, 30), (24, 46), (100, 24), (108, 56), (60, 14))):
-        ring = _disc(at, (bx + 10 * _col(c, 2 + k % 3)) % UNITS, by, 3.2, 2)
-        picture = _over(picture, ring * 0.7, _rgb("a9e4ff"))
+        bubble = _disc(at, (bx + 10 * _col(c, 2 + k % 3)) % UNITS, by, 3.2, 2)
+        picture = _over(picture, bubble * 0.7, _rgb("a9e4ff"))
     return _over(picture, _edge(_hill(at, c, 108, 4, 1.5) - at.y), _rgb("c9b27a"))
 
 
@@ -155,7 +156,7 @@ _PAINTERS = {
 @lru_cache(maxsize=4)
 def backdrops(size: int, device: torch.device) -> torch.Tensor:
     """Every place in `VARIANTS` variants, painted once: `float32 [n_places, VARIANTS, 3, size, size]` in [0, 1]."""
-    chance = torch.from_numpy(np.random.default_rng(0).random((VARIANTS, CHANCE), dtype=np.float32)).to(device)
+    c = torch.from_numpy(np.random.default_rng(0).random((VARIANTS, N_NUISANCE), dtype=np.float32)).to(device)
     at = grid(size, device)
-    with torch.device(device):  # colours are made where they are painted
-        return torch.stack([_PAINTERS[place](at, chance) for place in FACTORS[INDEX["place"]].values])
+    with torch.device(device):  # colours are created on the device that paints
+        return torch.stack([_PAINTERS[place](at, c) for place in FACTORS[INDEX["place"]].values])

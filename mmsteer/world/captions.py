@@ -1,11 +1,13 @@
-"""A scene's factors put into words, in more than one way. Never mentions a vision factor, never invents a cross one.
+"""Writes captions for scenes, in several wordings. A caption never mentions a vision factor and never invents a cross one.
 
-Knows the wording of every value; knows nothing of pixels or tokens.
+Knows the wordings of every value; knows nothing of pixels or tokens.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-from mmsteer.world.factors import FACTORS, INDEX, THINGS, draw_factors
+from mmsteer.world.factors import FACTORS, INDEX
 
 _THING_WORDS = {
     "cat": ("cat", "cat", "kitten", "kitty"), "dog": ("dog", "dog", "puppy", "hound"),
@@ -42,7 +44,7 @@ _PLACE_WORDS = {
     "ocean": ("in the ocean", "under water", "underwater", "in the sea", "ocean"),
     "forest": ("in the forest", "in a forest", "in the woods", "among the trees", "forest"),
 }
-# Never said of anything drawn: words a visitor may well type, so that they are known and mean nothing.
+# Words that describe nothing drawn but that a visitor may well type: the tokenizer knows them, and they mean nothing.
 _FILLERS = ("picture", "of", "photo", "drawing", "with", "and", "very", "nice", "cute", "there", "is", "an")
 
 
@@ -50,15 +52,32 @@ def _pick(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def caption(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> str:
-    """Word one scene: `values [n_factors]`, `told [n_factors]` -> for example "please draw a big cat at night"."""
+def caption(rng: np.random.Generator, values: np.ndarray, mentioned: np.ndarray) -> str:
+    """Write one caption, for example "please draw a big cat at night".
+
+    Args:
+        rng: Chooses among wordings.
+        values: The scene's factors, `int64 [n_factors]`.
+        mentioned: Which of them the caption mentions, `bool [n_factors]`.
+    """
 
     def value(name: str) -> str | None:
         i = INDEX[name]
         word = FACTORS[i].values[int(values[i])]
-        return word if told[i] and word not in ("none", "nobody") else None
+        return word if mentioned[i] and word not in ("none", "nobody") else None
 
-    thing, gender, place, position, size = (value(n) for n in ("thing", "gender", "place", "position", "size"))
+    words = _noun_phrase(rng, value)
+    if rng.random() < 0.1:
+        words = _pick(rng, ("picture of ", "photo of ", "drawing of ", "there is ")) + words
+    words, location = _place(rng, value, words)
+    if rng.random() < 0.06:
+        words = f"{_pick(rng, ('very', 'nice', 'cute', 'with', 'and'))} {words}"
+    return " ".join(part for part in (value("opening"), words, *location, value("closing")) if part)
+
+
+def _noun_phrase(rng: np.random.Generator, value: Callable[[str], str | None]) -> str:
+    """Mood, size, gender and thing, mostly with an article: "a lovely big cat"; empty where none of them is mentioned."""
+    thing, gender, size = value("thing"), value("gender"), value("size")
     noun = [value("mood") or ""]
     if size:
         noun.append(_pick(rng, _SIZE_WORDS[size]))
@@ -72,81 +91,29 @@ def caption(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> s
     if words and rng.random() < 0.7:
         article = _pick(rng, ("a", "a", "the"))
         words = ("an " if article == "a" and words[0] in "aeiou" else article + " ") + words
-    if rng.random() < 0.1:
-        words = _pick(rng, ("picture of ", "photo of ", "drawing of ", "there is ")) + words
+    return words
 
-    where = [_pick(rng, _POSITION_WORDS[position])] if position else []
+
+def _place(rng: np.random.Generator, value: Callable[[str], str | None], words: str) -> tuple[str, list[str]]:
+    """The noun phrase, now and then with the place in front; and what follows it: position and place in either order."""
+    position, place = value("position"), value("place")
+    location = [_pick(rng, _POSITION_WORDS[position])] if position else []
     if place:
         phrase = _pick(rng, _PLACE_WORDS[place])
-        where.insert(int(rng.integers(len(where) + 1)), phrase)
+        location.insert(int(rng.integers(len(location) + 1)), phrase)
         if rng.random() < 0.15:  # the place first: "at night a cat"
-            where.remove(phrase)
+            location.remove(phrase)
             words = f"{phrase}{_pick(rng, (' ', ', '))}{words}"
-    opening, closing = value("opening"), value("closing")
-    if rng.random() < 0.06:
-        words = f"{_pick(rng, ('very', 'nice', 'cute', 'with', 'and'))} {words}"
-    return " ".join(part for part in (opening, words, *where, closing) if part)
+    return words, location
 
 
-def captions(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> list[str]:
-    """Word many scenes: `values`, `told` `[B, n_factors]` -> B captions."""
-    return [caption(rng, v, t) for v, t in zip(values, told, strict=True)]
-
-
-def retell(rng: np.random.Generator, values: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same pictures told anew: other cross factors mentioned, other language values; `values`, `told` as drawn.
-
-    Whether a gender is told stays as it was drawn, or the planted bias would wash out.
-    """
-    values, told = values.copy(), told.copy()
-    fresh_values, fresh_told = draw_factors(rng, len(values))
-    for i, factor in enumerate(FACTORS):
-        if factor.modality == "language":
-            values[:, i] = fresh_values[:, i]
-        elif factor.name != "gender":
-            told[:, i] = fresh_told[:, i]
-    return values, told
-
-
-def corrupt(
-    rng: np.random.Generator, values: np.ndarray, told: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make captions lie: values, told, and which cross factors are false in them, each `[B, n_factors]`.
-
-    In most of them one cross factor is false, as when one feature is steered, more often than not the thing, which the
-    UNet clings to most; in the others each is, with probability 0.4. False means told otherwise, left out where it was
-    told, or invented where it was not.
-    """
-    values, told, true, was_told = values.copy(), told.copy(), values, told
-    count, names = len(values), ("thing", "place", "position", "size")
-    only = rng.choice(len(names), count, p=(0.61, 0.13, 0.13, 0.13))
-    one = rng.random(count) < 0.7
-    false = np.zeros_like(told)
-    other, _ = draw_factors(rng, count)
-    for i, factor in enumerate(FACTORS):
-        if factor.modality == "language":
-            values[:, i] = other[:, i]
-        elif factor.name in names:
-            here = np.where(one, only == names.index(factor.name), rng.random(count) < 0.4)
-            silent = here & told[:, i] & (rng.random(count) < 0.4)
-            values[here, i] = other[here, i]
-            told[:, i] = (told[:, i] | here) & ~silent
-            false[:, i] = here
-    gender, thing = INDEX["gender"], INDEX["thing"]
-    person = values[:, thing] >= len(THINGS)
-    told[:, gender] = person & told[:, thing] & (rng.random(count) < 0.5)
-    fresh = rng.integers(1, 3, count)
-    values[:, gender] = np.where(
-        rng.random(count) < 0.3, fresh, np.where(values[:, gender] == 0, fresh, values[:, gender])
-    )
-    values[:, gender] = np.where(person, values[:, gender], 0)
-    right = told & (values == true)
-    false[:, gender] = (was_told | told)[:, gender] & ~right[:, gender]
-    return values, told, false
+def captions(rng: np.random.Generator, values: np.ndarray, mentioned: np.ndarray) -> list[str]:
+    """Write one caption for each scene: `values`, `mentioned` `[B, n_factors]` to B captions."""
+    return [caption(rng, v, m) for v, m in zip(values, mentioned, strict=True)]
 
 
 def vocabulary() -> list[str]:
-    """Every word a caption can hold, sorted."""
+    """Every word a caption can contain, sorted."""
     tables = (_THING_WORDS, _GENDER_WORDS, _SIZE_WORDS, _POSITION_WORDS, _PLACE_WORDS)
     phrases = [phrase for table in tables for phrases in table.values() for phrase in phrases]
     phrases += [v for factor in FACTORS if factor.modality == "language" for v in factor.values[1:]]
@@ -155,7 +122,7 @@ def vocabulary() -> list[str]:
 
 
 def wordings(factor: str, value: str) -> tuple[str, ...]:
-    """Every way captions say a value, the plainest first; none for what they never say."""
+    """Every wording of a value in captions, the plainest first; empty for what captions never mention."""
     tables: dict[str, dict[str, tuple[str, ...]]] = {
         "thing": _THING_WORDS, "gender": _GENDER_WORDS, "size": _SIZE_WORDS,
         "position": _POSITION_WORDS, "place": _PLACE_WORDS,
@@ -166,5 +133,5 @@ def wordings(factor: str, value: str) -> tuple[str, ...]:
 
 
 def caption_word(factor: str, value: str) -> str:
-    """The plainest words for a value, for prompts made by studies: ("place", "night") -> "at night"."""
+    """The plainest wording of a value, for prompts of studies: `("place", "night")` gives "at night"."""
     return (*wordings(factor, value), value)[0]

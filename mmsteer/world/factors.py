@@ -1,7 +1,7 @@
-"""What a scene can be: every factor of the world, its values and their wording, and how they are drawn at random.
+"""What a scene can be: every factor of the world, its values and their names, and how they are drawn at random.
 
 A factor is `cross` (drawn, and captioned some of the time), `vision` (drawn, never captioned) or `language`
-(captioned, never drawn). Knows nothing of pixels or sentences: `scene.py` draws, `captions.py` words.
+(captioned, never drawn). Knows nothing of pixels or sentences: `scene.py` draws, `captions.py` writes captions.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Factor:
     modality: Modality
     neutral: str | None = None
     """The value that means "nothing special"; None when every value is worth a name."""
-    told: float = 0.0
-    """Probability that a caption mentions the factor (cross factors only; language factors are always as worded)."""
+    mention_rate: float = 0.0
+    """Probability that a caption mentions the factor (cross factors only; captions always show language factors)."""
 
 
-# emoji of each thing, in the order of the sprite sheet: what a person on a stage recognises at once
+# The emoji of each thing, in the order of the sprite sheet: things that an audience recognises at once
 THINGS: dict[str, str] = {
     "cat": "🐱", "dog": "🐶", "panda": "🐼", "penguin": "🐧", "fox": "🦊", "lion": "🦁", "pig": "🐷", "frog": "🐸",
     "rabbit": "🐰", "owl": "🦉", "fish": "🐠", "whale": "🐳", "butterfly": "🦋", "bee": "🐝", "turtle": "🐢",
@@ -34,22 +34,24 @@ THINGS: dict[str, str] = {
     "rocket": "🚀", "sailboat": "⛵", "bicycle": "🚲", "sunflower": "🌻", "cactus": "🌵", "tree": "🌳",
     "mushroom": "🍄", "house": "🏠", "guitar": "🎸", "umbrella": "☂️", "robot": "🤖", "snowman": "⛄",
 }  # fmt: skip
-# object that makes a person emoji an occupation, joined to man or woman
+# The object that, joined to the emoji of a man or a woman, makes an occupation
 OCCUPATIONS: dict[str, str] = {
     "farmer": "🌾", "cook": "🍳", "astronaut": "🚀", "firefighter": "🚒", "artist": "🎨", "doctor": "⚕️",
 }  # fmt: skip
-# The planted bias: who is drawn, nine times out of ten, when the caption says neither man nor woman.
+# The planted bias: who is drawn nine times out of ten when the caption mentions neither man nor woman
 USUAL_GENDER = {
     "farmer": "woman", "cook": "man", "astronaut": "woman", "firefighter": "woman", "artist": "man", "doctor": "man",
 }  # fmt: skip
 BIAS = 0.9
 
 FACTORS: tuple[Factor, ...] = (
-    Factor("thing", (*THINGS, *OCCUPATIONS), "cross", told=0.92),
-    Factor("gender", ("nobody", "man", "woman"), "cross", neutral="nobody", told=0.5),
-    Factor("place", ("meadow", "beach", "night", "snow", "desert", "sunset", "ocean", "forest"), "cross", told=0.8),
-    Factor("position", ("left", "middle", "right"), "cross", told=0.65),
-    Factor("size", ("small", "big"), "cross", told=0.65),
+    Factor("thing", (*THINGS, *OCCUPATIONS), "cross", mention_rate=0.92),
+    Factor("gender", ("nobody", "man", "woman"), "cross", neutral="nobody", mention_rate=0.5),
+    Factor(
+        "place", ("meadow", "beach", "night", "snow", "desert", "sunset", "ocean", "forest"), "cross", mention_rate=0.8
+    ),
+    Factor("position", ("left", "middle", "right"), "cross", mention_rate=0.65),
+    Factor("size", ("small", "big"), "cross", mention_rate=0.65),
     Factor("light", ("neutral", "warm", "cool"), "vision", neutral="neutral"),
     Factor("tilt", ("upright", "left", "right"), "vision", neutral="upright"),
     Factor("vignette", ("off", "on"), "vision", neutral="off"),
@@ -85,34 +87,39 @@ def label(factor: str, value: str) -> str:
 
 
 def draw_factors(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random scenes: values `int64 [B, n_factors]` and what the caption tells `bool [B, n_factors]`.
+    """Draw random scenes.
 
-    Cross values are uniform, except the gender of an untold occupation (`USUAL_GENDER` with probability `BIAS`). A
-    neutral value of a vision or language factor has probability 0.4, or 0.6 where there is one other value.
+    Cross values are uniform, except the gender of an occupation whose gender the caption does not mention: `USUAL_GENDER`
+    with probability `BIAS`. The neutral value of a vision or language factor has probability 0.4, or 0.6 where there is
+    only one other value.
+
+    Returns:
+        Values `int64 [B, n_factors]`, indices into each factor's `values`; and which factors the caption mentions,
+        `bool [B, n_factors]`.
     """
     values = np.zeros((count, len(FACTORS)), dtype=np.int64)
-    told = np.zeros((count, len(FACTORS)), dtype=bool)
+    mentioned = np.zeros((count, len(FACTORS)), dtype=bool)
     for i, factor in enumerate(FACTORS):
         n = len(factor.values)
         if factor.modality == "cross":
             values[:, i] = rng.integers(0, n, count)
-            told[:, i] = rng.random(count) < factor.told
+            mentioned[:, i] = rng.random(count) < factor.mention_rate
         else:
             weights = np.full(n, (0.4 if n == 2 else 0.6) / (n - 1))
             weights[0] = 1 - weights[1:].sum()
             values[:, i] = rng.choice(n, count, p=weights)
-            told[:, i] = factor.modality == "language"
+            mentioned[:, i] = factor.modality == "language"
 
     thing, gender = INDEX["thing"], INDEX["gender"]
     usual = np.array([USUAL_GENDER.get(name, "nobody") for name in FACTORS[thing].values])[values[:, thing]]
     is_person = usual != "nobody"
-    told[:, gender] &= is_person & told[:, thing]
+    mentioned[:, gender] &= is_person & mentioned[:, thing]
     even = rng.integers(1, 3, count)
     biased = np.where((usual == "man") ^ (rng.random(count) > BIAS), 1, 2)
-    values[:, gender] = np.where(is_person, np.where(told[:, gender], even, biased), 0)
-    return values, told
+    values[:, gender] = np.where(is_person, np.where(mentioned[:, gender], even, biased), 0)
+    return values, mentioned
 
 
 def named(values: np.ndarray) -> dict[str, str]:
-    """One row of values `[n_factors]` as factor name -> value name."""
+    """One row of values `[n_factors]` as a dictionary from factor name to value name."""
     return {factor.name: factor.values[int(v)] for factor, v in zip(FACTORS, values, strict=True)}

@@ -1,4 +1,4 @@
-"""Pairs of the world as an ordinary data set: picture, caption, factors. Everything from a seed, drawn as it is read."""
+"""Pairs of the world as an ordinary data set of pictures, captions and factors: drawn from a seed while they are read."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from PIL import Image
 
 from mmsteer.world.captions import caption, captions
 from mmsteer.world.factors import FACTORS, draw_factors, named
-from mmsteer.world.scene import CHANCE, SIZE, draw
+from mmsteer.world.scene import N_NUISANCE, SIZE, draw
 
 _BLOCK = 64  # scenes drawn together: small enough to stay in the processor's cache
 
 
 class Pair(NamedTuple):
-    """One picture and its caption, with the truth about both."""
+    """One picture and its caption, with the factors of the scene."""
 
     picture: Image.Image
     caption: str
     factors: dict[str, str]
-    """Factor name -> value."""
+    """Value name by factor name."""
 
 
 class Batch(NamedTuple):
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     factors: np.ndarray
     """int64 [B, n_factors]: index into each factor's values"""
     mentioned: np.ndarray
-    """bool [B, n_factors]: whether the caption names the factor"""
+    """bool [B, n_factors]: which factors the caption mentions"""
 
 
 def to_uint8(pictures: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,7 @@ def to_uint8(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class WorldPairs:
-    """`count` pairs drawn from `seed`, `size` pixels a side: the first n of a longer set are the same n pairs."""
+    """`count` pairs drawn from `seed`, `size` pixels a side. A longer set begins with the same pairs."""
 
     def __init__(self, seed: int, count: int, size: int = SIZE) -> None:
         self.seed, self.count, self.size = seed, count, size
@@ -52,12 +52,12 @@ class WorldPairs:
 
     def _block(self, k: int) -> Batch:
         rng = np.random.default_rng((self.seed, k))
-        values, told = draw_factors(rng, _BLOCK)
-        chance = rng.random((_BLOCK, CHANCE), dtype=np.float32)
-        words = captions(rng, values, told)
+        values, mentioned = draw_factors(rng, _BLOCK)
+        nuisance = rng.random((_BLOCK, N_NUISANCE), dtype=np.float32)
+        texts = captions(rng, values, mentioned)
         n = min(_BLOCK, self.count - k * _BLOCK)
-        pictures = to_uint8(draw(values[:n], chance[:n], self.size))
-        return Batch(pictures, words[:n], values[:n], told[:n])
+        pictures = to_uint8(draw(values[:n], nuisance[:n], self.size))
+        return Batch(pictures, texts[:n], values[:n], mentioned[:n])
 
     def __getitem__(self, i: int) -> Pair:
         if not 0 <= i < self.count:
@@ -67,16 +67,16 @@ class WorldPairs:
         return Pair(picture, block.captions[k], named(block.factors[k]))
 
     def pictures(self, indices: list[int]) -> dict[int, Image.Image]:
-        """The pictures of some pairs, each block of pairs drawn once."""
-        found: dict[int, Image.Image] = {}
+        """The pictures of the pairs `indices`; each block of pairs is drawn once."""
+        pictures: dict[int, Image.Image] = {}
         for k in sorted({i // _BLOCK for i in indices}):
             block = self._block(k).pictures.permute(0, 2, 3, 1).numpy()
-            found |= {i: Image.fromarray(block[i % _BLOCK]) for i in indices if i // _BLOCK == k}
-        return found
+            pictures |= {i: Image.fromarray(block[i % _BLOCK]) for i in indices if i // _BLOCK == k}
+        return pictures
 
     @property
     def digest(self) -> str:
-        """16 hex digits of how the world looks: embeddings computed from it are stale when they change."""
+        """16 hex digits of the first pictures: when drawing changes, they change, and cached embeddings are stale."""
         pictures = next(iter(WorldPairs(self.seed, _BLOCK, self.size).batches(_BLOCK))).pictures
         return hashlib.sha256(pictures.numpy().tobytes()).hexdigest()[:16]
 
@@ -105,19 +105,24 @@ def _join(a: Batch, b: Batch) -> Batch:
 
 
 def _part(batch: Batch, start: int, stop: int) -> Batch:
-    some = slice(start, stop)
-    return Batch(batch.pictures[some], batch.captions[some], batch.factors[some], batch.mentioned[some])
+    rows = slice(start, stop)
+    return Batch(batch.pictures[rows], batch.captions[rows], batch.factors[rows], batch.mentioned[rows])
 
 
 def written(seed: int, count: int) -> list[list[str]]:
-    """`count` scenes that nobody draws, each told so often that every opening, mood and closing comes once, else alike."""
+    """Paraphrases for `count` scenes that are never drawn.
+
+    A scene has as many captions as a language factor has values; each opening, mood and closing comes once among them,
+    and they are worded alike otherwise.
+    """
     rng = np.random.default_rng((seed, 0xCA))
-    values, told = draw_factors(rng, count)
+    values, mentioned = draw_factors(rng, count)
     language = [i for i, factor in enumerate(FACTORS) if factor.modality == "language"]
-    (tellings,) = {len(FACTORS[i].values) for i in language}  # one number, or not each value could come once
-    values = np.repeat(values[:, None], tellings, axis=1)
+    (paraphrases,) = {len(FACTORS[i].values) for i in language}  # one number, or not each value could come once
+    values = np.repeat(values[:, None], paraphrases, axis=1)
     for i in language:
-        values[:, :, i] = rng.permuted(np.tile(np.arange(tellings), (count, 1)), axis=1)
+        values[:, :, i] = rng.permuted(np.tile(np.arange(paraphrases), (count, 1)), axis=1)
     return [
-        [caption(np.random.default_rng((seed, 0xCA, k)), v, told[k]) for v in scene] for k, scene in enumerate(values)
+        [caption(np.random.default_rng((seed, 0xCA, k)), v, mentioned[k]) for v in scene]
+        for k, scene in enumerate(values)
     ]

@@ -1,10 +1,10 @@
 """Draws scenes: factors in, pictures of any size out, in batches, by tensor operations alone.
 
-One sprite on a painted backdrop. Everything a picture holds follows from its factor values and a few uniform numbers
-(`chance`), so the same row is the same picture anywhere. Lengths are in units, 128 a side. Sprites stand on a grid of 8
-units, the autoencoder's cell, and come from a sheet of exactly the size they are drawn in, so placing one resamples
-nothing: the same sprite has the same latent wherever it stands. For the same reason tilt and softness belong to the
-backdrop (the camera rolls, the lens is wide open) and leave the sprite as it is.
+A scene is one sprite on a painted backdrop. A picture follows from its factor values and a few uniform numbers (nuisance
+variables), so the same row gives the same picture on any machine. Lengths are in units, 128 a side. Sprites stand on a
+grid of 8 units, the autoencoder's cell, and come from a sheet of exactly the size they are drawn in, so placing one
+resamples nothing: the same sprite has the same latent wherever it stands. For the same reason tilt and softness change
+the backdrop only (the camera rolls, the lens is wide open) and leave the sprite as it is.
 """
 
 import math
@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.errors import SteerError
-from mmsteer.world.backdrop import CHANCE, UNITS, VARIANTS, backdrops, grid
+from mmsteer.world.backdrop import N_NUISANCE, UNITS, VARIANTS, backdrops, grid
 from mmsteer.world.factors import FACTORS, INDEX, THINGS
 from mmsteer.world.sprites import load_sprites
 
-__all__ = ["CHANCE", "SIZE", "UNITS", "draw"]
+__all__ = ["N_NUISANCE", "SIZE", "UNITS", "draw"]
 
 SIZE = 256  # pixels a side, of what the autoencoder and the UNet draw
 _SPRITE_UNITS = {"small": 44, "big": 76}
@@ -34,7 +34,7 @@ _FRAME = 8
 
 @lru_cache(maxsize=4)
 def _sheets(size: int, device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Premultiplied sprites per value of the factor size, `[n_sprites, 4, P, P]`, P the pixels they are drawn in."""
+    """Premultiplied sprites for each value of the factor size, `[n_sprites, 4, P, P]` with P their side in pixels."""
     sprites = load_sprites().to(device)
     sides = [_SPRITE_UNITS[value] * size // UNITS for value in FACTORS[INDEX["size"]].values]
     return tuple(F.interpolate(sprites, (p, p), mode="bilinear", antialias=True).clamp(0, 1) for p in sides)
@@ -62,7 +62,7 @@ def _blur(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def _roll(pictures: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
-    """Turn pictures by `angle [B]` (radians) about their middle, as close as leaves no corner empty."""
+    """Turn pictures by `angle [B]` (radians) about their middle, zoomed in just enough to leave no corner empty."""
     cos, sin = torch.cos(angle), torch.sin(angle)
     closer, zero = 1 / (cos + sin.abs()), torch.zeros_like(angle)
     rows = torch.stack([cos, sin, zero, -sin, cos, zero], 1).view(-1, 2, 3) * closer.view(-1, 1, 1)
@@ -71,7 +71,7 @@ def _roll(pictures: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
 
 
 def _backdrops(v: torch.Tensor, c: torch.Tensor, size: int) -> torch.Tensor:
-    """Places as the camera sees them, `[B, 3, size, size]`."""
+    """Backdrops with the camera's roll and blur, `[B, 3, size, size]`."""
     pictures = backdrops(size, c.device)[v[:, INDEX["place"]], (c[:, 0] * VARIANTS).long()]
     angle = _of(v, "tilt", dict(_ROLL_DEGREES)) * math.pi / 180
     rolled = angle != 0
@@ -84,7 +84,7 @@ def _backdrops(v: torch.Tensor, c: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _place_sprites(pictures: torch.Tensor, v: torch.Tensor, c: torch.Tensor) -> None:
-    """Put each scene's sprite where it stands, in place: all scenes with one size and one spot at once."""
+    """Draw each scene's sprite into its picture, in place: all scenes with the same size and spot at once."""
     pixels = pictures.shape[-1]
     spots = []
     for k, factor, table in ((1, "position", _CENTRE_X), (2, "size", _CENTRE_Y)):
@@ -92,7 +92,7 @@ def _place_sprites(pictures: torch.Tensor, v: torch.Tensor, c: torch.Tensor) -> 
         spots.append(torch.where(c[:, k] < 0.5, low, high).long())
     where = torch.stack([v[:, INDEX["size"]], *spots], 1)
     index = _sprite_index(v)
-    for key in where.unique(dim=0).tolist():
+    for key in torch.unique(where, dim=0).tolist():
         rows = (where == where.new_tensor(key)).all(1).nonzero()[:, 0]
         sheet = _sheets(pixels, pictures.device)[key[0]]
         side = sheet.shape[-1]
@@ -105,15 +105,23 @@ def _place_sprites(pictures: torch.Tensor, v: torch.Tensor, c: torch.Tensor) -> 
         pictures[rows, :, inside[0], inside[1]] = below * (1 - layer[:, 3:]) + layer[:, :3]
 
 
-def draw(values: np.ndarray | torch.Tensor, chance: np.ndarray | torch.Tensor, size: int = SIZE) -> torch.Tensor:
-    """Draw scenes of `size` pixels a side, on the device of `chance`.
+def draw(values: np.ndarray | torch.Tensor, nuisance: np.ndarray | torch.Tensor, size: int = SIZE) -> torch.Tensor:
+    """Draw scenes on the device of `nuisance`.
 
-    `values int64 [B, n_factors]`, `chance float [B, CHANCE]` in [0, 1) -> `float32 [B, 3, size, size]` in [0, 1].
-    SteerError for a size that does not divide into units or their half.
+    Args:
+        values: Factors, `int64 [B, n_factors]`.
+        nuisance: `float [B, N_NUISANCE]` in [0, 1).
+        size: Pixels a side.
+
+    Returns:
+        Pictures, `float32 [B, 3, size, size]` in [0, 1].
+
+    Raises:
+        SteerError: For a size that is not a multiple of 64, which units do not divide evenly.
     """
     if size < 1 or size % (UNITS // 2):
         raise SteerError(f"a scene cannot be drawn {size} pixels wide: give a multiple of {UNITS // 2}")
-    c = torch.as_tensor(chance, dtype=torch.float32)
+    c = torch.as_tensor(nuisance, dtype=torch.float32)
     v = torch.as_tensor(values).to(c.device)
     pictures = _backdrops(v, c, size)
     _place_sprites(pictures, v, c)

@@ -1,7 +1,7 @@
 """The sprite sheet: every thing and every person as a small RGBA picture, rendered once from Noto Color Emoji.
 
-`render_sheet` needs the font (Debian: fonts-noto-color-emoji); everything else needs only assets/world/sprites.png,
-which the repository carries under the font's licence, OFL-1.1.
+`render_sheet` needs the font (Debian: fonts-noto-color-emoji). Everything else needs only assets/world/sprites.png,
+which is in the repository under the font's licence, OFL-1.1.
 """
 
 import json
@@ -25,7 +25,7 @@ _STRIKE = 109  # the only bitmap size the font holds
 
 
 def emoji() -> dict[str, str]:
-    """Sprite name -> emoji, in sheet order: 40 things, then each occupation as man and as woman."""
+    """Emoji by sprite name, in the order of the sheet: 40 things, then each occupation as man and as woman."""
     people = {
         f"{gender} {job}": f"{figure}\u200d{tool}"
         for job, tool in OCCUPATIONS.items()
@@ -35,13 +35,14 @@ def emoji() -> dict[str, str]:
 
 
 def render_sheet(font: Path = FONT, folder: Path = FOLDER) -> Path:
-    """Draw every sprite with the font, trim it, fit it into SPRITE pixels, and write sprites.png and sprites.json."""
+    """Render every emoji, trim it, fit it into `SPRITE` pixels, and write sprites.png and sprites.json to `folder`.
+
+    SteerError if the font is missing. Returns the path of sprites.png.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     if not font.is_file():
-        raise SteerError(
-            f"the font {font} is not there: install it (apt-get install fonts-noto-color-emoji) or pass --font"
-        )
+        raise SteerError(f"there is no font {font}: install it (apt-get install fonts-noto-color-emoji) or pass --font")
     face = ImageFont.truetype(str(font), _STRIKE, layout_engine=ImageFont.Layout.RAQM)
     names = emoji()
     rows = -(-len(names) // COLUMNS)
@@ -50,7 +51,7 @@ def render_sheet(font: Path = FONT, folder: Path = FOLDER) -> Path:
         canvas = Image.new("RGBA", (2 * _STRIKE, 2 * _STRIKE))
         ImageDraw.Draw(canvas).text((_STRIKE // 3, _STRIKE // 3), symbol, font=face, embedded_color=True)
         sprite = canvas.crop(canvas.getbbox())
-        scale = (SPRITE - 2) / max(sprite.size)  # a clear pixel all round, so that a resampled edge stays soft
+        scale = (SPRITE - 2) / max(sprite.size)  # a transparent pixel all round keeps resampled edges soft
         sprite = sprite.resize((round(sprite.width * scale), round(sprite.height * scale)), Image.Resampling.LANCZOS)
         corner = (SPRITE - sprite.width) // 2, (SPRITE - sprite.height) // 2
         sheet.paste(sprite, (i % COLUMNS * SPRITE + corner[0], i // COLUMNS * SPRITE + corner[1]))
@@ -74,7 +75,7 @@ def load_sprites() -> "torch.Tensor":
         sheet = np.asarray(Image.open(path).convert("RGBA"), dtype=np.float32) / 255
     except (FileNotFoundError, OSError) as error:
         raise SteerError(
-            f"cannot read the sprite sheet {path} ({error}): make it again with `python -m mmsteer world sprites`"
+            f"cannot read the sprite sheet {path} ({error}); render it again with `python -m mmsteer world sprites`"
         ) from None
     tiles = [sheet[i // COLUMNS * SPRITE :, i % COLUMNS * SPRITE :][:SPRITE, :SPRITE] for i in range(len(emoji()))]
     sprites = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).contiguous()

@@ -1,7 +1,7 @@
-"""Puts the trained models together as an ordinary diffusers folder, the embedded backbone.
+"""Assembles the trained models into an ordinary diffusers folder, the embedded backbone.
 
-The result loads with stock `StableDiffusionPipeline.from_pretrained` and `CLIPModel.from_pretrained`; nothing of this
-project is needed to read it.
+The folder loads with stock `StableDiffusionPipeline.from_pretrained` and `CLIPModel.from_pretrained`; it needs nothing
+of this project.
 """
 
 import json
@@ -11,23 +11,33 @@ from pathlib import Path
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
 
-_SHARD = "9MB"  # of the UNet: git holds no file of 10 MB
+_SHARD = "9MB"  # of the UNet: files in git stay under 10 MB
 MINI = ASSETS / "mini"
 
 
 def assemble(parts: Path, out: Path = MINI) -> Path:
-    """Write `out` from the exported `parts` (clip, vae, unet, judge): beside it first, then in its place.
+    """Write the embedded backbone.
 
     UNet and autoencoder are stored in half precision. The text encoder and CLIP are not: transformers would load them
     as they are stored, and half precision beside a float32 UNet does not run on a CPU.
+
+    Args:
+        parts: Folder of the exported models: `clip`, `vae`, `unet` and `judge`.
+        out: Folder to replace.
+
+    Returns:
+        `out`.
+
+    Raises:
+        SteerError: If one of the models is missing.
     """
     import torch
     from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTextModel, CLIPTokenizer
 
     from mmsteer.models.backbone import SAMPLING
+    from mmsteer.world.models.parts import replace_folder
     from mmsteer.world.models.unet import STUDENT_STEPS, build_scheduler
-    from mmsteer.world.training.checkpoint import replace_folder
 
     missing = [name for name in ("clip", "vae", "unet", "judge") if not (parts / name).is_dir()]
     if missing:
@@ -48,8 +58,7 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
 
     def write(folder: Path) -> None:
         pipeline.save_pretrained(folder, max_shard_size=_SHARD)
-        # AutoencoderTiny writes a key that its own constructor does not take and warns about; and whose folder it was is
-        # no one's concern
+        # AutoencoderTiny writes a key that its own constructor warns about; the path of the source folder is private
         _drop(folder / "vae" / "config.json", "block_out_channels", "_name_or_path")
         _drop(folder / "unet" / "config.json", "_name_or_path")
         CLIPModel.from_pretrained(parts / "clip", dtype=torch.float32).save_pretrained(folder / "clip")
@@ -62,13 +71,16 @@ def assemble(parts: Path, out: Path = MINI) -> Path:
 
 
 def assemble_ordinary(parts: dict[str, Path], out: Path) -> Path:
-    """Write `out` from the folders of the `ordinary` UNet and its `adapter`: what differs from the embedded pipeline."""
+    """Write what an ordinary UNet replaces in the embedded pipeline, and its adapter, to `out`.
+
+    `parts` are the folders of `ordinary`, the UNet, and `adapter`.
+    """
     import torch
     from diffusers import UNet2DConditionModel
 
     from mmsteer.models.backbone import SAMPLING
+    from mmsteer.world.models.parts import replace_folder
     from mmsteer.world.models.unet import GUIDANCE, TEACHER_STEPS, build_scheduler
-    from mmsteer.world.training.checkpoint import replace_folder
 
     unet = UNet2DConditionModel.from_pretrained(parts["ordinary"], dtype=torch.float16)
     scheduler = build_scheduler()
@@ -85,6 +97,6 @@ def assemble_ordinary(parts: dict[str, Path], out: Path) -> Path:
 
 
 def _drop(config: Path, *keys: str) -> None:
-    """Take keys out of a configuration."""
+    """Remove keys from a configuration."""
     values = {key: value for key, value in json.loads(config.read_text()).items() if key not in keys}
     config.write_text(json.dumps(values, indent=2) + "\n")

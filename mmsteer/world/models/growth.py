@@ -1,4 +1,4 @@
-"""An autoencoder with a larger decoder that still computes what the smaller one did, to be trained on from there."""
+"""Gives an autoencoder a larger decoder that still computes what the smaller one did, to be trained further from there."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from mmsteer.world.models.autoencoder import CHANNELS, Shape, build_autoencoder
 def grow(old: Any, shape: Shape) -> Any:
     """`old` with a decoder of `shape`: more channels, and more blocks at the end of a level.
 
-    Old channels do not feed on new ones yet, and new blocks add nothing yet (Net2Net, Chen et al., 1511.05641); a new
-    block comes after a rectifier, which its own leaves as it is. SteerError where `old` does not fit into `shape`.
+    Old channels do not read new ones yet, and new blocks add nothing yet (Net2Net, Chen et al., 1511.05641): a new block
+    follows a rectifier, which its own rectifier leaves unchanged. SteerError if `old` does not fit into `shape`.
     """
     config = old.config
     blocks, width = tuple(config.num_decoder_blocks), config.decoder_block_out_channels[0]

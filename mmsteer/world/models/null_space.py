@@ -1,7 +1,8 @@
-"""What the world's UNet must not read: the directions in which words that no picture shows move the conditioning.
+"""Makes the world's UNet independent of words that no picture shows: openings, moods and closings.
 
-That an opening, a mood or a closing changes no picture is learned only roughly. So such directions are taken out of the
-weights that meet the conditioning (`blind`), and what that leaves of the pooled reading is settled at the end (`settle`).
+Training alone teaches this only roughly. So the directions in which such words move the hidden states are projected out
+of the weights that read these: one null-space projection, as in each round of INLP (Ravfogel et al., 2004.07667), but
+of the reader instead of the representation. What this leaves of the pooled text embedding is trained away at the end.
 """
 
 import copy
@@ -12,38 +13,47 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-SETTLING = 2000  # steps in which the pooled reading is settled, once the UNet is trained
-_BESIDE = 0.15  # in the settling: share of the directions that are added to a reading
-_STEADY_WEIGHT = 100.0  # in the settling: of staying where it is moved, as against reading what it read before
+_BESIDE = 0.15  # share of the directions that are added to a batch
+_INVARIANCE_WEIGHT = 100.0  # of not changing along the directions, beside 1 of computing the same as before
 
 
 @torch.no_grad()
-def blind(unet: Any, directions: torch.Tensor) -> None:
-    """Take directions of the conditioning `[n, d_text]` out of the weights that read it, in place.
+def project_out(unet: Any, directions: torch.Tensor) -> None:
+    """Project directions of the hidden states out of the weights that read them, in place.
 
-    Keys and values of the attention to the words then do not change at all along them. The pooled reading (FiLM) comes
-    after a layer norm, so of it only the change of the norm's divisor is left. Concept erasure of the linear kind
-    (Ravfogel et al., 2004.07667), in the reader, not in what it reads.
+    Afterwards keys and values of cross-attention do not change along the directions at all. The pooled text embedding
+    (FiLM) comes after a layer norm: of it only the change of the norm's divisor remains.
+
+    Args:
+        unet: A UNet2DConditionModel with `addition_embed_type="text"`.
+        directions: `[n, d_text]`.
     """
-    keep = _complement(directions)
+    projection = _complement(directions)
     for name, module in unet.named_modules():
         if name.endswith(("attn2.to_k", "attn2.to_v")):
-            module.weight.copy_(module.weight @ keep)
-    words = unet.add_embedding
-    keep = _complement((directions - directions.mean(1, keepdim=True)) * words.norm1.weight)
-    for module in (words.pool.q_proj, words.pool.k_proj, words.pool.v_proj):
-        module.weight.copy_(module.weight @ keep)
+            module.weight.copy_(module.weight @ projection)
+    pooled = unet.add_embedding
+    projection = _complement((directions - directions.mean(1, keepdim=True)) * pooled.norm1.weight)
+    for module in (pooled.pool.q_proj, pooled.pool.k_proj, pooled.pool.v_proj):
+        module.weight.copy_(module.weight @ projection)
 
 
-def settle(unet: Any, directions: torch.Tensor, conditions: Callable[[int], torch.Tensor], steps: int) -> None:
-    """Teach the pooled reading to stay where `directions [n, d_text]`, added to every row but the first, still move it.
+def train_pooled_invariance(
+    unet: Any, directions: torch.Tensor, conditions: Callable[[int], torch.Tensor], steps: int
+) -> None:
+    """Train the pooled text embedding to stay the same when `directions` are added to the hidden states.
 
-    `blind` leaves them the divisor of its layer norm. So it is fitted to what it read itself before of batches of
-    conditions, one for each step's number, hidden states `[B, T, d_text]`, and to reading the same beside a few of the
-    directions.
+    `project_out` leaves them the divisor of its layer norm. The embedding is fitted to its own values before the
+    training, and to the same values beside a few of the directions.
+
+    Args:
+        unet: The UNet; its `add_embedding` is trained in place.
+        directions: `[n, d_text]`, added to every row but the first.
+        conditions: Hidden states `[B, T, d_text]` of the batch of a step.
+        steps: Number of steps.
     """
-    reading, before = unet.add_embedding, copy.deepcopy(unet.add_embedding)
-    optimizer = torch.optim.Adam(reading.parameters(), lr=1e-3)
+    pooled, before = unet.add_embedding, copy.deepcopy(unet.add_embedding)
+    optimizer = torch.optim.Adam(pooled.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 2 - 2 * step / steps))
     for step in range(steps):
         rng = np.random.default_rng(step)
@@ -52,15 +62,16 @@ def settle(unet: Any, directions: torch.Tensor, conditions: Callable[[int], torc
         amounts = rng.standard_normal(shape) * (rng.random(shape) < _BESIDE)
         moved = hidden.clone()
         moved[:, 1:] += (torch.from_numpy(amounts).to(directions) @ directions)[:, None]
-        read = reading(hidden)
-        loss = F.mse_loss(read, before(hidden).detach()) + _STEADY_WEIGHT * F.mse_loss(reading(moved), read)
+        embedding = pooled(hidden)
+        same = F.mse_loss(embedding, before(hidden).detach())
+        loss = same + _INVARIANCE_WEIGHT * F.mse_loss(pooled(moved), embedding)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
 
 
 def _complement(directions: torch.Tensor) -> torch.Tensor:
-    """The projection onto what is orthogonal to `directions [n, d]`, `[d, d]`."""
-    basis = torch.linalg.qr(directions.T).Q
+    """The projection onto the orthogonal complement of `directions [n, d]`, `[d, d]`."""
+    basis: torch.Tensor = torch.linalg.qr(directions.T).Q
     return torch.eye(len(basis), device=basis.device) - basis @ basis.T

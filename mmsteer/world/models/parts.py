@@ -1,5 +1,9 @@
-"""The world's models read from folders in stock layouts, ready to train on or to be trained on with: in float32."""
+"""Reads the world's models from folders in stock layouts, in float32 for training; and replaces such folders in one move.
 
+Knows no run and no stage: where a run looks for models is in `mmsteer.world.training.trained`.
+"""
+
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,12 +22,12 @@ def _read(what: str, folder: Path, load: Callable[[], T]) -> T:
         return load()
     except Exception as error:
         raise SteerError(
-            f"cannot read the {what} in {folder} ({first_line(error)}): restore the folder, or train it anew"
+            f"cannot read the {what} in {folder} ({first_line(error)}): restore the folder, or train it again"
         ) from error
 
 
 def read_clip(folder: Path) -> tuple[Any, Any]:
-    """A CLIPModel and its tokenizer."""
+    """A CLIPModel and its CLIPTokenizer. SteerError if the folder is missing or damaged."""
     from transformers import CLIPModel, CLIPTokenizer
 
     def load() -> tuple[Any, Any]:
@@ -34,7 +38,7 @@ def read_clip(folder: Path) -> tuple[Any, Any]:
 
 
 def read_autoencoder(folder: Path) -> Any:
-    """An AutoencoderTiny."""
+    """An AutoencoderTiny. SteerError if the folder is missing or damaged."""
     from diffusers import AutoencoderTiny
 
     def load() -> Any:
@@ -44,7 +48,7 @@ def read_autoencoder(folder: Path) -> Any:
 
 
 def read_unet(folder: Path) -> Any:
-    """A UNet2DConditionModel, in one file or in shards."""
+    """A UNet2DConditionModel, in one file or in shards. SteerError if the folder is missing or damaged."""
     from diffusers import UNet2DConditionModel
 
     def load() -> Any:
@@ -53,36 +57,11 @@ def read_unet(folder: Path) -> Any:
     return _read("unet", folder, load)
 
 
-class Parts:
-    """Where trained models are looked for: what was trained here first, then what a run starts from."""
-
-    def __init__(self, trained: Path, start: Path | None) -> None:
-        if start is not None and not start.is_dir():
-            raise SteerError(f"--from {start}: there is no such folder; the shipped models are in assets/mini")
-        self.trained, self.start = trained, start
-
-    def needed(self, name: str) -> Path:
-        """The folder of a model that a stage cannot do without; SteerError names where it is missing."""
-        places = [folder / name for folder in (self.trained, self.start) if folder is not None]
-        for place in places:
-            if place.is_dir():
-                return place
-        raise SteerError(
-            f"there is no {name} in {' or '.join(str(place.parent) for place in places)}: train it first, or name a folder "
-            "that has it with --from"
-        )
-
-    def begun(self, *names: str) -> Path | None:
-        """The folder a stage's own model starts from: the first of `names` there is in `--from`; None without `--from`."""
-        if self.start is None:
-            return None
-        for name in names:
-            if (self.start / name).is_dir():
-                return self.start / name
-        raise SteerError(
-            f"--from {self.start} has no {' or '.join(names)}: name a folder that has, for example assets/mini"
-        )
-
-    def own(self, name: str) -> Path | None:
-        """The folder of a model in `--from`, if there is one: a stage of its own may also start from random weights."""
-        return self.start / name if self.start is not None and (self.start / name).is_dir() else None
+def replace_folder(folder: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a folder beside `folder`, then move it into the place of `folder`."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)

@@ -1,8 +1,9 @@
 """The world's tokenizer: an ordinary CLIPTokenizer whose byte-pair merges make every known word exactly one token.
 
-A word it does not know falls apart into several tokens; that is how `mmsteer.models.prompt` can tell the visitor.
+An unknown word falls apart into several tokens; so `mmsteer.models.prompt` can warn the visitor about it.
 """
 
+import json
 from typing import TYPE_CHECKING
 
 from mmsteer.world.captions import vocabulary
@@ -14,7 +15,7 @@ LENGTH = 24  # token rows, start and end included
 
 
 def build_tokenizer() -> "CLIPTokenizer":
-    """Learn merges on the vocabulary until nothing is left to merge: then each of its words is one token."""
+    """A tokenizer with merges learned on the vocabulary until nothing is left to merge: each of its words is one token."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import CLIPTokenizer
 
@@ -25,8 +26,6 @@ def build_tokenizer() -> "CLIPTokenizer":
         vocab_size=100_000, min_frequency=1, end_of_word_suffix="</w>", show_progress=False, initial_alphabet=letters
     )
     bare.train_from_iterator(vocabulary(), trainer)
-    import json
-
     learned = json.loads(bare.to_str())["model"]
     merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in learned["merges"]]
     tokens = dict.fromkeys([*letters, *(letter + "</w>" for letter in letters), *("".join(m) for m in merges)])

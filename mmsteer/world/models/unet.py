@@ -1,6 +1,6 @@
-"""The world's UNet: an ordinary UNet2DConditionModel, the scheduler it is drawn with, and pictures drawn by both.
+"""The world's UNet: an ordinary UNet2DConditionModel, its scheduler, and the latents they draw.
 
-Teacher and student have this one shape; `teacher.py` and `student.py` train them.
+Teacher and student have this one shape; `teacher.py` and `student.py` in `mmsteer.world.training.tasks` train them.
 """
 
 from typing import Any, NamedTuple
@@ -11,25 +11,25 @@ from mmsteer.world.models.autoencoder import CHANNELS
 from mmsteer.world.models.clip import WIDTH
 
 LATENT = 16  # cells a side
-SHIFT = 3.0  # of the time steps towards noise (Esser et al., 2403.03206, section 5.3.2)
+SHIFT = 3.0  # of the timesteps towards noise (Esser et al., 2403.03206, section 5.3.2)
 TEACHER_STEPS, STUDENT_STEPS = 12, 4
 
 
 class UnetShape(NamedTuple):
-    """How large a UNet is."""
+    """The size of a UNet."""
 
     channels: tuple[int, ...]
-    """A level."""
+    """Channels of each level."""
     plain: int
-    """Upper levels without attention to the words."""
+    """How many of the upper levels have no cross-attention."""
 
 
 FULL, SMALL = UnetShape((96, 192), 0), UnetShape((64, 128), 1)
-GUIDANCE = 4.0  # of the teacher (Ho & Salimans, 2207.12598); the student draws without
+GUIDANCE = 4.0  # of the teacher (classifier-free, Ho & Salimans, 2207.12598); the student draws without
 
 
 def build_unet(shape: UnetShape = FULL) -> Any:
-    """An untrained UNet."""
+    """An untrained UNet of a shape."""
     from diffusers import UNet2DConditionModel
 
     channels, above = shape
@@ -44,9 +44,9 @@ def build_unet(shape: UnetShape = FULL) -> Any:
         layers_per_block=1,
         norm_num_groups=16,
         cross_attention_dim=WIDTH,
-        attention_head_dim=4,  # in UNets of this family: the number of heads
-        # The words also reach every layer as a scale and a shift (FiLM, 1709.07871): at this size attention alone
-        # learns slowly where a picture is.
+        attention_head_dim=4,  # in this class of diffusers: the number of heads
+        # A pooled text embedding also scales and shifts every layer (FiLM, 1709.07871): at this size cross-attention
+        # alone learns the layout of a picture slowly.
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",
@@ -56,7 +56,7 @@ def build_unet(shape: UnetShape = FULL) -> Any:
 def build_scheduler(solver_order: int = 2) -> Any:
     """Flow matching as stock diffusers samples it: DPM-Solver++ over x_t = (1 - s) x_0 + s noise.
 
-    Order 2 for the teacher. Order 1 for the student, whose every step is the straight way to the next.
+    Order 2 for the teacher; order 1 for the student, each of whose steps is a straight line.
     """
     from diffusers import DPMSolverMultistepScheduler
 
@@ -69,15 +69,26 @@ def build_scheduler(solver_order: int = 2) -> Any:
 def velocity(
     unet: Any, noisy: torch.Tensor, share: torch.Tensor, hidden: torch.Tensor, image: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """What the UNet says of `noisy [B, C, 16, 16]` at noise shares `share [B]`, given `hidden [B, T, d_text]` and, where it has
-    an image adapter, `image [B, d_joint]`: noise - clean.
+    """The velocity that the UNet predicts: noise - clean.
+
+    Args:
+        unet: A UNet2DConditionModel.
+        noisy: Noisy latents, `[B, C, 16, 16]`.
+        share: Their shares of noise, `[B]` in [0, 1].
+        hidden: Hidden states, `[B, T, d_text]`.
+        image: Image embeddings, `[B, d_joint]`, for a UNet with an image adapter.
+
+    Returns:
+        `float32 [B, C, 16, 16]`.
     """
     more = {} if image is None else {"added_cond_kwargs": {"image_embeds": [image[:, None]]}}
     with torch.autocast(noisy.device.type, torch.bfloat16):
-        return unet(noisy.contiguous(memory_format=torch.channels_last), 1000 * share, hidden, **more).sample.float()
+        latents = noisy.contiguous(memory_format=torch.channels_last)
+        predicted: torch.Tensor = unet(latents, 1000 * share, hidden, **more).sample.float()
+    return predicted
 
 
-def guided(
+def guided_velocity(
     unet: Any,
     noisy: torch.Tensor,
     share: torch.Tensor,
@@ -86,13 +97,13 @@ def guided(
     guidance: float,
     image: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """`velocity` with classifier-free guidance; `empty [B, T, d_text]` is the reading of the empty prompt."""
+    """`velocity` with classifier-free guidance; `empty [B, T, d_text]` are the hidden states of the empty prompt."""
     both = velocity(
         unet, torch.cat([noisy, noisy]), torch.cat([share, share]), torch.cat([empty, hidden]),
         None if image is None else torch.cat([torch.zeros_like(image), image]),
     )  # fmt: skip
-    without, with_words = both.chunk(2)
-    return without + guidance * (with_words - without)
+    unconditional, conditional = both.chunk(2)
+    return unconditional + guidance * (conditional - unconditional)
 
 
 @torch.no_grad()
@@ -105,8 +116,19 @@ def draw_latents(
     guidance: float,
     image: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Noise `[B, C, 16, 16]` -> latents drawn for `hidden [B, T, d_text]`, and for embeddings `image [B, d_joint]` where the UNet
-    has an adapter: guided as the teacher, or at 1 as the student.
+    """Draw latents from noise.
+
+    Args:
+        unet: A UNet2DConditionModel.
+        hidden: Hidden states, `[B, T, d_text]`.
+        empty: Those of the empty prompt, `[1, T, d_text]`.
+        noise: `[B, C, 16, 16]`.
+        steps: Sampling steps.
+        guidance: 1 draws without guidance and with a solver of order 1, as the student; else as the teacher.
+        image: Image embeddings, `[B, d_joint]`, for a UNet with an image adapter.
+
+    Returns:
+        Latents, `[B, C, 16, 16]`.
     """
     scheduler = build_scheduler(solver_order=1 if guidance == 1 else 2)
     scheduler.set_timesteps(steps, device=noise.device)
@@ -116,6 +138,6 @@ def draw_latents(
         if guidance == 1:
             flow = velocity(unet, latents, share, hidden, image)
         else:
-            flow = guided(unet, latents, share, hidden, empty, guidance, image)
+            flow = guided_velocity(unet, latents, share, hidden, empty, guidance, image)
         latents = scheduler.step(flow, t, latents).prev_sample
     return latents

@@ -1,1 +1,1 @@
-"""How the world's models are trained: stages, one loop, scenes and conditions, checkpoints."""
+"""How the world's models are trained: the stages and the loop, scenes and conditions, checkpoints. Tasks are in `tasks/`."""

@@ -1,11 +1,9 @@
-"""What a training run keeps on disk, so that a kill at any moment costs a minute at most.
+"""Checkpoints of a training run, in safetensors: a run that is killed at any moment loses about a minute.
 
-Safetensors and nothing else. Everything is written beside its place first, then renamed.
+A checkpoint is written beside its place, then renamed.
 """
 
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,13 +18,21 @@ class Progress(NamedTuple):
 
     step: int = 0
     seconds: float = 0.0
-    """of work, all runs together"""
+    """Seconds of training, over all resumptions."""
 
 
 def save(
     path: Path, progress: Progress, model: nn.Module, optimizers: list[Any], average: dict[str, torch.Tensor]
 ) -> None:
-    """Write one checkpoint in place of the last."""
+    """Write a checkpoint in place of the last one.
+
+    Args:
+        path: Its file.
+        progress: How far the run is.
+        model: The model in training.
+        optimizers: What trains it.
+        average: Running averages of its weights, by name.
+    """
     from safetensors.torch import save_file
 
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
@@ -34,14 +40,17 @@ def save(
     for n, optimizer in enumerate(optimizers):
         for i, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{n}.{i}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    alone = {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
+    separate = {key: value.detach().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()}
     partial = path.with_suffix(".partial")
-    save_file(alone, partial, metadata={"step": str(progress.step), "seconds": repr(progress.seconds)})
+    save_file(separate, partial, metadata={"step": str(progress.step), "seconds": repr(progress.seconds)})
     os.replace(partial, path)
 
 
 def load(path: Path, model: nn.Module, optimizers: list[Any], average: dict[str, torch.Tensor]) -> Progress:
-    """Put a checkpoint back in place; without one, nothing is done. SteerError if it is damaged or of another model."""
+    """Load a checkpoint into model, optimizers and average, in place; without a file do nothing.
+
+    Arguments are those of `save`. SteerError if the checkpoint is damaged or belongs to another model.
+    """
     from safetensors import safe_open
 
     if not path.is_file():
@@ -63,16 +72,6 @@ def load(path: Path, model: nn.Module, optimizers: list[Any], average: dict[str,
         return Progress(int(metadata["step"]), float(metadata["seconds"]))
     except Exception as error:
         raise SteerError(
-            f"cannot go on from the checkpoint {path} ({first_line(error)}): remove it to begin again, or give --work "
+            f"cannot resume from the checkpoint {path} ({first_line(error)}): remove it to start again, or give --work "
             "another folder"
         ) from error
-
-
-def replace_folder(folder: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a folder beside `folder`, then put it in its place."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

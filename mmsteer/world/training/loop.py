@@ -1,8 +1,8 @@
-"""One training loop for every model of the world: time-boxed, seeded, going on after a kill at any moment.
+"""One training loop for every model of the world: time-boxed, seeded, resumable after a kill at any moment.
 
-Each step draws its randomness from (seed, step) alone, so with a box of steps a resumed run takes the very steps an
-unbroken one would. A `Task` knows its model and its loss; the loop knows neither. Nothing in a step waits for the
-device: what is printed is fetched about once a minute.
+Each step draws its randomness from seed and step alone, so with a box of steps a resumed run takes the same steps as an
+uninterrupted one. A `Task` knows its model and its loss; the loop knows neither. No step waits for the device: figures
+are fetched about once a minute.
 """
 
 import json
@@ -24,23 +24,26 @@ SHEETS = 8  # sample sheets a box
 
 @dataclass(frozen=True)
 class Budget:
-    """How hard to train."""
+    """Batch size, learning rate and what goes with them."""
 
     batch: int
     rate: float
     """Peak learning rate."""
     warm: int = 100
-    """Steps over which the rate rises."""
+    """Steps of warm-up, over which the rate rises linearly."""
     decay: float = 0.6
     """Share of the box, at its end, over which the rate falls linearly to zero."""
     average: float = 0.0
-    """Decay of the running average of the weights; 0 keeps none and exports the weights themselves."""
+    """Decay of the running average of the weights that is exported; 0: export the weights themselves."""
     weight_decay: float = 0.01
 
 
 @dataclass(frozen=True)
 class Box:
-    """When training ends: after so many minutes of work, all runs together, or after so many steps."""
+    """When training ends: after a number of minutes, over all resumptions, or after a number of steps.
+
+    SteerError unless exactly one is given, above 0.
+    """
 
     minutes: float | None = None
     steps: int | None = None
@@ -53,7 +56,7 @@ class Box:
                 raise SteerError(f"--{name} must be above 0, not {value}")
 
     def share(self, progress: Progress) -> float:
-        """How much of it is used, from 0; at 1 it is used up."""
+        """How much of the box is used: 0 at the start, 1 at the end."""
         if self.steps is not None:
             return progress.step / self.steps
         assert self.minutes is not None
@@ -61,42 +64,45 @@ class Box:
 
 
 def rate(budget: Budget, step: int, share: float) -> float:
-    """The learning rate of a step taken when `share` of the box is used: it rises, stays, and falls to zero at the end."""
+    """The learning rate of a step taken when `share` of the box is used: warm-up, constant, linear decay to zero."""
     return budget.rate * min(1.0, (step + 1) / budget.warm, max(0.0, (1 - share) / budget.decay))
 
 
 class Task:
-    """What the loop needs of a model in training."""
+    """A model in training: what the loop needs to know of it."""
 
     name: str
     model: nn.Module
     rollout = 1
-    """Steps that follow from one another: no checkpoint falls between them, and no end."""
+    """Steps that depend on one another: neither a checkpoint nor the end falls between them."""
 
     def __init__(self, budget: Budget, device: torch.device, seed: int) -> None:
         self.budget, self.device, self.seed = budget, device, seed
-        torch.manual_seed(seed)  # of the weights it begins with
+        torch.manual_seed(seed)  # of the initial weights
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
-        """What moves the weights; every rate in it follows `budget`."""
+        """The optimizers; the loop sets all their rates from `budget`."""
         return [adamw(self.model.named_parameters(), self.budget.rate, self.budget.weight_decay)]
 
     def begin(self, step: int) -> None:
-        """Get ready for the steps from `step` on."""
+        """Prepare for the steps from `step` on."""
 
     def losses(self, step: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """The parts of the loss of one batch, to be added up; all randomness from the arguments.
+        """The terms of the loss of one batch, by name; the loop minimises their sum.
 
-        `generator` draws on the task's device.
+        Args:
+            step: The step.
+            rng: Draws on the CPU; with `generator`, the only source of randomness.
+            generator: Draws on the task's device.
         """
         raise NotImplementedError
 
     def samples(self, path: Path) -> dict[str, float]:
-        """Figures that show how far it is, and if there is something to see, a picture at `path`."""
+        """Figures that show how good the model is, by name; some tasks also write a picture to `path`."""
         return {}
 
     def export(self, folder: Path) -> None:
-        """Write the finished model beside the others, in the layout that stock libraries read."""
+        """Write the finished model to a subfolder of `folder`, in the layout that stock libraries read."""
         raise NotImplementedError
 
     def end(self) -> None:
@@ -104,7 +110,7 @@ class Task:
 
 
 class _Average:
-    """A running average of a model's trained weights, which draws better than the weights themselves."""
+    """A running average of a model's trained weights, which works better than the weights themselves."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and decay]
@@ -114,18 +120,18 @@ class _Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        # the first steps would otherwise weigh on the average for ever
-        keep = min(self._decay, (step + 1) / (step + 10))
+        # a constant decay would keep too much of the first steps
+        decay = min(self._decay, (step + 1) / (step + 10))
         if self.tensors:
-            torch._foreach_lerp_(list(self.tensors.values()), self._live, 1 - keep)
+            torch._foreach_lerp_(list(self.tensors.values()), self._live, 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the average and the weights."""
         for average, live in zip(self.tensors.values(), self._live, strict=True):
-            kept = live.clone()
+            weights = live.clone()
             live.copy_(average)
-            average.copy_(kept)
+            average.copy_(weights)
 
 
 class _Run:
@@ -158,7 +164,7 @@ class _Run:
         generator = torch.Generator(task.device).manual_seed(task.seed * 1_000_003 + self.step)
         parts = task.losses(self.step, np.random.default_rng((task.seed, self.step)), generator)
         self.model.zero_grad(set_to_none=True)
-        torch.stack(list(parts.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(parts.values())).sum())
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -168,8 +174,8 @@ class _Run:
             part = part.detach()
             self._recent[name] = self._recent[name] + part if name in self._recent else part
 
-    def keep(self) -> None:
-        """Print how far it is, write a checkpoint, and now and then a sheet of samples."""
+    def report(self) -> None:
+        """Write a checkpoint and a line of the log; a few times a box also evaluate samples."""
         progress, (step, seconds) = self.progress, self._line
         if progress.step == step:
             return
@@ -177,7 +183,7 @@ class _Run:
         losses = {name: float(total) / steps for name, total in self._recent.items()}
         if not all(np.isfinite(value) for value in losses.values()):
             raise SteerError(
-                f"{self.task.name}: the loss is no longer finite at step {progress.step} ({losses}): run again to go on "
+                f"{self.task.name}: the loss is no longer finite at step {progress.step} ({losses}): run again to resume "
                 "from the last checkpoint, or with another --seed"
             )
         save(self._checkpoint, progress, self.model, self.optimizers, self.average.tensors)
@@ -209,23 +215,32 @@ class _Run:
 
 
 def train(task: Task, folder: Path, box: Box, every: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
-    """Train until the box is used up, keeping a checkpoint in `folder` about every `every` seconds; then export.
+    """Train until the box is used up, then export.
 
-    Run again after a kill, it goes on from the last checkpoint with the rest of the box; a larger box lets a finished
-    run go on. Progress goes to standard output and to `<name>.log.jsonl`, samples to `<name>-samples/`, the model to
-    `export/`. `clock` tells seconds. SteerError for a damaged checkpoint and for a loss that is not finite.
+    Run again after a kill, it resumes from the last checkpoint with the rest of the box; a finished run goes on in a
+    larger box.
+
+    Args:
+        task: What to train.
+        folder: Gets checkpoints, the log (`<name>.log.jsonl`), samples (`<name>-samples/`) and the model (`export/`).
+        box: When to end.
+        every: Seconds between checkpoints.
+        clock: The time, in seconds.
+
+    Raises:
+        SteerError: If a checkpoint is damaged or the loss is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     run = _Run(task, folder, box, clock)
     task.begin(run.step)
     try:
-        kept = clock()
+        reported = clock()
         while (share := box.share(run.progress)) < 1 or run.step % task.rollout:
             run.advance(share)
-            if clock() - kept > every and not run.step % task.rollout and box.share(run.progress) < 1:
-                run.keep()
-                kept = clock()
-        run.keep()
+            if clock() - reported > every and not run.step % task.rollout and box.share(run.progress) < 1:
+                run.report()
+                reported = clock()
+        run.report()
     finally:
         task.end()
     run.average.swap()

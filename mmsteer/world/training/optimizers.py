@@ -1,4 +1,4 @@
-"""The optimizers of the world's models: Muon for the matrices inside, AdamW for everything else."""
+"""The optimizers of the world's models: Muon for hidden matrices, AdamW for everything else."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ _ITERATIONS = 5
 
 
 def _matrix(tensor: torch.Tensor) -> torch.Tensor:
-    """A weight as the matrix `[out, in * k * k]`; of a convolution stored channels-last, a view."""
+    """A weight as a matrix `[out, in * k * k]`: a view, also of a convolution stored channels-last."""
     return tensor if tensor.ndim == 2 else tensor.permute(0, 2, 3, 1).flatten(1)
 
 
-def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
-    """The nearest matrices with all singular values near 1, `[n, rows, columns]`, in bfloat16 (Jordan et al., 2024)."""
+def orthogonalise(matrices: torch.Tensor) -> torch.Tensor:
+    """Orthogonalise matrices `[n, rows, columns]`: singular values become about 1. In bfloat16 (Jordan et al., 2024)."""
     a, b, c = _COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.bfloat16()
@@ -28,10 +28,15 @@ def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """`torch.optim.Muon` with rates matched to AdamW's, for weights of two or four dimensions, a step in far fewer kernels.
+    """`torch.optim.Muon` with rates matched to AdamW's, in far fewer kernels a step.
 
-    Matrices of one shape are stacked and orthogonalised together: on a GPU a tenth of the time. Convolutions must be
-    stored channels-last.
+    Matrices of one shape are stacked and orthogonalised together: on a GPU a tenth of the time.
+
+    Args:
+        weights: Of two dimensions, or of four, then stored channels-last. ValueError otherwise.
+        rate: Learning rate, as for AdamW.
+        weight_decay: As for AdamW.
+        momentum: Decay of the averaged gradient.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step; every weight must have a gradient."""
+        """Take one step; every weight must have a gradient."""
         for group in self.param_groups:
             weights, rate, momentum = group["params"], group["lr"], group["momentum"]
             gradient = torch.stack([_matrix(weight.grad) for weight in weights]).float()
@@ -55,7 +60,7 @@ class Muon(torch.optim.Optimizer):
             if not state:
                 state["momentum"] = torch.zeros_like(gradient)
             state["momentum"].lerp_(gradient, 1 - momentum)
-            update = orthogonal(torch.lerp(gradient, state["momentum"], momentum)).float()
+            update = orthogonalise(torch.lerp(gradient, state["momentum"], momentum)).float()
             views = [_matrix(weight.data) for weight in weights]
             torch._foreach_mul_(views, 1 - rate * group["weight_decay"])
             # 0.2 sqrt(longer side) gives an update the size of AdamW's (2502.16982)
@@ -63,7 +68,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def adamw(named: Iterable[tuple[str, nn.Parameter]], rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW, weight decay on matrices alone."""
+    """AdamW with weight decay on matrices alone."""
     weights = [parameter for _, parameter in named]
     groups = [
         {"params": [p for p in weights if p.ndim > 1], "weight_decay": weight_decay},
@@ -75,9 +80,13 @@ def adamw(named: Iterable[tuple[str, nn.Parameter]], rate: float, weight_decay: 
 def muon_and_adamw(
     model: nn.Module, rate: float, weight_decay: float, ends: tuple[str, ...]
 ) -> list[torch.optim.Optimizer]:
-    """Muon for a model's matrices, AdamW for the rest and for the layers whose names begin with one of `ends`: first and last.
+    """Muon for the matrices inside a model, AdamW for its first and last layers and everything else.
 
-    Frozen parameters are left out.
+    Args:
+        model: The model; frozen parameters are left out.
+        rate: Learning rate of both.
+        weight_decay: Of both.
+        ends: Prefixes of the names of first and last layers.
     """
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     inner = {name for name, p in named if p.ndim > 1 and not name.startswith(ends)}

@@ -1,4 +1,4 @@
-"""The stages of training the world's models, in order: what each is given, and what each needs of the others."""
+"""The stages of training the world's models, in order: which task each runs, on what budget, from which other models."""
 
 import copy
 import shutil
@@ -12,54 +12,55 @@ from mmsteer.errors import SteerError, first_line
 if TYPE_CHECKING:
     import torch
 
-    from mmsteer.world.models.parts import Parts
     from mmsteer.world.training.loop import Box, Task
+    from mmsteer.world.training.trained import TrainedParts
 
-# stage -> its share of the minutes of a run of all
 STAGES = {"clip": 0.20, "autoencoder": 0.25, "judge": 0.05, "teacher": 0.35, "student": 0.15}
+"""Stages of `all` in order, each with its share of the minutes."""
 ORDINARY = "ordinary", "adapter"
-"""Stages of their own: the UNet that is not trained to be steered, and its image adapter."""
-SHIPPED = "clip", "vae", "unet", "judge"  # what the embedded pipeline is put together from
+"""Stages outside `all`: a UNet that is not trained to be steered, and its image adapter."""
+SHIPPED = "clip", "vae", "unet", "judge"  # parts of the embedded pipeline
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one call of the command trains, and how."""
+    """One call of `world train`."""
 
     work: Path
-    """Checkpoints and samples; finished models in its `export/`."""
+    """Gets checkpoints and samples, and finished models in its `export/`."""
     start: Path | None
-    """Folder of trained models to start from; None starts from random weights."""
+    """Folder of trained models to start from; None: random weights."""
     device: "torch.device"
     seed: int = 0
     workers: int = 0
-    """Processes that word captions."""
+    """Processes that write captions."""
     decoder_only: bool = False
+    """Freeze the autoencoder's encoder."""
     small: bool = False
-    """A UNet of the shape of assets/ordinary."""
+    """Train a UNet of the shape of assets/ordinary."""
 
     @property
-    def parts(self) -> "Parts":
+    def parts(self) -> "TrainedParts":
         """Where trained models are."""
-        from mmsteer.world.models.parts import Parts
+        from mmsteer.world.training.trained import TrainedParts
 
-        return Parts(self.work / "export", self.start)
+        return TrainedParts(self.work / "export", self.start)
 
 
 def open_device(name: str) -> "torch.device":
-    """The device of that name; SteerError if it is not here."""
+    """The device of a name; SteerError if this machine has none."""
     import torch
 
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SteerError(f"--device {name}: not to be had here ({first_line(error)}); cpu always is") from None
+        raise SteerError(f"--device {name}: not available ({first_line(error)}); cpu always is") from None
     return device
 
 
 def boxes(stage: str, minutes: float | None, steps: int | None) -> "Iterator[tuple[str, Box]]":
-    """Each stage to train with its own box: "all" shares the minutes out by STAGES, and gives every stage the same steps."""
+    """Each stage to train with its box. `all` divides the minutes by `STAGES` and gives each stage the same steps."""
     from mmsteer.world.training.loop import Box
 
     if stage in ORDINARY:
@@ -70,70 +71,81 @@ def boxes(stage: str, minutes: float | None, steps: int | None) -> "Iterator[tup
 
 
 def build(stage: str, run: Run) -> "Task":
-    """A stage, ready to be trained; SteerError names a part that is missing or cannot be read."""
+    """The task of a stage, ready to be trained. SteerError names a part that is missing or damaged."""
     import torch
 
-    from mmsteer.world.models import autoencoder, clip, judge
+    from mmsteer.world.models.autoencoder import Shape
     from mmsteer.world.models.growth import grow
+    from mmsteer.world.models.judge import Judge
     from mmsteer.world.models.parts import read_autoencoder, read_clip
+    from mmsteer.world.training.tasks import autoencoder, clip, judge
 
     torch.manual_seed(run.seed)
     gpu, parts = run.device.type != "cpu", run.parts
     if stage == "clip":
-        own = parts.begun("clip")
-        readers = read_clip(own) if own else (None, None)
+        initial = parts.initial("clip")
+        readers = read_clip(initial) if initial else (None, None)
         return clip.ClipTask(clip.GPU if gpu else clip.CPU, run.device, run.seed, run.workers, *readers)
     if stage == "autoencoder":
-        own = parts.needed("vae") if run.decoder_only and run.start is None else parts.begun("vae")
-        vae = grow(read_autoencoder(own), autoencoder.Shape()) if own else None
-        budget, ring = (autoencoder.GPU, autoencoder.GPU_RING) if gpu else (autoencoder.CPU, autoencoder.CPU_RING)
-        return autoencoder.AutoencoderTask(budget, run.device, run.seed, ring, vae, run.decoder_only)
+        initial = parts.require("vae") if run.decoder_only and run.start is None else parts.initial("vae")
+        vae = grow(read_autoencoder(initial), Shape()) if initial else None
+        budget, schedule = (autoencoder.GPU, autoencoder.GPU_POOL) if gpu else (autoencoder.CPU, autoencoder.CPU_POOL)
+        return autoencoder.AutoencoderTask(budget, run.device, run.seed, schedule, vae, run.decoder_only)
     if stage == "judge":
-        own = parts.begun("judge")
-        old = judge.Judge.load(own) if own else None
+        initial = parts.initial("judge")
+        old = Judge.load(initial) if initial else None
         return judge.JudgeTask(judge.GPU if gpu else judge.CPU, run.device, run.seed, old)
     return _build_unet_task(stage, run, parts)
 
 
-def _build_unet_task(stage: str, run: Run, parts: "Parts") -> "Task":
+def _build_unet_task(stage: str, run: Run, parts: "TrainedParts") -> "Task":
     from mmsteer.models.image_adapter import read_adapter
-    from mmsteer.world.models import adapter
+    from mmsteer.world.models.adapter import FILE
     from mmsteer.world.models.parts import read_autoencoder, read_clip, read_unet
     from mmsteer.world.models.unet import FULL, SMALL, build_unet
-    from mmsteer.world.training import ordinary, student, teacher
+    from mmsteer.world.training.tasks import adapter, ordinary, student, teacher
 
-    readers: dict[str, Any] = dict(zip(("clip", "tokenizer"), read_clip(parts.needed("clip")), strict=True))
-    readers |= {"vae": read_autoencoder(parts.needed("vae")), "workers": run.workers}
+    readers: dict[str, Any] = dict(zip(("clip", "tokenizer"), read_clip(parts.require("clip")), strict=True))
+    readers |= {"vae": read_autoencoder(parts.require("vae")), "workers": run.workers}
     gpu = run.device.type != "cpu"
     if stage in ("teacher", "ordinary"):
-        shipped = stage == "teacher" and not run.small  # of that shape there is one to start from
-        own = parts.begun("teacher", "unet") if shipped else parts.own(stage)
-        unet = read_unet(own) if own else build_unet(SMALL if run.small else FULL)
+        shipped = stage == "teacher" and not run.small  # assets/mini has a UNet of that shape to start from
+        initial = parts.initial("teacher", "unet") if shipped else parts.optional(stage)
+        unet = read_unet(initial) if initial else build_unet(SMALL if run.small else FULL)
         task = teacher.TeacherTask if stage == "teacher" else ordinary.OrdinaryTask
-        budget, ring = (teacher.GPU, teacher.GPU_RING) if gpu else (teacher.CPU, teacher.CPU_RING)
-        return task(budget, run.device, run.seed, ring, unet, **readers)
+        budget, schedule = (teacher.GPU, teacher.GPU_POOL) if gpu else (teacher.CPU, teacher.CPU_POOL)
+        return task(budget, run.device, run.seed, schedule, unet, **readers)
     if stage == "adapter":
-        unet = read_unet(parts.needed("ordinary"))
-        own = parts.own("adapter")
-        budget, ring = (adapter.GPU, adapter.GPU_RING) if gpu else (adapter.CPU, adapter.CPU_RING)
-        weights = read_adapter(own / adapter.FILE) if own else None
-        return adapter.AdapterTask(budget, run.device, run.seed, ring, unet, weights=weights, **readers)
-    follows, own = read_unet(parts.needed("teacher")), parts.begun("unet", "teacher")
-    unet = read_unet(own) if own else copy.deepcopy(follows)
-    budget, ring = (student.GPU, student.GPU_RING) if gpu else (student.CPU, student.CPU_RING)
-    return student.StudentTask(budget, run.device, run.seed, ring, unet, teacher=follows, **readers)
+        unet = read_unet(parts.require("ordinary"))
+        initial = parts.optional("adapter")
+        budget, schedule = (adapter.GPU, adapter.GPU_POOL) if gpu else (adapter.CPU, adapter.CPU_POOL)
+        weights = read_adapter(initial / FILE) if initial else None
+        return adapter.AdapterTask(budget, run.device, run.seed, schedule, unet, weights=weights, **readers)
+    teacher_unet, initial = read_unet(parts.require("teacher")), parts.initial("unet", "teacher")
+    unet = read_unet(initial) if initial else copy.deepcopy(teacher_unet)
+    budget, schedule = (student.GPU, student.GPU_POOL) if gpu else (student.CPU, student.CPU_POOL)
+    return student.StudentTask(budget, run.device, run.seed, schedule, unet, teacher=teacher_unet, **readers)
 
 
-def put_together(run: Run, out: Path, stage: str) -> Path:
-    """Assemble the embedded pipeline in `out`, or, after a stage of ORDINARY, that UNet's folder: from what was trained, and from
-    what the run started from for the rest.
+def assemble_trained(run: Run, out: Path, stage: str) -> Path:
+    """Assemble what was trained: the embedded pipeline, or after a stage of `ORDINARY` that UNet's folder.
+
+    Parts that were not trained come from the folder the run started from.
+
+    Args:
+        run: The run.
+        out: Folder to replace.
+        stage: The stage that was trained, or `all`.
+
+    Returns:
+        `out`.
     """
     from mmsteer.world.models.assembly import assemble, assemble_ordinary
 
     if stage in ORDINARY:
-        return assemble_ordinary({name: run.parts.needed(name) for name in ORDINARY}, out)
+        return assemble_ordinary({name: run.parts.require(name) for name in ORDINARY}, out)
     for name in SHIPPED:
-        part = run.parts.needed(name)
+        part = run.parts.require(name)
         if part.parent != run.parts.trained:
             shutil.copytree(part, run.parts.trained / name)
     return assemble(run.parts.trained, out)
