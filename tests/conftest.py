@@ -182,11 +182,9 @@ def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
     """A real browser."""
-    from browser import browser
+    from browser import required
 
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
+    with required() as found:
         yield found
 
 

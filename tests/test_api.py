@@ -31,8 +31,8 @@ ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_pict
 
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank, mcp_server=True) as found:
-        yield found
+    with served(steerer, tiny_bank, mcp_server=True) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,9 @@ def test_the_guides_examples_run_as_they_stand(address: str, tmp_path: Path):
     assert lines[0].endswith("[-2.0, -1.0, 0.0, 1.0, 2.0]")
     assert all(re.fullmatch(r".+ (vision|cross) \d+\.\d+", line) for line in lines[1:])
     assert len(lines) > 1
-    told = run(by_mcp)
-    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture'" in told
-    assert "warm light" in told
+    message = run(by_mcp)
+    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture'" in message
+    assert "warm light" in message
 
 
 def test_the_guide_names_the_endpoints_there_are_and_no_handler_of_the_page_is_one(client: Client):
@@ -141,7 +141,7 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "given", "told"),
+    ("endpoint", "given", "message"),
     [
         ("/steer", [""], "the prompt is empty"),
         ("/steer", ["x" * 501], "501 characters; 500 are allowed"),
@@ -159,8 +159,8 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
         ("/features_of_prompt", [""], "the prompt is empty"),
     ],
 )
-def test_bad_input_gets_one_sentence(client: Client, endpoint: str, given: list[Any], told: str):
-    with pytest.raises(Exception, match=re.escape(told)) as wrong:
+def test_bad_input_gets_one_sentence(client: Client, endpoint: str, given: list[Any], message: str):
+    with pytest.raises(Exception, match=re.escape(message)) as wrong:
         client.predict(*given, api_name=endpoint)
     assert "Traceback" not in str(wrong.value)
     assert "\n" not in str(wrong.value)

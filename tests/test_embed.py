@@ -278,7 +278,7 @@ def test_a_model_without_two_towers_or_safetensors_is_refused(clip, tiny_folder,
     (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(SteerError, match="no safetensors weights"):
         Clip(tmp_path / "pickled")
-    with pytest.raises(SteerError, match="is a diffusers pipeline, .* give --clip the whole CLIP"):
+    with pytest.raises(SteerError, match="is a diffusers pipeline, .* give --clip the full CLIP"):
         Clip(tiny_folder)
     with pytest.raises(SteerError, match="cannot get nowhere"):
         Clip("nowhere")

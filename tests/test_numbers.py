@@ -300,7 +300,7 @@ def test_the_proofs_hold_no_number_of_their_own():
     [
         ("labels", ("objectives", 0, "precision", "value"), 0.123, "12 %"),
         ("labels", ("objectives", 0, "recall language", "value"), 0.456, "46 % of language"),
-        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "79 % right"),
+        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "79 % correctly"),
         ("effects", ("summary", 13, "hit", "value"), 0.321, "32 % of cases"),
         ("ordinary", ("rows", 2, "leak", "value"), 0.123, "12 % of what the prompt fixed is lost"),
         ("removal", ("text",), "Nothing costs 7.\nAll of it.", "Nothing costs 7. All of it."),

@@ -1,4 +1,4 @@
-"""What every handler of the page needs: the steerer, loaded in the background, and errors told as one sentence."""
+"""The steerer, loaded in the background, and errors as one sentence for the visitor: every handler needs both."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mmsteer.errors import SteerError, without_folders
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.compare import problem
+from mmsteer.ui.shared.notices import problem
 
 if TYPE_CHECKING:
     from mmsteer.steering.picture_features import PictureReader
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Loading:
-    """The steerer, loaded in the background; whoever needs it waits for it."""
+    """A steerer that loads in the background. Whoever needs it waits for it."""
 
     def __init__(self, load: "Callable[[], Steerer]") -> None:
         self._load = load
@@ -37,7 +37,7 @@ class Loading:
             self._result = self._load()
             self._reader = PictureReader(self._result)
         except SteerError as error:
-            _LOG.error("loading failed: %s", error)  # with its folders, which only the owner of the machine is told
+            _LOG.error("loading failed: %s", error)  # with its folders: the log is for the owner of the machine
             self._error = error
         except Exception:
             _LOG.exception("loading failed")
@@ -54,34 +54,41 @@ class Loading:
         return self._result
 
     def run(self, do: "Callable[[Steerer], T]") -> T:
-        """What `do` makes of the steerer; SteerError if it could not be loaded. All that is computed for a picture belongs here.
+        """Call `do` with the steerer. Everything that is computed for a picture goes through here.
 
-        It runs in one thread, whoever calls: on a CPU, OpenMP keeps a team of threads for every thread that it is called from,
-        and members of more teams than there are cores sleep while they wait for each other: 0.26 s a picture in place of
-        0.19. On ZeroGPU it runs where it is called, for a GPU is lent to the request at hand.
+        All calls run in one thread: on a CPU, OpenMP keeps a team of threads for every thread that calls it, and teams with
+        more members than there are cores sleep while they wait for each other (0.26 s a picture instead of 0.19 s). On
+        ZeroGPU `do` runs in the thread of the request, to which the GPU is lent.
+
+        Raises:
+            SteerError: if the steerer could not be loaded, or as `do` raises it.
         """
         steerer = self.wait()
         return do(steerer) if isinstance(steerer, ZeroGPUSteerer) else self._thread.submit(do, steerer).result()
 
     def reader(self) -> "PictureReader":
-        """What reads pictures for it, one for all who ask."""
+        """The steerer's reader of pictures, one for all visitors."""
         self.wait()
         assert self._reader is not None
         return self._reader
 
 
-def told(do: Callable[[], T]) -> tuple[T | None, str]:
-    """What `do` returns and an empty string; or None and what went wrong, in a sentence that a visitor may see."""
+def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
+    """Call `do` for a visitor.
+
+    Returns:
+        What `do` returns and an empty string; or None and one sentence on what went wrong, without folders of this machine.
+    """
     try:
         return do(), ""
     except SteerError as error:
         return None, without_folders(str(error))
     except Exception:
         _LOG.exception("a request failed")
-        return None, "Something went wrong; the server's log says what. Please try again."
+        return None, "Something went wrong on the server; its log has the details. Please try again."
 
 
-def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
-    """The same, the sentence as HTML."""
-    done, wrong = told(do)
-    return done, problem(wrong) if wrong else ""
+def attempt_html(do: Callable[[], T]) -> tuple[T | None, str]:
+    """As `attempt`, with the sentence as HTML."""
+    result, error = attempt(do)
+    return result, problem(error) if error else ""
