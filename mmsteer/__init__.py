@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from mmsteer.bank import Feature, FeatureBank
     from mmsteer.errors import SteerError
     from mmsteer.models.sampler import Sampler
-    from mmsteer.steering import sweep
-    from mmsteer.steering.edit import Edit
-    from mmsteer.steering.picture_features import PictureReader
-    from mmsteer.steering.recipe import Origin, Recipe
+    from mmsteer.pictures.picture_features import PictureReader
+    from mmsteer.recipes import sweep
+    from mmsteer.recipes.edit import Edit
+    from mmsteer.recipes.recipe import Origin, Recipe
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
@@ -38,9 +38,9 @@ __all__ = [
 ]  # fmt: skip
 
 _HOME = {
-    "Edit": "steering.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "steering.recipe",
-    "PictureReader": "steering.picture_features", "Recipe": "steering.recipe", "Sampler": "models.sampler", "SteerError": "errors",
-    "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "steering.sweep",
+    "Edit": "recipes.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "recipes.recipe",
+    "PictureReader": "pictures.picture_features", "Recipe": "recipes.recipe", "Sampler": "models.sampler", "SteerError": "errors",
+    "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "recipes.sweep",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from served import served
 
 from mmsteer import Edit, Recipe, Sampler, Steerer
-from mmsteer.steering.picture_features import PictureReader
+from mmsteer.pictures.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "mmsteer" / "ui" / "README.md"

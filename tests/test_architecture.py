@@ -99,7 +99,7 @@ def test_no_arrow_between_two_folders_is_idle():
 
 def test_a_call_needs_nothing_of_what_makes_banks():
     allowed = may_import()
-    assert allowed["steering"] == {"bank", "models"}
+    assert allowed["steering"] == {"bank", "models", "recipes"}
     assert allowed["bank"] == {"models"}
     assert allowed["models"] == set()
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
-from mmsteer.steering.clip_similarity import Similarity, clip_similarity
-from mmsteer.steering.picture_features import PictureReader
+from mmsteer.pictures.clip_similarity import Similarity, clip_similarity
+from mmsteer.pictures.picture_features import PictureReader
 from mmsteer.ui.steer.reading import Reading, similarities
 
 FAST = Sampler(3, 3.0)

@@ -16,7 +16,7 @@ from mmsteer.exchange.dictionaries import read_dictionaries, read_dictionary
 from mmsteer.exchange.export import export_bank
 from mmsteer.exchange.hub import load_complete
 from mmsteer.labelling.shared_dictionary import as_shared
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 
 D, N, K = 6, 12, 3

@@ -17,7 +17,7 @@ from mmsteer.models.backbone import Backbone
 from mmsteer.models.families import FAMILIES, discover
 from mmsteer.models.prompt import encode
 from mmsteer.models.registry import BACKBONES
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.world.models.adapter import initial_weights
 
 PROMPT, FAST = "a big red dog", Sampler(steps=3, guidance=4.0)

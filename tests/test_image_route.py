@@ -14,8 +14,8 @@ from mmsteer.errors import SteerError
 from mmsteer.models.backbone import STEERABLE
 from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.steerer import Steerer
 from mmsteer.world.models.adapter import initial_weights
 

@@ -9,8 +9,8 @@ from captioned import write_folder
 from mmsteer.data.annotations import Annotation, AnnotationScheme, Factor, FactorValue
 from mmsteer.data.embedding import embed_pairs
 from mmsteer.data.sources import Folder
-from mmsteer.labelling.known_names import agrees, concepts, known_value, name_by_truth
-from mmsteer.labelling.picture_properties import PROPERTIES
+from mmsteer.labelling.naming.known_names import agrees, concepts, known_value, name_by_truth
+from mmsteer.labelling.naming.picture_properties import PROPERTIES
 from mmsteer.models.clip import Clip
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS, label

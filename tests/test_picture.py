@@ -14,7 +14,7 @@ from sample_pictures import bomb, encoded, picture
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.image_file import decode
-from mmsteer.steering.picture_features import PictureReader, strongest
+from mmsteer.pictures.picture_features import PictureReader, strongest
 from mmsteer.ui.picture.tab import _EXAMPLE, _Handlers
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.uploads import LARGEST_FILE

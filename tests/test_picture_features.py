@@ -11,7 +11,7 @@ from sample_pictures import picture
 
 from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.bank import MODALITIES
-from mmsteer.steering.picture_features import MOST, PictureReader, edits, strongest
+from mmsteer.pictures.picture_features import MOST, PictureReader, edits, strongest
 from mmsteer.ui.steer.rack import ROWS, edits_of, rows
 
 
@@ -37,11 +37,11 @@ def test_pictures_arrive_where_clip_puts_them(reader: PictureReader, tiny_folder
 
 
 def test_threads_that_come_at_once_load_it_once(tiny: Steerer, monkeypatch: pytest.MonkeyPatch):
-    import mmsteer.steering.picture_features
+    import mmsteer.pictures.picture_features
 
     loads = []
-    load = mmsteer.steering.picture_features._clip_of
-    monkeypatch.setattr(mmsteer.steering.picture_features, "_clip_of", lambda steerer: loads.append(1) or load(steerer))
+    load = mmsteer.pictures.picture_features._clip_of
+    monkeypatch.setattr(mmsteer.pictures.picture_features, "_clip_of", lambda steerer: loads.append(1) or load(steerer))
     fresh, given = PictureReader(tiny), [picture(k) for k in range(8)]
     assert loads == []
     with ThreadPoolExecutor(8) as pool:

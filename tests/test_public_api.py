@@ -16,8 +16,8 @@ from mmsteer.bank.feature import OLD_NAMES
 FIRST_RELEASE = {"Edit", "Feature", "FeatureBank", "Origin", "Recipe", "Sampler", "SteerError", "Steered", "Steerer"}
 SHIPPED = ASSETS / "banks" / "mini"
 WITH_EXAMPLES = (
-    "mmsteer", "mmsteer.bank.bank", "mmsteer.steering.edit", "mmsteer.steering.picture_features", "mmsteer.steering.steerer",
-    "mmsteer.steering.sweep",
+    "mmsteer", "mmsteer.bank.bank", "mmsteer.recipes.edit", "mmsteer.pictures.picture_features", "mmsteer.steering.steerer",
+    "mmsteer.recipes.sweep",
 )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Origin, Recipe
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Origin, Recipe
 
 edits = st.builds(
     Edit,

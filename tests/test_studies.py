@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.effects import concepts
 from mmsteer.studies.measures import cases as counting

@@ -12,8 +12,8 @@ from PIL import Image
 
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.steering.sweep import STEP, against, over, seeds, strengths
-from mmsteer.steering.sweep_files import save_gif, save_sheet
+from mmsteer.recipes.sweep import STEP, against, over, seeds, strengths
+from mmsteer.recipes.sweep_files import save_gif, save_sheet
 
 FEATURE = FeatureBank.load(Path(__file__).parents[1] / "assets" / "banks" / "mini").get("night")
 FAST = Sampler(3, 3.0)

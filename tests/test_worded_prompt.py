@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmsteer import Edit, FeatureBank, Steerer
-from mmsteer.steering.worded_prompt import in_words
+from mmsteer.recipes.worded_prompt import in_words
 
 
 @pytest.mark.parametrize(

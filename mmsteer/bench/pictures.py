@@ -18,8 +18,8 @@ def measure(repeats: int, threads: int) -> dict[str, Any]:
     """
     import torch
 
-    from mmsteer.steering.edit import Edit
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.edit import Edit
+    from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steerer import Steerer
 
     if threads:

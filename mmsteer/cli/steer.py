@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from mmsteer.cli.arguments import add_backbone
 from mmsteer.errors import SteerError
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 
 if TYPE_CHECKING:
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steerer import Steerer
 
 
@@ -73,8 +73,8 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
         )
 
     from mmsteer.models.sampler import Sampler
-    from mmsteer.steering.provenance import differences, missing
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.provenance import differences, missing
+    from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steerer import Steerer
 
     recipe = _read(args.recipe) if args.recipe else Recipe(args.prompt)
@@ -93,7 +93,7 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
 
 def _read(path: Path) -> "Recipe":
     """The recipe in a file of the user's own."""
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.recipe import Recipe
 
     try:
         return Recipe.from_file(path.read_bytes())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmsteer.cli.steer import add_recipe, load
 from mmsteer.errors import SteerError
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.sweep import FRAMES, MOST_FRAMES, MOST_SEEDS, MOST_SIDE, SIDE, against, over, seeds
-from mmsteer.steering.sweep_files import NO_GIF, save_gif, save_sheet
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.sweep import FRAMES, MOST_FRAMES, MOST_SEEDS, MOST_SIDE, SIDE, against, over, seeds
+from mmsteer.recipes.sweep_files import NO_GIF, save_gif, save_sheet
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ class FactorValue:
     wordings: tuple[str, ...] = ()
     """How captions word it, the plainest first; empty if no caption mentions it."""
     picture_property: str | None = None
-    """The pole of a picture property (`mmsteer.labelling.picture_properties`) as which it is drawn."""
+    """The pole of a picture property (`mmsteer.labelling.naming.picture_properties`) as which it is drawn."""
 
 
 @dataclass(frozen=True)

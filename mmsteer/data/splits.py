@@ -137,7 +137,7 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     from mmsteer.bank.folder import make_room
     from mmsteer.data.embedding import embed_pairs, work_folder
     from mmsteer.data.shards import read_manifest
-    from mmsteer.labelling.vocabulary import vocabulary
+    from mmsteer.labelling.naming.vocabulary import vocabulary
 
     clip, source, held_out, reader = inputs
     if distributed.rank() == 0:

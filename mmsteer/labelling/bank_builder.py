@@ -40,7 +40,7 @@ def build_bank(
     from mmsteer.labelling.feature_records import feature_records
     from mmsteer.labelling.match import match_latents
     from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
-    from mmsteer.labelling.naming import NamingEvidence
+    from mmsteer.labelling.naming.automatic_names import NamingEvidence
     from mmsteer.labelling.ood import with_usable_ranges
     from mmsteer.labelling.shared_dictionary import as_shared
     from mmsteer.labelling.text_to_joint import MAX_CAPTIONS
@@ -121,7 +121,7 @@ def _text_to_joint(splits: "Splits") -> "tuple[dict[str, torch.Tensor], dict[str
 def _print_summary(features: "list[Feature]", scheme: "AnnotationScheme | None") -> None:
     """How many features of each modality have a name, and from where."""
     from mmsteer.bank import MODALITIES
-    from mmsteer.labelling.known_names import agrees
+    from mmsteer.labelling.naming.known_names import agrees
 
     for modality in MODALITIES:
         named = Counter(f.named_by for f in features if f.modality == modality)

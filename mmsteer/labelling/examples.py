@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmsteer.data.pairs import Pairs
-from mmsteer.labelling.picture_properties import PROPERTIES, SIDE, measure
+from mmsteer.labelling.naming.picture_properties import PROPERTIES, SIDE, measure
 
 THUMBNAIL = 56  # pixels a side
 EXAMPLES = 9  # on one sheet

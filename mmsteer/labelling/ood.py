@@ -11,7 +11,7 @@ import torch
 
 from mmsteer.bank import Feature
 from mmsteer.data.embeddings import Embedded
-from mmsteer.steering.edit import STRONGEST
+from mmsteer.recipes.edit import STRONGEST
 from mmsteer.training.rows import chunks, mean_and_covariance
 
 _MIN_RANGE = 0.5  # the usable range reaches at least so far either way

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.steering.edit import Edit, Mode
+from mmsteer.recipes.edit import Edit, Mode
 from mmsteer.steering.suppression import suppressed_shares
 
 if TYPE_CHECKING:

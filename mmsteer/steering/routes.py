@@ -10,8 +10,8 @@ from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.conditioning import Conditioning
 from mmsteer.models.joint_space import JointSpace
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.difference import Differences
-from mmsteer.steering.edit import Edit
 from mmsteer.steering.schedule import Move, Schedule
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,12 +12,12 @@ from mmsteer.bank.ood import ood_distance
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import encode_without_prompt
 from mmsteer.models.sampler import Sampler
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.steering.cache import Cache
-from mmsteer.steering.edit import Edit
 from mmsteer.steering.feature_search import search
 from mmsteer.steering.presence import Presence
 from mmsteer.steering.prompt_state import PromptState, read_prompts
-from mmsteer.steering.recipe import Origin, Recipe
 from mmsteer.steering.routes import Routes
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Schedule

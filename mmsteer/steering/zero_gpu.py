@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered

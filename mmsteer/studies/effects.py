@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsteer.bank import MODALITIES, Feature
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import Value, concept_of
 from mmsteer.studies.measures.means import FIGURES, Row, as_shipped, draw_curves, filled, over, summarise

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES
-from mmsteer.labelling.known_names import LEAST_CONFIDENCE
+from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE
 from mmsteer.studies.measures.cases import Value
 from mmsteer.studies.measures.label_controls import agreements, captioning_rates, null
 from mmsteer.studies.measures.objective_runs import DatasetSplits, Job, Run, run_job, write_untrained

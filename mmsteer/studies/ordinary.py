@@ -17,7 +17,7 @@ from typing import Any
 
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.models.backbone import Backbone
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.effects import by_length, concepts
 from mmsteer.studies.measures.cases import Value

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsteer.labelling.known_names import known_value
+from mmsteer.labelling.naming.known_names import known_value
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.shares import share
 from mmsteer.studies.report import table

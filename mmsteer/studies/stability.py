@@ -21,7 +21,7 @@ import numpy as np
 from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import Value, concept_of, index, read
 from mmsteer.studies.measures.rebuilds import (

@@ -16,10 +16,10 @@ from mmsteer.bank import MODALITIES, Feature
 from mmsteer.errors import SteerError
 from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering import sweep
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Recipe
-from mmsteer.steering.sweep_files import save_sheet
+from mmsteer.recipes import sweep
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mmsteer.bank import FeatureBank
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 
 
 @dataclass(frozen=True)

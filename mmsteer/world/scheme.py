@@ -5,7 +5,7 @@ from mmsteer.data.annotations import AnnotationScheme, FactorValue
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS, Factor, label
 
-# The pole of a picture property (`mmsteer.labelling.picture_properties`) as which a value is drawn.
+# The pole of a picture property (`mmsteer.labelling.naming.picture_properties`) as which a value is drawn.
 _PICTURE_PROPERTIES = {
     ("light", "warm"): "warm light", ("light", "cool"): "cool light", ("vignette", "on"): "dark corners",
     ("frame", "on"): "bright border", ("softness", "soft"): "soft surroundings", ("tilt", "left"): "tilted left",

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature
-from mmsteer.labelling.known_names import known_value
-from mmsteer.steering.edit import Edit
+from mmsteer.labelling.naming.known_names import known_value
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.shares import Share, share
 from mmsteer.world.captions import caption

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.bank import Feature
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.prompt_state import PromptState
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Schedule

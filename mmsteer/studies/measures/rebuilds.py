@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.labelling.known_names import agrees
+from mmsteer.labelling.naming.known_names import agrees
 from mmsteer.studies.measures.cases import concept_of
 from mmsteer.studies.measures.shares import share
 from mmsteer.training.objectives import objective_name

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import (
     Cases,

@@ -1,6 +1,6 @@
 """RESULTS.md: how the features of the shipped bank are named."""
 
-from mmsteer.labelling.known_names import agrees, known_value
+from mmsteer.labelling.naming.known_names import agrees, known_value
 from mmsteer.studies.results.markdown import Figures, paragraphs, quoted
 from mmsteer.world.factors import FACTORS, label
 from mmsteer.world.scheme import SCHEME

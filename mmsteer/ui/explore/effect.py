@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Recipe
 from mmsteer.ui.shared.data_url import picture_url
 
 if TYPE_CHECKING:

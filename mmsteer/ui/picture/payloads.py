@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
-from mmsteer.steering.picture_features import MOST, Parts
+from mmsteer.pictures.picture_features import MOST, Parts
 from mmsteer.ui.shared.payload import Payload, read
 
 STRONGEST = 1.5  # of a part; 1 is as strong as in the picture
@@ -115,6 +115,8 @@ def _features(bank: FeatureBank, shares: list[Share], modality: Modality) -> lis
     for share in shares:
         feature = bank.find(share.id)
         if feature is None or feature.modality != modality:
-            raise SteerError(f"{_NAME} cannot be read: load the page again (the bank has no {modality} feature {share.id})")
+            raise SteerError(
+                f"{_NAME} cannot be read: load the page again (the bank has no {modality} feature {share.id})"
+            )
         features.append((feature, share.activation))
     return features

@@ -15,9 +15,9 @@ import gradio as gr
 
 from mmsteer.bank import Feature
 from mmsteer.image_file import FORMATS, decode
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.picture_features import edits, strongest
-from mmsteer.steering.recipe import LARGEST_SEED, Recipe
+from mmsteer.pictures.picture_features import edits, strongest
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
 from mmsteer.ui.shared.badge import SHAPES, score_tooltip
 from mmsteer.ui.shared.data_url import picture_url, recipe_url

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
-from mmsteer.steering.provenance import Missing
+from mmsteer.recipes.provenance import Missing
 
 SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
 MEANINGS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.recipe import Recipe
 
 
 def data_url(data: bytes, mime: str) -> str:

@@ -11,7 +11,7 @@ from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.shared.notices import problem
 
 if TYPE_CHECKING:
-    from mmsteer.steering.picture_features import PictureReader
+    from mmsteer.pictures.picture_features import PictureReader
     from mmsteer.steering.steerer import Steerer
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Loading:
 
     def _run(self) -> None:
         try:
-            from mmsteer.steering.picture_features import PictureReader
+            from mmsteer.pictures.picture_features import PictureReader
 
             self._result = self._load()
             self._reader = PictureReader(self._result)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mmsteer.ui.shared.notices import note
 
 if TYPE_CHECKING:
-    from mmsteer.steering.recipe import Recipe
+    from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steered import Steered
 
 OOD_MEANING = (

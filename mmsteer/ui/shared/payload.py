@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mmsteer.errors import SteerError
-from mmsteer.steering.recipe import LARGEST_SEED
+from mmsteer.recipes.recipe import LARGEST_SEED
 
 T = TypeVar("T")
 

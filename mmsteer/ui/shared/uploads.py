@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmsteer.errors import SteerError
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.recipe import Recipe
 
 LARGEST_FILE = 5 * 2**20  # bytes
 

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.shared.data_url import picture_url
 from mmsteer.ui.shared.loading import Loading, attempt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmsteer.bank import FeatureBank
-    from mmsteer.steering.edit import Edit
+    from mmsteer.recipes.edit import Edit
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 

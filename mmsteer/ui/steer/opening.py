@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mmsteer.steering.provenance import differences, missing
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.provenance import differences, missing
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.presets import Preset
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt_html

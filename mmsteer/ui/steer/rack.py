@@ -11,7 +11,7 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import FeatureBank, Modality
-from mmsteer.steering.edit import STRONGEST, Edit, Mode
+from mmsteer.recipes.edit import STRONGEST, Edit, Mode
 from mmsteer.ui.shared.badge import SHAPES, name_tooltip, score_tooltip
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script

@@ -16,8 +16,8 @@ from mmsteer.errors import SteerError, without_folders
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mmsteer.steering.clip_similarity import Similarity
-    from mmsteer.steering.picture_features import PictureReader
+    from mmsteer.pictures.clip_similarity import Similarity
+    from mmsteer.pictures.picture_features import PictureReader
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
@@ -65,7 +65,7 @@ class Reading:
         self._warming.join(_PATIENCE)
         if not self._warm:
             return ""
-        from mmsteer.steering.clip_similarity import clip_similarity
+        from mmsteer.pictures.clip_similarity import clip_similarity
 
         return similarities(clip_similarity(reader, result.recipe, [result.before, result.after]))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmsteer.steering.recipe import LARGEST_SEED, Recipe
+from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.presets import Preset
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState

@@ -10,8 +10,8 @@ import gradio as gr
 from pydantic import TypeAdapter
 
 from mmsteer.errors import SteerError
-from mmsteer.steering.recipe import Recipe
-from mmsteer.steering.worded_prompt import in_words
+from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.worded_prompt import in_words
 from mmsteer.ui.shared.data_url import recipe_url
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.payload import Payload, read

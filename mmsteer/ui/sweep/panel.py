@@ -16,10 +16,10 @@ import gradio as gr
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Recipe
-from mmsteer.steering.sweep import Sweep, against, over, seeds
-from mmsteer.steering.sweep_files import save_gif, save_sheet
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.sweep import Sweep, against, over, seeds
+from mmsteer.recipes.sweep_files import save_gif, save_sheet
 from mmsteer.ui.shared.data_url import data_url, recipe_url
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
 from mmsteer.ui.shared.loading import attempt

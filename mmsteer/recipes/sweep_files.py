@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmsteer.errors import SteerError
-from mmsteer.steering.sweep import Sweep
+from mmsteer.recipes.sweep import Sweep
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,7 +1,7 @@
 """Sweeps: one recipe laid out over the strengths of a feature, of two features, or over seeds, and drawn one by one.
 
 A picture itself is `Steerer.picture`'s business, so each is bit for bit the one that its recipe gives alone. Files that show
-all pictures of a sweep are `mmsteer.steering.sweep_files`' business.
+all pictures of a sweep are `mmsteer.recipes.sweep_files`' business.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import LARGEST_SEED, Recipe
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 
 if TYPE_CHECKING:
     import torch

@@ -1,6 +1,6 @@
 """Names for features of annotated pairs: the factor value that a feature's firing detects, with its F1 as name confidence.
 
-Works on any `AnnotationScheme`. Features of pairs without annotations are named by `mmsteer.labelling.naming`.
+Works on any `AnnotationScheme`. Features of pairs without annotations are named by `mmsteer.labelling.naming.automatic_names`.
 """
 
 from collections import Counter

@@ -16,7 +16,7 @@ from mmsteer.errors import SteerError
 from mmsteer.image_file import header
 from mmsteer.models.prompt import check_prompt
 from mmsteer.models.sampler import EDIT_GUIDANCE, Sampler
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 
 if TYPE_CHECKING:
     from PIL import Image

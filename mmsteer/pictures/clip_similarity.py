@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.steering.recipe import Recipe
+from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-    from mmsteer.steering.picture_features import PictureReader
+    from mmsteer.pictures.picture_features import PictureReader
 
 
 class Similarity(NamedTuple):

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.steering.edit import Edit
-from mmsteer.steering.recipe import Origin, Recipe
+from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.recipe import Origin, Recipe
 
 _DIGITS = 8  # of a commit or digest in a sentence
 

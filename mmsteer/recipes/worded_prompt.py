@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmsteer.bank import FeatureBank
-from mmsteer.steering.edit import Edit
+from mmsteer.recipes.edit import Edit
 
 
 class WordedPrompt(NamedTuple):

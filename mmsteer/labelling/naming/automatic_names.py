@@ -12,8 +12,8 @@ import numpy as np
 
 from mmsteer.bank import Modality
 from mmsteer.labelling.detection import auc
-from mmsteer.labelling.picture_properties import PROPERTIES
-from mmsteer.labelling.vocabulary import terms
+from mmsteer.labelling.naming.picture_properties import PROPERTIES
+from mmsteer.labelling.naming.vocabulary import terms
 
 # A feature that fires on a share r of the captions with a word, and nowhere else, has an AUC of (1 + r) / 2: here 7 in 10.
 MIN_AUC_WORDS = 0.85
