@@ -14,10 +14,9 @@ from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.labelling.detection import auc
-from mmsteer.labelling.known_names import top_words
 from mmsteer.labelling.naming import NamingEvidence, automatic_names
 from mmsteer.labelling.picture_properties import PROPERTIES, measure
-from mmsteer.labelling.vocabulary import vocabulary
+from mmsteer.labelling.vocabulary import top_words, vocabulary
 from mmsteer.models.word_segmentation import segments, unspaced
 
 INDEX = {p.name: k for k, p in enumerate(PROPERTIES)}
