@@ -77,11 +77,10 @@ def test_every_objective_takes_raw_rows_of_both_sides(name):
         assert measured["l0"] == pytest.approx((code > 0).sum(1).float().mean().item(), abs=0.01)
     assert trained.paired == (name not in ("matryoshka", "matched", "random"))
     _, latents = match_latents(trained, concepts.pairs)
+    assert all(i == t for i, t in latents) == trained.paired
     for side in zip(*latents, strict=True):  # a latent is in one feature at most
         present = [latent for latent in side if latent is not None]
         assert len(set(present)) == len(present) > 0
-    if trained.paired:
-        assert all(i == t for i, t in latents)
 
 
 def test_raw_and_principal_axes_lose_nothing():

@@ -1,5 +1,6 @@
 """Stability: matching of steering vectors, names and labels between builds, and how far activations move, by hand."""
 
+import argparse
 import json
 import shutil
 from dataclasses import replace
@@ -9,7 +10,9 @@ import pytest
 import torch
 
 from mmsteer.__main__ import main
+from mmsteer.assets import ASSETS
 from mmsteer.bank import FeatureBank
+from mmsteer.cli import bank as command
 from mmsteer.studies.measures.rebuilds import SAME, best_matches, cosine_matrix, null_cosines, rebuilt, same_name
 from mmsteer.studies.measures.shares import Share, mean_with_interval
 from mmsteer.studies.measures.tiny_changes import moved, paraphrase, quantile_with_interval
@@ -161,14 +164,14 @@ def test_a_paraphrase_has_the_same_facts_in_other_words():
     assert checked > len(rows)
 
 
-def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, monkeypatch):
-    from mmsteer.assets import ASSETS
-    from mmsteer.cli import bank as command
-
+def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path):
     shipped = FeatureBank.load(ASSETS / "banks" / "mini")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
     calls = []
 
-    def build(args):
+    def build(arguments):
+        args = parser.parse_args(["build", *arguments])
         calls.append(args)
         meta = {
             "seed": args.seed,
@@ -182,16 +185,25 @@ def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, mo
         data = json.loads((folder / "bank.json").read_text())
         (folder / "bank.json").write_text(json.dumps(data | {"meta": data["meta"] | meta}))
 
-    monkeypatch.setattr(command, "run", build)
-    assert rebuilt(shipped, 7, False, tmp_path).meta["seed"] == 7
+    assert rebuilt(shipped, 7, False, tmp_path, build).meta["seed"] == 7
     assert (calls[0].objective, calls[0].image, calls[0].text) == ("matryoshka", "24:5,32:4,160:3", "24:5,72:2,160:3")
     assert (calls[0].steps, calls[0].count, calls[0].pairs) == (1500, 30_000, "world")
-    rebuilt(shipped, 7, False, tmp_path)
+    rebuilt(shipped, 7, False, tmp_path, build)
     assert len(calls) == 1
     other = FeatureBank(shipped.features, shipped.meta | {"steps": 99}, folder=shipped.folder)
-    assert rebuilt(other, 7, False, tmp_path).meta["steps"] == 99
-    rebuilt(shipped, 8, False, tmp_path)
+    assert rebuilt(other, 7, False, tmp_path, build).meta["steps"] == 99
+    rebuilt(shipped, 8, False, tmp_path, build)
     assert len(calls) == 3
+
+
+def test_the_command_hands_the_study_a_way_to_build_banks(monkeypatch, tmp_path):
+    built = []
+    monkeypatch.setattr(command, "run", built.append)
+    monkeypatch.setattr(
+        "mmsteer.studies.stability.study", lambda build, work, **_: build(["--out", str(work), "--steps", "7"]) or {}
+    )
+    assert main(["study", "stability", "--work", str(tmp_path)]) == 0
+    assert [(args.action, args.out, args.steps) for args in built] == [("build", tmp_path, 7)]
 
 
 def test_a_small_world_bank_is_built_with_as_many_held_out_as_asked(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmsteer.models.prompt import encode
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.effects import concepts
@@ -159,9 +158,10 @@ def test_every_direction_is_as_long_as_the_feature_s_own(mini):
         assert vectors.keys() == DIRECTIONS.keys()
         lengths = [float(vector.norm()) for vector in vectors.values()]
         assert lengths == pytest.approx([lengths[0]] * 4, rel=1e-5)
-        shift = mini.plan(encode(mini.backbone, ["a cat"]), [Edit(feature.id)]).shift[0]
+        state = mini.read(["a cat"])
+        shift = mini.schedule(state, [Edit(feature.id)]).shift[0]
         assert torch.allclose(
-            vectors["feature"] + suppression_shift(mini, encode(mini.backbone, ["a cat"]), feature, 1.0)[0],
+            vectors["feature"] + suppression_shift(mini, state, feature, 1.0)[0],
             shift,
             atol=1e-6,
         )
@@ -171,8 +171,8 @@ def test_the_feature_with_suppression_is_what_a_slider_draws(mini):
     prompts, seeds = ["a cat at night", "a dog in the snow"], [3, 4]
     for name in ("desert", "white frame"):
         feature = mini.bank.get(name)
-        encoded = encode(mini.backbone, prompts)
-        dx = directions(mini, feature, torch.ones(128))["feature"] + suppression_shift(mini, encoded, feature, 1.0)
+        state = mini.read(prompts)
+        dx = directions(mini, feature, torch.ones(128))["feature"] + suppression_shift(mini, state, feature, 1.0)
         drawn = draw_pushed(mini, prompts, dx, seeds, feature.image_only)
         slid = mini.render_many(prompts, [Edit(feature.id)], seeds)
         assert (drawn.int() - slid.int()).abs().max() <= 1
@@ -181,11 +181,11 @@ def test_the_feature_with_suppression_is_what_a_slider_draws(mini):
 
 def test_suppression_takes_away_the_mutually_exclusive_feature_in_the_prompt(mini):
     feature = mini.bank.get("desert")
-    encoded = encode(mini.backbone, ["a cat at night", "a cat"])
-    fade = suppression_shift(mini, encoded, feature, 1.0)
+    state = mini.read(["a cat at night", "a cat"])
+    fade = suppression_shift(mini, state, feature, 1.0)
     assert fade[0].norm() > 0.1
     assert fade[1].norm() == pytest.approx(0.0, abs=1e-6)
-    half = suppression_shift(mini, encoded, feature, 0.5)
+    half = suppression_shift(mini, state, feature, 0.5)
     assert torch.allclose(half, 0.5 * fade, atol=1e-6)
 
 

@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> None:
     began = time.monotonic()
     study = import_module(f"mmsteer.studies.{args.study}").study
     options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS}
+    if args.study == "stability":
+        options["build"] = _build_bank
     figures = study(seed=args.seed, quick=args.quick, figure=args.figure, **options)
     seconds = round(time.monotonic() - began, 1)
     figures |= {"study": args.study, "seed": args.seed, "quick": args.quick, "seconds": seconds}
@@ -68,3 +70,12 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.json, figures)
         if not args.quick and args.json.resolve() == page.FIGURES / f"{args.study}.json":
             page.write()
+
+
+def _build_bank(arguments: list[str]) -> None:
+    """Run `bank build`."""
+    from mmsteer.cli import bank
+
+    parser = argparse.ArgumentParser(prog="python -m mmsteer bank")
+    bank.add_arguments(parser)
+    bank.run(parser.parse_args(["build", *arguments]))

@@ -35,9 +35,8 @@ WIDTH, CROSS, SINGLE, AT_ONCE = 48, 24, 12, 2
 _COUNTS: dict[Modality, int] = {"cross": CROSS, "vision": SINGLE, "language": SINGLE}
 KINDS = [kind for kind, count in _COUNTS.items() for _ in range(count)]
 """The true modality of each concept."""
-_SIZE = DictionarySizes(
-    (MatryoshkaGroup(12, 2), MatryoshkaGroup(36, 2)), (MatryoshkaGroup(12, 2), MatryoshkaGroup(36, 2))
-)
+_GROUPS = (MatryoshkaGroup(12, 2), MatryoshkaGroup(36, 2))
+_SIZES = DictionarySizes(_GROUPS, _GROUPS)
 
 
 class Concepts(NamedTuple):
@@ -120,9 +119,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
 def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> dict[str, float]:
     name, cosine, number = job
     train, matching, scoring = (draw_concepts(seed + number, cosine, count + n) for n in (0, 1, 2))
-    trained = train_dictionaries(
-        name, train.pairs.image, train.pairs.text, _SIZE, TrainingConfig(steps, batch_size=256, seed=number)
-    )
+    config = TrainingConfig(steps, batch_size=256, seed=number)
+    trained = train_dictionaries(name, train.pairs.image, train.pairs.text, _SIZES, config)
     dictionaries, latents = match_latents(trained, matching.pairs, train.pairs if OBJECTIVES[name].probe else None)
     active = encode_pairs(dictionaries, scoring.pairs).of(latents)
     scores = np.maximum(f1(active.image > 0, scoring.image), f1(active.text > 0, scoring.text))

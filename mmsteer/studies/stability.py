@@ -26,12 +26,13 @@ from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import Value, concept_of, index, read
 from mmsteer.studies.measures.rebuilds import (
     SAME,
-    SETTINGS,
+    Build,
     best_matches,
     cosine_matrix,
     null_cosines,
     rebuilt,
     same_name,
+    settings,
 )
 from mmsteer.studies.measures.shares import Share, mean_with_interval, share
 from mmsteer.studies.measures.tiny_changes import NOISE, tiny_changes
@@ -55,7 +56,7 @@ class Prompts(NamedTuple):
     """[B, n_factors], -1 for language factors"""
 
 
-def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) -> dict[str, Any]:
+def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool, build: Build) -> dict[str, Any]:
     """Build, match, draw and disturb; print tables.
 
     Args:
@@ -64,6 +65,7 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) 
         figure: where to draw the figure.
         work: the folder of the builds.
         write: write into the shipped bank in how many builds each feature is found.
+        build: runs `bank build`.
 
     Returns:
         The figures, for JSON.
@@ -74,7 +76,7 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) 
     if write and quick:
         raise SteerError("--write is for the full run: leave --quick out")
     bank = FeatureBank.load(ASSETS / "banks" / "mini")
-    others = [rebuilt(bank, bank.meta["seed"] + k, quick, work) for k in (1, 2)]
+    others = [rebuilt(bank, bank.meta["seed"] + k, quick, work, build) for k in (1, 2)]
     cosines = [cosine_matrix(bank, other) for other in others]
     partners: list[Partners] = [
         [None if column is None else other.features[column] for column in best_matches(cosine)]
@@ -100,7 +102,7 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool) 
     if write:
         bank.set_found_in({row["id"]: (row["found in"], 1 + len(others)) for row in features})
     return {
-        "builds": [{key: b.meta[key] for key in ("seed", *SETTINGS)} for b in (bank, *others)],
+        "builds": [{"seed": b.meta["seed"], **settings(b)} for b in (bank, *others)],
         "same": SAME, "noise": NOISE, "summary": rows, "null": nulls, "changes": changes, "features": features,
     }  # fmt: skip
 

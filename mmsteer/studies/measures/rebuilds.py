@@ -1,18 +1,18 @@
 """The shipped bank built again with other seeds, and which features of two builds are the same.
 
 Features are matched one to one by the cosine of their steering vectors, taken on the side on which the shipped feature acts.
+Knows which arguments `bank build` needs; the command itself is passed in.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from mmsteer.__main__ import main
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.errors import SteerError
 from mmsteer.labelling.known_names import agrees
 from mmsteer.studies.measures.cases import concept_of
 from mmsteer.studies.measures.shares import share
@@ -22,17 +22,26 @@ from mmsteer.world.scheme import SCHEME
 SAME = 0.8
 """Least cosine of the steering vectors of features that match: the nearest feature of another concept reaches it in about one
 case of twenty."""
-SETTINGS = ("objective", "levels", "steps", "pairs", "held_out")
-"""What two builds must share, beside their CLIP."""
+Build = Callable[[list[str]], None]
+"""Runs `python -m mmsteer bank build` with these arguments."""
+_SETTINGS = ("objective", "levels", "steps", "pairs", "held_out")
 
 
 def settings(bank: FeatureBank) -> dict[str, Any]:
-    """The settings a bank was built with, its objective under its present name."""
-    return {key: bank.meta[key] for key in SETTINGS} | {"objective": objective_name(bank.meta["objective"])}
+    """What two builds must share, beside their CLIP; the objective under its present name."""
+    return {key: bank.meta[key] for key in _SETTINGS} | {"objective": objective_name(bank.meta["objective"])}
 
 
-def rebuilt(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBank:
-    """A bank built like `bank` with another seed, or with `quick` a small one; built only where `work` has none yet."""
+def rebuilt(bank: FeatureBank, seed: int, quick: bool, work: Path, build: Build) -> FeatureBank:
+    """A bank built like another, with another seed.
+
+    Args:
+        bank: the bank whose settings are used.
+        seed: of pairs and initial weights.
+        quick: build a small one.
+        work: a folder of builds; one with the same settings and seed is used again.
+        build: runs the command.
+    """
     wanted = settings(bank)
     if quick:
         wanted |= {"steps": 120, "pairs": 1200, "held_out": 400}
@@ -45,13 +54,11 @@ def rebuilt(bank: FeatureBank, seed: int, quick: bool, work: Path) -> FeatureBan
     # small builds share their pairs: embedding is most of the work, and initial weights and the order of batches still differ
     pairs = f"world:{bank.meta['seed'] + 10}" if quick else "world"
     groups = wanted["levels"]
-    status = main([
-        "bank", "build", "--pairs", pairs, "--seed", str(seed), "--objective", wanted["objective"], "--image", groups["image"],
+    build([
+        "--pairs", pairs, "--seed", str(seed), "--objective", wanted["objective"], "--image", groups["image"],
         "--text", groups["text"], "--steps", str(wanted["steps"]), "--count", str(wanted["pairs"]),
         "--held-out", str(wanted["held_out"] / wanted["pairs"]), "--out", str(folder), "--work", str(work / "embeddings"),
     ])  # fmt: skip
-    if status:
-        raise SteerError(f"the bank with seed {seed} could not be built: the lines above say why")
     return FeatureBank.load(folder)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from mmsteer.bank import MODALITIES
-from mmsteer.studies.labels import TARGETS
+from mmsteer.studies.labels import DEFAULT, TARGETS
 from mmsteer.studies.results.markdown import (
     Figures,
     bold_if,
@@ -19,8 +19,6 @@ from mmsteer.studies.results.markdown import (
 from mmsteer.world.factors import FACTORS, label
 
 TITLE = "Are the labels right?"
-_DEFAULT = "matryoshka"
-"""The objective of the shipped bank."""
 _KINDS = {"vision": "vision-only", "language": "language-only", "cross": "cross-modal"}
 _AIMS = {
     "precision": "precision",
@@ -84,7 +82,7 @@ def _definitions(figures: Figures) -> str:
 
 
 def _verdict(figures: Figures) -> str:
-    misses = _missed(next(row for row in figures["objectives"] if row["objective"] == _DEFAULT))
+    misses = _missed(next(row for row in figures["objectives"] if row["objective"] == DEFAULT))
     verdict = f" but {listed([_AIMS[key] for key in misses])}" if misses else ""
     why = (
         ": this CLIP lets a probe read the camera's roll, to the left and to the right, and no dictionary has a latent of its own for "
@@ -106,7 +104,7 @@ def _missed(row: Figures) -> list[str]:
 
 def _cells(row: Figures) -> list[str]:
     name = row["objective"]
-    default = name == _DEFAULT
+    default = name == DEFAULT
     misses = _missed(row) if default else []
     return [
         f"**{name}** (default)" if default else name, *(bold_if(key in misses, interval(row[key])) for key in _SHARES),
@@ -120,7 +118,7 @@ def _matched(figures: Figures) -> str:
         row["objective"]: [f"{row[f'recall {m}']['value']:.2f}" for m in ("vision", "cross")]
         for row in figures["objectives"]
     }
-    (vision, cross), (default_vision, default_cross) = recalls["matched"], recalls[_DEFAULT]
+    (vision, cross), (default_vision, default_cross) = recalls["matched"], recalls[DEFAULT]
     return (
         f"Plain matched dictionaries, best on synthetic vectors (the section below), have a rightly labelled feature for {vision} of "
         f"the vision-only and {cross} of the cross-modal values; the default for {default_vision} and {default_cross}."
@@ -166,6 +164,6 @@ def _similarity(figures: Figures) -> str:
     return (
         "EmbSim and WinRate of the 20 samples that activate a feature most, MonoSemanticity (MS) and its cross-modal form (MMS), means "
         "over features, by the world's factors (10 to 100 samples are in the JSON). They hardly separate objectives: on pictures, random "
-        f"decoders score like trained ones. Only MMS does: {mms[_DEFAULT]} for the default, {mms[f'{_DEFAULT}, no probe']} without the "
+        f"decoders score like trained ones. Only MMS does: {mms[DEFAULT]} for the default, {mms[f'{DEFAULT}, no probe']} without the "
         f"cross-modal probe, {mms['random']} for random."
     )

@@ -80,6 +80,7 @@ class PartsValue(Payload):
 
 _QUESTION: TypeAdapter[FileQuestion | ShownQuestion | ExampleQuestion] = TypeAdapter(Question)
 _PARTS = TypeAdapter(PartsValue)
+_NAME = "the value of the sliders"
 
 
 def read_question(value: Any) -> FileQuestion | ShownQuestion | ExampleQuestion:
@@ -96,7 +97,7 @@ def read_parts(bank: FeatureBank, value: Any) -> tuple[Parts, dict[Modality, flo
     Raises:
         SteerError: if it cannot be read, or says of a feature that it is of another modality.
     """
-    sent = read(_PARTS, value, "the sliders of the picture")
+    sent = read(_PARTS, value, _NAME)
     parts: Parts = {
         "vision": _features(bank, sent.parts.vision, "vision"),
         "cross": _features(bank, sent.parts.cross, "cross"),
@@ -110,10 +111,10 @@ def read_parts(bank: FeatureBank, value: Any) -> tuple[Parts, dict[Modality, flo
 
 
 def _features(bank: FeatureBank, shares: list[Share], modality: Modality) -> list[tuple[Feature, float]]:
-    features = [(bank.get(share.id), share.activation) for share in shares]
-    for feature, _ in features:
-        if feature.modality != modality:
-            raise SteerError(
-                f"the sliders of the picture cannot be read: load the page again ({feature.name!r} is no {modality} feature)"
-            )
+    features: list[tuple[Feature, float]] = []
+    for share in shares:
+        feature = bank.find(share.id)
+        if feature is None or feature.modality != modality:
+            raise SteerError(f"{_NAME} cannot be read: load the page again (the bank has no {modality} feature {share.id})")
+        features.append((feature, share.activation))
     return features
