@@ -14,9 +14,10 @@ from mmsteer.bank.folder import SCHEMA
 from mmsteer.bank.mds import absolute_rule, score
 from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
+from mmsteer.labelling.detection import f1
 from mmsteer.labelling.match import match_codes
 from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
-from mmsteer.labelling.naming.known_names import distinct, f1
+from mmsteer.labelling.naming.automatic_names import distinct
 from mmsteer.labelling.ood import embedding_statistics, with_usable_ranges
 from mmsteer.labelling.steering_vectors import steering_tensors, steering_vectors
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder

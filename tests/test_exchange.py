@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
+from mmsteer.bank.shared_dictionary import as_shared
 from mmsteer.errors import SteerError
 from mmsteer.exchange.dictionaries import read_dictionaries, read_dictionary
 from mmsteer.exchange.export import export_bank
 from mmsteer.exchange.hub import load_complete
-from mmsteer.labelling.shared_dictionary import as_shared
 from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 

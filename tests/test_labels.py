@@ -11,8 +11,8 @@ from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.labelling.codes import Codes, encode_pairs
 from mmsteer.labelling.cross_modal_probe import append_latents, probe_latents
+from mmsteer.labelling.detection import f1
 from mmsteer.labelling.match import drop_duplicates, match_latents, probe_unmatched
-from mmsteer.labelling.naming.known_names import f1
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.studies.concepts import KINDS, draw_concepts
 from mmsteer.studies.measures.objective_runs import DatasetSplits

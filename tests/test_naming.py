@@ -15,9 +15,8 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.labelling.detection import auc
 from mmsteer.labelling.naming.automatic_names import NamingEvidence, automatic_names
-from mmsteer.labelling.naming.known_names import top_words
 from mmsteer.labelling.naming.picture_properties import PROPERTIES, measure
-from mmsteer.labelling.naming.vocabulary import vocabulary
+from mmsteer.labelling.naming.vocabulary import top_words, vocabulary
 from mmsteer.models.word_segmentation import segments, unspaced
 
 INDEX = {p.name: k for k, p in enumerate(PROPERTIES)}

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmsteer import Edit, FeatureBank, Steerer
+from mmsteer.bank.shared_dictionary import as_shared
 from mmsteer.labelling.naming.known_names import concepts, known_value
-from mmsteer.labelling.shared_dictionary import as_shared
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.presence import Presence
 from mmsteer.ui.api import Api

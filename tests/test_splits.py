@@ -111,7 +111,7 @@ def test_an_unusable_output_folder_is_refused_before_anything_is_embedded(clip, 
         (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
         (["--device", "abacus"], "there is no device 'abacus' here"),
         (["--objective", "luck"], "there is no objective 'luck': choose one of matryoshka, "),
-        (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
+        (["--image", "24"], "cannot read the Matryoshka groups '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
         (["--steps", "0"], "--steps 0: give 1 or more"),
     ],
 )  # fmt: skip
@@ -185,13 +185,13 @@ def test_captions_of_one_picture_stay_in_one_split(clip, tmp_path, kind, mixed):
     assert all(len(part.captions) == 5 * len(pictures) for part, pictures in zip(parts, seen, strict=True))
 
 
-def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
+def test_default_groups_grow_with_the_space_and_shrink_with_the_pairs():
     assert default_groups(512, 1_000_000) == ("256:8,3840:24",) * 2
     assert default_groups(512, 800) == ("6:3,94:12",) * 2
     assert default_groups(768, 10) == ("4:2,12:2",) * 2
 
 
-def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
+def test_the_shipped_bank_has_the_groups_that_a_build_for_the_world_takes():
     bank = FeatureBank.load(ASSETS / "banks" / "mini")
     image, text = choose_groups(Namespace(image=None, text=None), 128, 30_000, known=True)
     assert bank.meta["levels"] == {"image": image, "text": text}

@@ -14,7 +14,7 @@ from mmsteer.world.captions import captions, vocabulary
 from mmsteer.world.factors import FACTORS, INDEX, draw_factors, label
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.tokenizer import build_tokenizer
-from mmsteer.world.pairs import WorldPairs, written
+from mmsteer.world.pairs import WorldPairs, captions_only
 from mmsteer.world.paraphrases import falsify
 from mmsteer.world.readout import load
 from mmsteer.world.scene import N_NUISANCE, draw
@@ -45,8 +45,8 @@ def test_each_drawn_factor_changes_the_picture_and_no_language_factor_does():
 
 
 def test_captions_alone_are_those_of_other_scenes():
-    alone = written(5, 40)
-    assert alone[:3] == written(5, 40)[:3] != written(6, 40)[:3]
+    alone = captions_only(5, 40)
+    assert alone[:3] == captions_only(5, 40)[:3] != captions_only(6, 40)[:3]
     undrawn, drawn = set(sum(alone, [])), set(next(iter(WorldPairs(5, 200).batches(200))).captions)
     assert len(undrawn) > 150
     assert len(undrawn & drawn) < 20  # short ones come again
@@ -54,7 +54,7 @@ def test_captions_alone_are_those_of_other_scenes():
 
 
 def test_captions_alone_paraphrase_each_scene_with_every_opening_mood_and_closing_once():
-    for scene in written(5, 40):
+    for scene in captions_only(5, 40):
         assert len(scene) == 5
         for factor in FACTORS:
             if factor.modality == "language":

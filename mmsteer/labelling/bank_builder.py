@@ -36,13 +36,13 @@ def build_bank(
         probe: whether latents without a partner get a cross-modal probe.
     """
     from mmsteer.bank import FeatureBank
+    from mmsteer.bank.shared_dictionary import as_shared
     from mmsteer.labelling.examples import read_pictures, write_examples
     from mmsteer.labelling.feature_records import feature_records
     from mmsteer.labelling.match import match_latents
     from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
     from mmsteer.labelling.naming.automatic_names import NamingEvidence
     from mmsteer.labelling.ood import with_usable_ranges
-    from mmsteer.labelling.shared_dictionary import as_shared
     from mmsteer.labelling.text_to_joint import MAX_CAPTIONS
     from mmsteer.training.dictionaries import quality
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from mmsteer.labelling.detection import auc
-from mmsteer.labelling.naming.known_names import f1
+from mmsteer.labelling.detection import auc, f1
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 
 # Held-out AUC a probe needs. Unlike a correlation it does not fall with the share of captions that leave a concept out, or

@@ -10,8 +10,9 @@ from mmsteer.bank.mds import Score, absolute_rule, paper_rule
 from mmsteer.data.annotations import AnnotationScheme
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.codes import Codes, FeatureLatents, encode_pairs
-from mmsteer.labelling.naming.automatic_names import AutomaticName, NamingEvidence, automatic_names
-from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE, Name, distinct, name_by_truth, top_words
+from mmsteer.labelling.naming.automatic_names import AutomaticName, NamingEvidence, automatic_names, distinct
+from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE, Name, name_by_truth
+from mmsteer.labelling.naming.vocabulary import top_words
 from mmsteer.training.dictionaries import Dictionaries
 
 TOP_PAIRS, TOP_CAPTIONS = 9, 5  # on which a feature fires most: pictures on its example sheet, captions in its record

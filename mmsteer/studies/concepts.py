@@ -20,8 +20,9 @@ from mmsteer.bank import MODALITIES, Modality
 from mmsteer.bank.mds import absolute_rule
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.codes import encode_pairs
+from mmsteer.labelling.detection import f1
 from mmsteer.labelling.match import match_latents
-from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE, f1
+from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE
 from mmsteer.studies.measures.shares import mean_over_seeds
 from mmsteer.studies.report import COLOURS, table
 from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig

@@ -109,7 +109,7 @@ def _part(batch: Batch, start: int, stop: int) -> Batch:
     return Batch(batch.pictures[rows], batch.captions[rows], batch.factors[rows], batch.mentioned[rows])
 
 
-def written(seed: int, count: int) -> list[list[str]]:
+def captions_only(seed: int, count: int) -> list[list[str]]:
     """Paraphrases for `count` scenes that are never drawn.
 
     A scene has as many captions as a language factor has values; each opening, mood and closing comes once among them,

@@ -9,7 +9,7 @@ from mmsteer.data.annotations import Annotation
 from mmsteer.data.pairs import Survey, SyntheticPairs
 from mmsteer.data.sample import Sample
 from mmsteer.world.draws import READ
-from mmsteer.world.pairs import WorldPairs, written
+from mmsteer.world.pairs import WorldPairs, captions_only
 from mmsteer.world.scheme import SCHEME
 
 COUNT = 30_000
@@ -39,7 +39,7 @@ class World(SyntheticPairs):
 
     def captions_only(self, count: int) -> list[list[str]]:
         """Captions of `count` other scenes, which are not drawn: for each, several that differ in what no picture shows."""
-        return written(self.seed, count)
+        return captions_only(self.seed, count)
 
     def samples(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Sample]]:
         """The scenes whose numbers are wanted, each with its number; blocks without any are not drawn."""

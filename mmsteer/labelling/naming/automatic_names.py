@@ -5,6 +5,7 @@ pictures alone after the measurable property of the pictures on which it fires. 
 other scores them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -154,3 +155,13 @@ def _share(z: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 def _reliable(name: str, score: float, min_auc: float, share: float) -> str | None:
     return name if score >= min_auc and share >= MIN_SHARE else None
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Number repeated names: the second "penguin" becomes "penguin 2"."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return result

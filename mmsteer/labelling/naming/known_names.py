@@ -3,14 +3,12 @@
 Works on any `AnnotationScheme`. Features of pairs without annotations are named by `mmsteer.labelling.naming.automatic_names`.
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mmsteer.data.annotations import AnnotationScheme
-from mmsteer.models.word_segmentation import segments, unspaced
+from mmsteer.labelling.detection import f1
 
 LEAST_CONFIDENCE = 0.7
 """The least F1, on held-out pairs, with which a factor value becomes a name."""
@@ -25,14 +23,6 @@ class Name(NamedTuple):
     """F1 of firing against the value, on held-out pairs."""
     factor: str
     value: str
-
-
-def f1(fires: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """F1 of each detector `fires [N, p]` for each concept `truth [N, q]`, both bool: `[p, q]`."""
-    fires, truth = fires.astype(np.float32), truth.astype(np.float32)
-    hits = fires.T @ truth
-    total = fires.sum(0)[:, None] + truth.sum(0)[None]
-    return np.where(total > 0, 2 * hits / np.maximum(total, 1), 0.0)
 
 
 def concepts(
@@ -98,44 +88,3 @@ def agrees(automatic: str | None, known: str, scheme: AnnotationScheme) -> bool:
 def _unnumbered(name: str) -> str:
     first, _, last = name.rpartition(" ")
     return first if first and last.isdecimal() else name
-
-
-def top_words(
-    fires: np.ndarray, captions: Sequence[str], candidates: Sequence[str] = (), count: int = 5
-) -> list[tuple[str, ...]]:
-    """The `count` words that stand out most in the captions on which each feature fires (class TF-IDF), strongest first.
-
-    Args:
-        fires: bool `[N, n_features]`.
-        captions: N captions.
-        candidates: Runs of letters (`mmsteer.labelling.naming.vocabulary`), the words of scripts without spaces between words.
-        count: Words a feature.
-    """
-    runs = [candidate for candidate in candidates if unspaced(candidate)]
-    sets = [_words(caption, runs) for caption in captions]
-    overall = Counter(word for words in sets for word in words)
-    top = []
-    for column in fires.T:
-        rows = np.flatnonzero(column)
-        counts = Counter(word for row in rows for word in sets[row])
-        weight = {w: n / max(1, len(rows)) * np.log(len(captions) / overall[w]) for w, n in counts.items()}
-        top.append(tuple(sorted(weight, key=lambda w: (-weight[w], w))[:count]))
-    return top
-
-
-def _words(caption: str, runs: Sequence[str]) -> set[str]:
-    words: set[str] = set()
-    for segment in segments(caption):
-        letters = "".join(segment)
-        words.update([run for run in runs if run in letters] if unspaced(segment[0]) else segment)
-    return words
-
-
-def distinct(names: list[str]) -> list[str]:
-    """Number repeated names: the second "penguin" becomes "penguin 2"."""
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
-    return result

@@ -1,7 +1,9 @@
-"""The words, phrases and runs of letters of captions that can name a feature, in any script."""
+"""The words, phrases and runs of letters of captions: those that can name a feature, and those on which it fires."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from mmsteer.errors import SteerError
 from mmsteer.models.word_segmentation import segments, unspaced
@@ -100,3 +102,34 @@ def _units(caption: Segments, size: int) -> Iterator[Units]:
 
 def _join(units: Units) -> str:
     return ("" if unspaced(units[0]) else " ").join(units)
+
+
+def top_words(
+    fires: np.ndarray, captions: Sequence[str], candidates: Sequence[str] = (), count: int = 5
+) -> list[tuple[str, ...]]:
+    """The `count` words that stand out most in the captions on which each feature fires (class TF-IDF), strongest first.
+
+    Args:
+        fires: bool `[N, n_features]`.
+        captions: N captions.
+        candidates: Runs of letters (`vocabulary`), the words of scripts without spaces between words.
+        count: Words a feature.
+    """
+    runs = [candidate for candidate in candidates if unspaced(candidate)]
+    sets = [_words(caption, runs) for caption in captions]
+    overall = Counter(word for words in sets for word in words)
+    top = []
+    for column in fires.T:
+        rows = np.flatnonzero(column)
+        counts = Counter(word for row in rows for word in sets[row])
+        weight = {w: n / max(1, len(rows)) * np.log(len(captions) / overall[w]) for w, n in counts.items()}
+        top.append(tuple(sorted(weight, key=lambda w: (-weight[w], w))[:count]))
+    return top
+
+
+def _words(caption: str, runs: Sequence[str]) -> set[str]:
+    words: set[str] = set()
+    for segment in segments(caption):
+        letters = "".join(segment)
+        words.update([run for run in runs if run in letters] if unspaced(segment[0]) else segment)
+    return words

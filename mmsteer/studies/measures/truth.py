@@ -10,8 +10,9 @@ from mmsteer.bank.mds import Score
 from mmsteer.data.embeddings import Embedded
 from mmsteer.labelling.codes import Codes
 from mmsteer.labelling.cross_modal_probe import fit_probes
+from mmsteer.labelling.detection import f1
 from mmsteer.labelling.feature_records import true_names
-from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE, concepts, f1
+from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE, concepts
 from mmsteer.studies.measures.cases import Value
 from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.scheme import SCHEME

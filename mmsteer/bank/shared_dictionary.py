@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from mmsteer.bank import Feature
+from mmsteer.bank.feature import Feature
 from mmsteer.models.sae import SparseAutoencoder
 
 Tensors = dict[str, torch.Tensor]
