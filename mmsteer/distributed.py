@@ -1,63 +1,91 @@
-"""Several processes that train as one, where `accelerate launch` or torchrun has started them; else one that has all.
+"""Several processes that work as one, started by `accelerate launch` or torchrun and connected by accelerate.
 
-Every process calls the same things in the same order. Rows and random numbers are those of one process: each draws the
-same batch and takes its share.
+All processes call the same functions in the same order. Rows and random numbers are those of a single process: every process
+draws the same batch and takes its share. Without a launcher nothing is connected, and accelerate is not even imported.
 """
+
+import os
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
 
+def join(device: str) -> str:
+    """Connect to the other processes, if a launcher started several.
+
+    Args:
+        device: The device asked for: `cpu`, `cuda` or `mps`.
+
+    Returns:
+        The device of this process: `cuda:1` for the second process on a machine with GPUs.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return device
+    state = _state(cpu=device == "cpu")
+    return device if device == "cpu" else str(state.device)
+
+
+def _connected() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _state(cpu: bool | None = None) -> Any:
+    """The state of all processes, shared by all calls; the first call connects them."""
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available() if cpu is None else cpu)
+
+
 def count() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    """The number of processes."""
+    return int(_state().num_processes) if _connected() else 1
 
 
 def rank() -> int:
-    """This process's number; the first one writes manifests and speaks."""
-    return dist.get_rank() if count() > 1 else 0
+    """This process's number. The first one, 0, prints and writes manifests."""
+    return int(_state().process_index) if _connected() else 0
 
 
 def wait() -> None:
-    """Until all processes are here."""
-    if count() > 1:
-        dist.barrier()
+    """Wait until all processes have come this far."""
+    if _connected():
+        _state().wait_for_everyone()
 
 
 def share(x: torch.Tensor) -> torch.Tensor:
     """This process's rows of `x`, which every process has."""
-    return x[rank() :: count()] if count() > 1 else x
+    return x[rank() :: count()] if _connected() else x
 
 
-def total(x: torch.Tensor) -> torch.Tensor:
-    """The sum of all processes' `x`, in its place."""
-    if count() > 1:
-        there = _reachable(x)
-        dist.all_reduce(there)
-        x.copy_(there)
+def all_reduce(x: torch.Tensor) -> torch.Tensor:
+    """The sum of `x` over all processes, written into `x`."""
+    if _connected():
+        from accelerate.utils import reduce
+
+        x.copy_(reduce(_reachable(x), "sum"))
     return x
 
 
 def gather(x: torch.Tensor) -> torch.Tensor:
-    """All processes' `x [n]`, of one length, `[n * processes]`."""
-    if count() == 1:
+    """All processes' `x [n]`, of one length, as `[n * processes]`."""
+    if not _connected():
         return x
-    there = _reachable(x)
-    everyone = [torch.empty_like(there) for _ in range(count())]
-    dist.all_gather(everyone, there)
-    return torch.cat(everyone).to(x.device)
+    from accelerate.utils import gather as gather_all
+
+    everyone: torch.Tensor = gather_all(_reachable(x))
+    return everyone.to(x.device)
 
 
-def agree(x: torch.Tensor) -> torch.Tensor:
-    """The first process's `x`, in its place: computers may differ in the last digit."""
-    if count() > 1:
-        there = _reachable(x)
-        dist.broadcast(there, 0)
-        x.copy_(there)
+def broadcast(x: torch.Tensor) -> torch.Tensor:
+    """The first process's `x`, written into `x`: processors may differ in the last digit."""
+    if _connected():
+        from accelerate.utils import broadcast as broadcast_all
+
+        x.copy_(broadcast_all(_reachable(x)))
     return x
 
 
 def _reachable(x: torch.Tensor) -> torch.Tensor:
-    """`x` where the processes can exchange it: contiguous, and on a GPU for NCCL, which knows nothing else."""
-    x = x.contiguous()
-    return x.cuda() if dist.get_backend() == "nccl" else x
+    """`x`, contiguous, on the device by which the processes exchange tensors."""
+    return x.contiguous().to(_state().device)

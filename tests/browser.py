@@ -1,4 +1,4 @@
-"""A real browser for the page's tests: the one that is installed, or the one that can be installed here."""
+"""A real browser for the page's tests: an installed one, or one that can be installed."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -28,10 +29,10 @@ def _install() -> str | None:
 
 @contextmanager
 def browser() -> Iterator[Browser | None]:
-    """Yield a Chromium: an installed one, playwright's own, or Debian's installed now; None where none can be had."""
+    """Yield a Chromium: an installed one, playwright's own, or Debian's installed now; None if there is no way to get one."""
     with sync_playwright() as playwright:
-        found = _installed()
-        if found is None:
+        path = _installed()
+        if path is None:
             try:
                 chromium = playwright.chromium.launch(args=QUIET)
             except Error:
@@ -39,10 +40,22 @@ def browser() -> Iterator[Browser | None]:
                 try:
                     chromium = playwright.chromium.launch(args=QUIET)
                 except Error:
-                    found = _install()
-                    chromium = playwright.chromium.launch(executable_path=found, args=QUIET) if found else None
+                    path = _install()
+                    chromium = playwright.chromium.launch(executable_path=path, args=QUIET) if path else None
         else:
-            chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
+            chromium = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield chromium
         if chromium is not None:
             chromium.close()
+
+
+@contextmanager
+def required() -> Iterator[Browser]:
+    """Yield a Chromium. Without one the test is skipped, and fails where the variable CI is set: there all tests must run."""
+    with browser() as chromium:
+        if chromium is None:
+            sentence = "no Chromium is installed and this user cannot install one: install chromium"
+            if os.environ.get("CI"):
+                pytest.fail(f"{sentence}; with CI set, browser tests are not skipped")
+            pytest.skip(sentence)
+        yield chromium

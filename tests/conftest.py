@@ -150,12 +150,12 @@ def steerers(folders: dict[str, Path]) -> dict[str, Steerer]:
     """A Steerer for each family, with a map fitted on 1,500 captions and a bank of random directions."""
     from checkpoints import captions, joint_vectors, projection_of
 
-    from mmsteer.labelling.text_to_joint import fit_joint
+    from mmsteer.labelling.text_to_joint import fit_text_to_joint
 
     loaded, texts = {}, captions(1500)
     for name, folder in folders.items():
         backbone = Backbone.load(str(folder))
-        joint, fitted = fit_joint(backbone, texts, joint_vectors(folder, texts), projection_of(folder))
+        joint, fitted = fit_text_to_joint(backbone, texts, joint_vectors(folder, texts), projection_of(folder))
         bank = make_bank(joint, name)
         bank.meta["text_to_joint"] = fitted
         loaded[name] = Steerer(backbone, bank)
@@ -182,11 +182,9 @@ def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def chromium() -> "Iterator[Browser]":
     """A real browser."""
-    from browser import browser
+    from browser import required
 
-    with browser() as found:
-        if found is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
+    with required() as found:
         yield found
 
 

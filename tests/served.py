@@ -1,4 +1,4 @@
-"""The page, served: in this process for tests that look inside, on a port of its own."""
+"""The page, served in this process on a free port, for tests that look inside."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from threading import Event
 from typing import Any
 
 from mmsteer import FeatureBank, Steerer
-from mmsteer.models.backbone import BACKBONES, Spec
+from mmsteer.models.backbone import Backbone
+from mmsteer.models.registry import Spec
 from mmsteer.ui.page import build_demo, launch_settings
 
 
@@ -19,17 +20,15 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def whole_words(folder: Path, bank: Path) -> Steerer:
-    """The tiny backbone under the name `whole`, of three steps, each of whose words is one token."""
-    BACKBONES["whole"] = Spec(folder, steps=3, whole_words=True)
-    loaded = Steerer.load("whole", bank)
-    del BACKBONES["whole"]
-    return loaded
+def whole_words(folder: Path, bank: Path, steps: int = 3) -> Steerer:
+    """The tiny backbone under the name `whole`, drawn in a few steps, whose known words are one token each."""
+    spec = Spec(folder, steps=steps, whole_words=True)
+    return Steerer(Backbone.load("whole", spec=spec), FeatureBank.load(bank))
 
 
 @contextmanager
 def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any) -> Iterator[str]:
-    """The address of a page on this steerer, which has loaded once `ready` is set; `more` goes to `launch`."""
+    """The address of a page on this steerer, which has loaded once `ready` is set. `more` goes to `launch`."""
 
     def load() -> Steerer:
         if ready is not None:

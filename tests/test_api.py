@@ -1,4 +1,4 @@
-"""The page's endpoints for other programs: the README's examples as they stand, over gradio_client, HTTP and MCP."""
+"""The page's endpoints for other programs: the guide's examples as they stand, over gradio_client, HTTP and MCP."""
 
 import asyncio
 import base64
@@ -25,13 +25,14 @@ from mmsteer import Edit, Recipe, Sampler, Steerer
 from mmsteer.steering.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
+GUIDE = ROOT / "mmsteer" / "ui" / "README.md"
 ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture"}
 
 
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank, mcp_server=True) as found:
-        yield found
+    with served(steerer, tiny_bank, mcp_server=True) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,28 @@ def client(address: str) -> Client:
     return Client(address, verbose=False)
 
 
-def examples() -> list[str]:
-    """The Python blocks of the README's section."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+def section() -> str:
+    """What the guide says of the API."""
+    return GUIDE.read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
 
 
-def test_the_readmes_examples_run_as_they_stand(address: str, tmp_path: Path):
-    by_client, by_mcp = examples()
+def examples(language: str) -> list[str]:
+    """The section's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", section(), re.DOTALL)
+
+
+def test_the_guides_command_line_asks_over_http(address: str):
+    (command,) = examples("bash")
+    assert "http://127.0.0.1:7860" in command
+    asked = subprocess.run(
+        ["bash", "-euc", command.replace("http://127.0.0.1:7860", address)], capture_output=True, text=True, check=True
+    )
+    assert asked.stdout.startswith("event: complete")
+    assert '"name": "warm light"' in asked.stdout
+
+
+def test_the_guides_examples_run_as_they_stand(address: str, tmp_path: Path):
+    by_client, by_mcp = examples("python")
 
     def run(code: str) -> str:
         assert "http://127.0.0.1:7860" in code
@@ -61,19 +76,18 @@ def test_the_readmes_examples_run_as_they_stand(address: str, tmp_path: Path):
     assert lines[0].endswith("[-2.0, -1.0, 0.0, 1.0, 2.0]")
     assert all(re.fullmatch(r".+ (vision|cross) \d+\.\d+", line) for line in lines[1:])
     assert len(lines) > 1
-    told = run(by_mcp)
-    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture'" in told
-    assert "warm light" in told
+    message = run(by_mcp)
+    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture'" in message
+    assert "warm light" in message
 
 
-def test_the_readme_names_the_endpoints_there_are_and_no_handler_of_the_page_is_one(client: Client):
+def test_the_guide_names_the_endpoints_there_are_and_no_handler_of_the_page_is_one(client: Client):
     found = client.view_api(return_format="dict", print_info=False)
     assert {name.lstrip("/") for name in found["named_endpoints"]} == ENDPOINTS
     assert found["unnamed_endpoints"] == {}
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## API\n", 1)[1].split("\n## ", 1)[0]
     for name, endpoint in found["named_endpoints"].items():
         parameters = ", ".join(parameter["parameter_name"] for parameter in endpoint["parameters"])
-        assert f"`{name.lstrip('/')}({parameters})`" in section
+        assert f"`{name.lstrip('/')}({parameters})`" in section()
         assert endpoint["description"]
 
 
@@ -127,7 +141,7 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "given", "told"),
+    ("endpoint", "given", "message"),
     [
         ("/steer", [""], "the prompt is empty"),
         ("/steer", ["x" * 501], "501 characters; 500 are allowed"),
@@ -145,8 +159,8 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
         ("/features_of_prompt", [""], "the prompt is empty"),
     ],
 )
-def test_bad_input_gets_one_sentence(client: Client, endpoint: str, given: list[Any], told: str):
-    with pytest.raises(Exception, match=re.escape(told)) as wrong:
+def test_bad_input_gets_one_sentence(client: Client, endpoint: str, given: list[Any], message: str):
+    with pytest.raises(Exception, match=re.escape(message)) as wrong:
         client.predict(*given, api_name=endpoint)
     assert "Traceback" not in str(wrong.value)
     assert "\n" not in str(wrong.value)
@@ -227,5 +241,5 @@ def test_without_the_package_the_command_says_what_to_install(tmp_path: Path):
     wanted = f"gradio[mcp]=={gradio.__version__}"
     assert done.returncode == 2
     assert f"pip install '{wanted}'" in done.stderr
-    assert f"pip install '{wanted}'" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"pip install '{wanted}'" in GUIDE.read_text(encoding="utf-8")
     assert wanted in (ROOT / "tests" / "requirements.txt").read_text()

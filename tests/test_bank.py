@@ -1,6 +1,7 @@
 """Codes, scores, matching and bank folders: values a reader checks by hand, and loops as independent implementations."""
 
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,14 @@ from mmsteer.bank.mds import absolute_rule, score
 from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.labelling.known_names import distinct, f1
-from mmsteer.labelling.match import match
-from mmsteer.labelling.text_to_joint import calibrate, effects, fit_tensors
+from mmsteer.labelling.match import match_codes
+from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
+from mmsteer.labelling.ood import embedding_statistics, with_usable_ranges
+from mmsteer.labelling.steering_vectors import steering_tensors, steering_vectors
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
-from mmsteer.training.trainer import Descent, Level, TrainConfig, fvu, train_dictionary
+from mmsteer.training.config import DictionaryConfig, MatryoshkaGroup, TrainingConfig
+from mmsteer.training.dictionaries import fvu
+from mmsteer.training.objectives.matryoshka import train_dictionary
 
 codes = st.lists(
     st.tuples(st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.sampled_from([0.0, 0.25, 2.0])), min_size=1, max_size=30
@@ -96,7 +101,7 @@ def test_a_latent_fires_above_its_threshold_and_decodes_linearly():
 def test_a_dictionary_survives_saving(tmp_path):
     torch.manual_seed(0)
     x = torch.randn(64, 8)
-    sae = train_dictionary(x, TrainConfig((Level(16, 4),), Descent(30)))
+    sae = train_dictionary(x, DictionaryConfig((MatryoshkaGroup(16, 4),), TrainingConfig(30)))
     sae.save(tmp_path / "image")
     assert torch.equal(SparseAutoencoder.load(tmp_path / "image").encode(x), sae.encode(x))
 
@@ -108,10 +113,13 @@ def test_training_finds_known_directions():
     which = torch.rand(4000, 6, generator=rng).argsort(1)[:, :2]
     on = torch.zeros(4000, 6).scatter(1, which, 1 + torch.rand(4000, 2, generator=rng))
     x = on @ truth + 0.01 * torch.randn(4000, 16, generator=rng)
-    sae = train_dictionary(x, TrainConfig((Level(12, 2),), Descent(600)))
+    sae = train_dictionary(x, DictionaryConfig((MatryoshkaGroup(12, 2),), TrainingConfig(600)))
     decoder = torch.nn.functional.normalize(sae.W_dec, dim=1)
     assert fvu(sae, x) < 0.1
     assert (decoder @ truth.T).max(0).values.min() > 0.9
+
+
+TWO_GROUPS = DictionaryConfig((MatryoshkaGroup(4, 1), MatryoshkaGroup(12, 3)), TrainingConfig(5))
 
 
 @pytest.mark.parametrize("row", [torch.zeros(8), torch.full((8,), torch.nan), torch.full((8,), torch.inf)])
@@ -119,12 +127,12 @@ def test_a_bad_embedding_is_named(row):
     x = torch.randn(40, 8)
     x[7] = row
     with pytest.raises(SteerError, match="7"):
-        train_dictionary(x, TrainConfig((Level(4, 1), Level(12, 3)), Descent(5)))
+        train_dictionary(x, TWO_GROUPS)
 
 
 def test_fewer_pairs_than_latents_is_refused():
     with pytest.raises(SteerError, match="10 pairs for 16 latents"):
-        train_dictionary(torch.randn(10, 8), TrainConfig((Level(4, 1), Level(12, 3)), Descent(5)))
+        train_dictionary(torch.randn(10, 8), TWO_GROUPS)
 
 
 def _two_latents():
@@ -137,38 +145,38 @@ def _two_latents():
     return sae, x
 
 
-def test_a_latents_effect_is_where_it_fires_minus_where_it_is_silent():
+def test_a_steering_vector_is_the_mean_where_a_latent_fires_minus_the_mean_where_it_is_silent():
     sae, x = _two_latents()
-    found, rest = effects(sae, x)
+    vectors, baselines = steering_vectors(sae, x)
     # latent 0 fires on the first two rows, 3 on average: (3, -2) - (-2, -3), over 3; latent 1 never does
-    assert found[0].tolist() == pytest.approx([5 / 3, 1 / 3])
-    assert found[1].tolist() == [0.0, 1.0]
+    assert vectors[0].tolist() == pytest.approx([5 / 3, 1 / 3])
+    assert vectors[1].tolist() == [0.0, 1.0]
     # where latent 0 is silent the mean is (-2, -3): along (5, 1) / 3 that is -13/3 of a squared length of 26/9
-    assert rest[0].item() == pytest.approx(-13 / 3 / (26 / 9))
+    assert baselines[0].item() == pytest.approx(-13 / 3 / (26 / 9))
 
 
-def test_a_latent_that_differs_between_tellings_of_a_scene_is_compared_within_scenes():
+def test_a_latent_that_varies_between_captions_of_a_scene_is_compared_within_scenes():
     sae, _ = _two_latents()
-    # three scenes told three times; latent 0 fires on one telling of the first two, latent 1 on the whole second scene
+    # three scenes of three captions; latent 0 fires on one caption of the first two, latent 1 on all of the second scene
     scenes = [[[1.0, -2.0], [-1.0, -2.0], [-1.0, -2.0]], [[-1.0, 5.0], [1.0, 5.0], [-1.0, 5.0]], [[-1.0, -8.0]] * 3]
-    found, rest = effects(sae, torch.tensor(scenes).flatten(0, 1), tellings=3)
+    vectors, baselines = steering_vectors(sae, torch.tensor(scenes).flatten(0, 1), captions_per_scene=3)
     # nothing of the scenes, of which the third never has it
-    assert found[0].tolist() == pytest.approx([2.0, 0.0], abs=1e-5)
-    assert rest[0].item() == pytest.approx(-0.5)
+    assert vectors[0].tolist() == pytest.approx([2.0, 0.0], abs=1e-5)
+    assert baselines[0].item() == pytest.approx(-0.5)
     # latent 1: between scenes, (-1/3, 5) - (-2/3, -5) over 5
-    assert found[1].tolist() == pytest.approx([1 / 15, 2.0])
+    assert vectors[1].tolist() == pytest.approx([1 / 15, 2.0])
 
 
-def test_effects_of_the_captions_side_are_taken_on_captions_alone_where_there_are_any():
+def test_steering_vectors_of_text_latents_are_taken_from_captions_alone_where_there_are_any():
     sae, x = _two_latents()
     none = np.zeros((4, 0))
     pairs = Embedded(x, x, ["a"] * 4, none.astype(np.int64), none.astype(bool))
-    more = torch.stack([x[:2], 3 * x[1:3], 2 * x[2:]])
-    tensors = fit_tensors(pairs, {"image": sae, "text": sae}, more)
-    assert torch.equal(tensors["steering_image"], effects(sae, x)[0])
-    assert torch.equal(tensors["steering_text"], effects(sae, more.flatten(0, 1), tellings=2)[0])
+    scenes = torch.stack([x[:2], 3 * x[1:3], 2 * x[2:]])
+    tensors = steering_tensors(pairs, {"image": sae, "text": sae}, scenes)
+    assert torch.equal(tensors["steering_image"], steering_vectors(sae, x)[0])
+    assert torch.equal(tensors["steering_text"], steering_vectors(sae, scenes.flatten(0, 1), captions_per_scene=2)[0])
     assert not torch.allclose(tensors["steering_text"], tensors["steering_image"])
-    assert torch.equal(tensors["mean_text"], x.mean(0))
+    assert torch.equal(embedding_statistics(pairs)["mean_text"], x.mean(0))
 
 
 def test_the_usable_range_ends_where_a_typical_prompt_leaves_the_usual_range(tiny_bank):
@@ -177,9 +185,9 @@ def test_the_usable_range_ends_where_a_typical_prompt_leaves_the_usual_range(tin
         "steering_text": torch.tensor([[0.0, 0.0], [1.0, 0.0]]), "ood_mean": torch.zeros(2),
         "ood_precision": torch.tensor([[4.0, 0.0], [0.0, 1.0]]), "ood_p99": torch.tensor(2.0),
     }  # fmt: skip
-    # a unit moves x by (0.5, 0), which is a distance of 1; from (0.2, 0) the 2 are reached at 1.6 and at -2.4
+    # strength 1 moves x by (0.5, 0), which is a distance of 1; from (0.2, 0) the 2 are reached at 1.6 and at -2.4
     text = torch.tensor([[0.2, 0.0], [0.2, 0.0], [0.2, 0.0], [0.0, 9.0]])  # the last one lies outside
-    assert calibrate([feature], tensors, text)[0].usable == (-2.4, 1.6)
+    assert with_usable_ranges([feature], tensors, text)[0].usable == (-2.4, 1.6)
 
 
 def test_latents_that_fire_together_are_matched_one_to_one():
@@ -187,9 +195,9 @@ def test_latents_that_fire_together_are_matched_one_to_one():
     image = torch.from_numpy(rng.random((500, 4)).astype(np.float32))
     text = torch.rand(500, 5, generator=torch.Generator().manual_seed(1))
     text[:, [3, 0, 2]] = image[:, :3]  # image latents 0, 1, 2 are text latents 3, 0, 2; the rest is noise
-    found = match(image, text)
-    assert list(zip(found.image, found.text, strict=True)) == [(0, 3), (1, 0), (2, 2)]
-    assert found.correlation == pytest.approx([1, 1, 1])
+    matches = match_codes(image, text)
+    assert list(zip(matches.image, matches.text, strict=True)) == [(0, 3), (1, 0), (2, 2)]
+    assert matches.correlation == pytest.approx([1, 1, 1])
 
 
 def test_f1_by_hand():
@@ -243,11 +251,7 @@ def test_a_bank_of_another_schema_is_refused_with_the_cure(tiny_bank, tmp_path, 
         FeatureBank.load(tmp_path / "bank")
 
 
-def test_rivals_are_named_features_that_no_caption_has_together(tiny):
-    from dataclasses import replace
-
-    from mmsteer.labelling.mutual_exclusion import find_mutually_exclusive
-
+def test_mutually_exclusive_are_named_features_that_no_caption_has_together(tiny):
     features = tiny.bank.features
     cat, snow, lovely, penguin = (tiny.bank.get(name) for name in ("cat", "snow", "lovely", "penguin"))
     dictionary = SparseAutoencoder(tiny.bank.dictionaries["text"].config)
@@ -260,24 +264,20 @@ def test_rivals_are_named_features_that_no_caption_has_together(tiny):
     text[torch.rand(4000, generator=generator) < 0.3, snow.latent] = 1.0
     text[:12, lovely.latent] = 1.0  # too rare to tell: with a cat 4 times by chance
     text[:12, [cat.latent, penguin.latent]] = 0.0
-    found = {f.name: f for f in find_mutually_exclusive(features, {"text": dictionary}, text)}
-    assert found["cat"].mutually_exclusive == (penguin.id,)
-    assert found["penguin"].mutually_exclusive == (cat.id,)
-    assert found["lovely"].mutually_exclusive == ()
-    assert found["snow"].mutually_exclusive == ()
-    assert found["warm light"].mutually_exclusive == ()
+
+    def excluded(features=features):
+        marked = find_mutually_exclusive(features, {"text": dictionary}, text)
+        return {f.name: f.mutually_exclusive for f in marked}
+
+    exclusive = excluded()
+    assert (exclusive["cat"], exclusive["penguin"]) == ((penguin.id,), (cat.id,))
+    assert exclusive["lovely"] == exclusive["snow"] == exclusive["warm light"] == ()
     text[:, lovely.latent] = (thing == 2).float()  # now often, and never with a cat or a penguin
-    found = {f.name: f for f in find_mutually_exclusive(features, {"text": dictionary}, text)}
-    assert found["cat"].mutually_exclusive == (penguin.id, lovely.id)
-    assert found["lovely"].mutually_exclusive == ()  # what no picture shows drives out nothing that pictures show
-    unnamed = [replace(f, named_by=None) if f.name == "cat" else f for f in features]
-    assert {f.name: f.mutually_exclusive for f in find_mutually_exclusive(unnamed, {"text": dictionary}, text)}[
-        "cat"
-    ] == ()
-    none_named = [replace(f, named_by=None) for f in features]
-    assert [f.mutually_exclusive for f in find_mutually_exclusive(none_named, {"text": dictionary}, text)] == [
-        ()
-    ] * len(features)
+    exclusive = excluded()
+    assert exclusive["cat"] == (penguin.id, lovely.id)
+    assert exclusive["lovely"] == ()  # what no picture shows suppresses nothing that pictures show
+    assert excluded([replace(f, named_by=None) if f.name == "cat" else f for f in features])["cat"] == ()
+    assert set(excluded([replace(f, named_by=None) for f in features]).values()) == {()}
 
 
 def test_a_full_disk_leaves_the_bank_that_was_there(tiny_bank, tmp_path):

@@ -1,4 +1,4 @@
-"""Embedding: agreement with transformers' own way, shards that survive a kill, several processes, and bad input."""
+"""Embedding: agreement with transformers, shards that survive a kill, and bad input."""
 
 import hashlib
 import json
@@ -8,50 +8,33 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
-from argparse import Namespace
 from pathlib import Path
 
-import families
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from captioned import write_folder, write_siglip
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from mmsteer.__main__ import main
-from mmsteer.assets import ASSETS
-from mmsteer.bank import FeatureBank
-from mmsteer.data.embedding import embed, embed_pairs, load_clip, plan, prepared, work_folder
+from mmsteer.data.batches import read_batches
+from mmsteer.data.embedding import embed_pairs, work_folder
 from mmsteer.data.embeddings import Embedded
 from mmsteer.data.shards import read_manifest
-from mmsteer.data.sources import World, open_pairs
-from mmsteer.data.splits import set_apart
+from mmsteer.data.sources import open_pairs
 from mmsteer.errors import SteerError
-from mmsteer.labelling.examples import look_again
+from mmsteer.labelling.examples import read_pictures
 from mmsteer.models.clip import Clip
-from mmsteer.training.matryoshka import chosen_levels, default_levels, read_levels, write_levels
 from mmsteer.world.draws import READ
+from mmsteer.world.embedding import embed_world, load_clip
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
+from mmsteer.world.source import World
 
-COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 40, 200), "yellow": (220, 210, 40)}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-
-
-def write_folder(folder: Path, count: int) -> Path:
-    """Plain pictures of several sizes, captioned with their colour."""
-    folder.mkdir()
-    rng = np.random.default_rng(count)
-    for k in range(count):
-        name, colour = list(COLOURS.items())[rng.integers(4)]
-        shade = np.clip(np.array(colour) + rng.integers(-20, 20, (30 + k % 7, 40, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(shade).save(folder / f"{k:03d}.png")
-        (folder / f"{k:03d}.txt").write_text(f"a {name} {'picture' if rng.random() < 0.5 else 'field'}")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +57,7 @@ def same(a: Embedded, b: Embedded) -> bool:
 
 
 def by_transformers(folder: Path, pictures: Path, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the ordinary classes make of the same pairs, one at a time."""
+    """Embeddings of the same pairs by the classes of transformers, one at a time."""
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
@@ -84,72 +67,47 @@ def by_transformers(folder: Path, pictures: Path, count: int) -> tuple[torch.Ten
     image, text = [], []
     with torch.no_grad():
         for k in range(count):
-            seen = processor(images=Image.open(pictures / f"{k:03d}.png"), return_tensors="pt")
-            said = tokenizer([(pictures / f"{k:03d}.txt").read_text()], padding="max_length", max_length=length,
+            pixels = processor(images=Image.open(pictures / f"{k:03d}.png"), return_tensors="pt")
+            words = tokenizer([(pictures / f"{k:03d}.txt").read_text()], padding="max_length", max_length=length,
                              truncation=True, return_tensors="pt")  # fmt: skip
-            image.append(model.get_image_features(**seen).pooler_output)
-            text.append(model.get_text_features(**said).pooler_output)
+            image.append(model.get_image_features(**pixels).pooler_output)
+            text.append(model.get_text_features(**words).pooler_output)
     return F.normalize(torch.cat(image), dim=1), F.normalize(torch.cat(text), dim=1)
 
 
-def test_vectors_are_those_of_transformers_own_way(clip, dozen, tmp_path):
-    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5, batch=3)
+def test_vectors_are_those_of_transformers(clip, dozen, tmp_path):
+    pairs = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5, batch=3)
     image, text = by_transformers(clip.folder, dozen, 12)
-    assert torch.allclose(found.image[0:12], image, atol=1e-5)
-    assert torch.allclose(found.text[0:12], text, atol=1e-5)
-    assert found.items.tolist() == list(range(12))
-    assert not found.known
+    assert torch.allclose(pairs.image[0:12], image, atol=1e-5)
+    assert torch.allclose(pairs.text[0:12], text, atol=1e-5)
+    assert pairs.items.tolist() == list(range(12))
+    assert not pairs.annotated
 
 
 def test_the_worlds_vectors_are_those_of_its_scenes_bit_for_bit(tmp_path):
     """Straight from scenes to CLIP, 128 at a time as embedding does; an empty caption says nothing, and stays."""
-    found = embed(MINI / "clip", 2, 200, tmp_path)
+    pairs = embed_world(MINI / "clip", 2, 200, tmp_path)
     model, tokenizer = load_clip(MINI / "clip")
     for k, batch in enumerate(WorldPairs(2, 200, READ).batches(128)):
         rows = slice(128 * k, 128 * k + len(batch.captions))
         with torch.no_grad():
             image = model.get_image_features(batch.pictures.float() / 127.5 - 1).pooler_output
             text = model.get_text_features(tokens(tokenizer, batch.captions)).pooler_output
-        assert torch.equal(found.image[rows], F.normalize(image, dim=-1))
-        assert torch.equal(found.text[rows], F.normalize(text, dim=-1))
-        assert found.captions[rows] == batch.captions
-        assert (found.factors[rows] == batch.factors).all()
-        assert (found.mentioned[rows] == batch.mentioned).all()
-
-
-def write_siglip(folder: Path, tokenizer, naflex: bool) -> Path:
-    from transformers import (
-        Siglip2Config,
-        Siglip2ImageProcessorPil,
-        Siglip2Model,
-        SiglipConfig,
-        SiglipImageProcessorPil,
-        SiglipModel,
-    )
-
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = shape | {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "projection_size": 16}
-    torch.manual_seed(0)
-    if naflex:
-        config = Siglip2Config(text_config=text, vision_config=shape | {"patch_size": 8, "num_patches": 16})
-        Siglip2Model(config).save_pretrained(folder)
-        Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16).save_pretrained(folder)
-    else:
-        config = SiglipConfig(text_config=text, vision_config=shape | {"image_size": 32, "patch_size": 16})
-        SiglipModel(config).save_pretrained(folder)
-        SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+        assert torch.equal(pairs.image[rows], F.normalize(image, dim=-1))
+        assert torch.equal(pairs.text[rows], F.normalize(text, dim=-1))
+        assert pairs.captions[rows] == batch.captions
+        assert (pairs.factors[rows] == batch.factors).all()
+        assert (pairs.mentioned[rows] == batch.mentioned).all()
 
 
 @pytest.mark.parametrize("naflex", [False, True])
 def test_siglip_embeds_as_transformers_does(clip, dozen, tmp_path, naflex):
     siglip = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, naflex))
     assert siglip.projection is None
-    found = embed_pairs(siglip, open_pairs(str(dozen)), tmp_path / "e")
+    pairs = embed_pairs(siglip, open_pairs(str(dozen)), tmp_path / "e")
     image, text = by_transformers(siglip.folder, dozen, 12)
-    assert torch.allclose(found.image[0:12], image, atol=1e-5)
-    assert torch.allclose(found.text[0:12], text, atol=1e-5)
+    assert torch.allclose(pairs.image[0:12], image, atol=1e-5)
+    assert torch.allclose(pairs.text[0:12], text, atol=1e-5)
 
 
 def test_captions_of_any_script_and_length_are_cut_not_refused(clip):
@@ -167,25 +125,25 @@ def test_a_batch_of_short_captions_is_no_longer_than_it_must_be(clip):
     assert torch.allclose(clip.captions(["a cat"])[0], together[0], atol=1e-6)
 
 
-def test_rows_and_captions_read_like_what_they_stand_for(clip, dozen, tmp_path):
-    found = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
+def test_rows_and_captions_on_disk_read_like_tensors_and_lists(clip, dozen, tmp_path):
+    pairs = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5)
     parts = [load_file(tmp_path / "e" / f"{k:05d}.safetensors") for k in range(3)]
-    whole = torch.cat([part["image"] for part in parts])
+    rows = torch.cat([part["image"] for part in parts])
     numbers = torch.tensor([11, 0, 5, 5, 4])
-    assert found.image.shape == whole.shape == (12, 16)
-    assert len(found.image) == 12
-    assert torch.equal(found.image[numbers], whole[numbers])
-    assert torch.equal(found.image[3:9], whole[3:9])
-    assert torch.equal(found.image[9:99], whole[9:])
-    assert found.image[12:].shape == (0, 16)
-    some = found.only(np.array([1, 6, 10]))
-    assert torch.equal(some.image[0:3], whole[[1, 6, 10]])
-    assert some.captions[1] == found.captions[6] == (dozen / "006.txt").read_text()
+    assert pairs.image.shape == rows.shape == (12, 16)
+    assert len(pairs.image) == 12
+    assert torch.equal(pairs.image[numbers], rows[numbers])
+    assert torch.equal(pairs.image[3:9], rows[3:9])
+    assert torch.equal(pairs.image[9:99], rows[9:])
+    assert pairs.image[12:].shape == (0, 16)
+    some = pairs.only(np.array([1, 6, 10]))
+    assert torch.equal(some.image[0:3], rows[[1, 6, 10]])
+    assert some.captions[1] == pairs.captions[6] == (dozen / "006.txt").read_text()
     assert some.part(1, 3).items.tolist() == [6, 10]
-    assert found.sample(4).items.tolist() == [0, 3, 6, 9]
+    assert pairs.sample(4).items.tolist() == [0, 3, 6, 9]
 
 
-def test_what_cannot_be_read_is_listed_and_skipped(clip, tmp_path):
+def test_unreadable_samples_are_listed_and_skipped(clip, tmp_path):
     folder = write_folder(tmp_path / "p", 12)
     (folder / "001.png").write_bytes(b"no picture")
     whole = (folder / "004.png").read_bytes()
@@ -193,8 +151,8 @@ def test_what_cannot_be_read_is_listed_and_skipped(clip, tmp_path):
     (folder / "006.txt").write_text("  \n")
     (folder / "007.txt").unlink()
     (folder / "008.txt").write_bytes(b"\xff\xfe\xfa")
-    found = embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e", shard=5)
-    assert found.items.tolist() == [0, 2, 3, 5, 9, 10, 11]
+    pairs = embed_pairs(clip, open_pairs(str(folder)), tmp_path / "e", shard=5)
+    assert pairs.items.tolist() == [0, 2, 3, 5, 9, 10, 11]
     lines = [json.loads(line) for line in (tmp_path / "e" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(line["item"], line["key"]) for line in lines] == [(k, f"00{k}.png") for k in (1, 4, 6, 7, 8)]
     assert [line["reason"].split()[0] for line in lines[2:]] == ["the", "no", "'utf-8'"]
@@ -218,7 +176,7 @@ import sys
 from pathlib import Path
 from mmsteer.models.clip import Clip
 from mmsteer.data.embedding import embed_pairs
-from mmsteer.data.sources import World
+from mmsteer.world.source import World
 import torch
 torch.set_num_threads(1)
 embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch=16)
@@ -226,20 +184,20 @@ embed_pairs(Clip(sys.argv[1]), World(3, 320), Path(sys.argv[2]), shard=32, batch
 
 
 def test_after_a_kill_no_pair_is_lost_or_doubled(clip, tmp_path):
-    whole = embed_pairs(clip, World(3, 320), tmp_path / "whole", shard=32, batch=16)
+    complete = embed_pairs(clip, World(3, 320), tmp_path / "complete", shard=32, batch=16)
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(clip.folder), str(killed)], env=ENVIRONMENT)
     while len(list(killed.glob("*.safetensors"))) < 2 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    kept = {path: path.stat().st_mtime_ns for path in killed.glob("*.safetensors")}
-    assert 2 <= len(kept) < 10
+    written = {path: path.stat().st_mtime_ns for path in killed.glob("*.safetensors")}
+    assert 2 <= len(written) < 10
     assert not read_manifest(killed)["complete"]
     again = embed_pairs(clip, World(3, 320), killed, shard=32, batch=16)
-    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())  # not made twice
-    assert same(again, whole)
-    assert again.known
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in written.items())  # not embedded twice
+    assert same(again, complete)
+    assert again.annotated
     assert again.items.tolist() == list(range(320))
 
 
@@ -247,7 +205,7 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
     embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e")
     other = Clip(write_siglip(tmp_path / "siglip", clip.tokenizer, False))
     with pytest.raises(
-        SteerError, match=r"holds embeddings of another model: id backbone/clip.*this one is id .*siglip"
+        SteerError, match=r"contains embeddings of another model: id backbone/clip.*this one is id .*siglip"
     ):
         embed_pairs(other, open_pairs(str(dozen)), tmp_path / "e")
     with pytest.raises(SteerError, match="another source: .*kind folder, name dozen.*; this one is .*kind world"):
@@ -258,7 +216,7 @@ def test_a_folder_of_another_model_or_source_is_refused(clip, dozen, tmp_path):
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complete):
+def test_swapped_pictures_are_refused_when_embedding_resumes(clip, tmp_path, complete):
     folder = write_folder(tmp_path / "p", 12)
     work = work_folder(tmp_path / "w", clip, open_pairs(str(folder)))
     embed_pairs(clip, open_pairs(str(folder)), work, shard=5)
@@ -278,7 +236,7 @@ def test_swapped_pictures_are_told_when_the_work_goes_on(clip, tmp_path, complet
     assert len(embed_pairs(clip, source, work, shard=5).captions) == 12
 
 
-def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
+def test_sources_of_one_name_have_separate_folders(clip, tmp_path):
     folders = [write_folder(tmp_path / name, 3) for name in ("a", "b")]
     for folder in folders:
         (folder / "metadata.csv").write_text("file_name,text,other\n000.png,a cat,a dog\n")
@@ -288,7 +246,7 @@ def test_sources_of_one_name_are_kept_apart(clip, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["corrupt", "truncated"])
-def test_a_damaged_shard_is_told_and_made_again_when_deleted(clip, dozen, tmp_path, damage):
+def test_a_damaged_shard_is_refused_and_embedded_again_when_deleted(clip, dozen, tmp_path, damage):
     whole = embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5).part(0, 12)
     path = tmp_path / "e" / "00001.safetensors"
     data = bytearray(path.read_bytes())
@@ -300,7 +258,7 @@ def test_a_damaged_shard_is_told_and_made_again_when_deleted(clip, dozen, tmp_pa
     assert same(embed_pairs(clip, open_pairs(str(dozen)), tmp_path / "e", shard=5), whole)
 
 
-def test_a_full_disk_leaves_whole_shards_and_one_clear_error(clip, dozen, tmp_path):
+def test_a_full_disk_leaves_complete_shards_and_one_clear_error(clip, dozen, tmp_path):
     """Files may not grow past 2 kB, which the manifest fits in and no shard does."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
@@ -320,7 +278,7 @@ def test_a_model_without_two_towers_or_safetensors_is_refused(clip, tiny_folder,
     (tmp_path / "pickled" / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(SteerError, match="no safetensors weights"):
         Clip(tmp_path / "pickled")
-    with pytest.raises(SteerError, match="is a diffusers pipeline, .* give --clip the whole CLIP"):
+    with pytest.raises(SteerError, match="is a diffusers pipeline, .* give --clip the full CLIP"):
         Clip(tiny_folder)
     with pytest.raises(SteerError, match="cannot get nowhere"):
         Clip("nowhere")
@@ -341,7 +299,7 @@ def test_a_model_that_lacks_weights_is_refused(clip, tmp_path):
         Clip(tmp_path / "clip").processor  # noqa: B018
 
 
-def test_a_model_of_the_hub_comes_from_its_cache_and_tells_its_commit(clip, dozen, tmp_path, monkeypatch):
+def test_a_model_of_the_hub_comes_from_its_cache_and_states_its_commit(clip, dozen, tmp_path, monkeypatch):
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--me--clip"
     shutil.copytree(clip.folder, repository / "snapshots" / commit)
@@ -349,171 +307,14 @@ def test_a_model_of_the_hub_comes_from_its_cache_and_tells_its_commit(clip, doze
     (repository / "refs" / "main").write_text(commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     for name in ("me/clip", f"me/clip@{commit}"):
-        found = Clip(name)
-        assert (found.id, found.revision) == ("me/clip", commit)
-        assert found.identity["digest"] == clip.identity["digest"]
-    assert torch.equal(found.captions(["a cat"]), clip.captions(["a cat"]))
+        model = Clip(name)
+        assert (model.id, model.revision) == ("me/clip", commit)
+        assert model.identity["digest"] == clip.identity["digest"]
+    assert torch.equal(model.captions(["a cat"]), clip.captions(["a cat"]))
 
 
-def test_siglip_without_a_backbone_is_told_before_anything_starts(clip, dozen, tmp_path, capsys):
-    folder = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
-    asked = ["bank", "build", "--clip", str(folder), "--pairs", str(dozen), "--out", str(tmp_path / "out")]
-    assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
-    assert "give --backbone" in capsys.readouterr().err
-    assert not (tmp_path / "work").exists()
-
-
-def test_a_backbone_is_looked_at_before_anything_is_embedded(clip, dozen, tiny_folder, tmp_path, capsys):
-    """One that is not there, is damaged, is another CLIP's, and one whose map a dozen captions cannot fit."""
-    damaged, turbo = shutil.copytree(tiny_folder, tmp_path / "damaged"), families.make_turbo(tmp_path / "turbo")
-    (damaged / "text_encoder" / "model.safetensors").write_bytes(b"no weights")
-    siglip = write_siglip(tmp_path / "siglip", clip.tokenizer, False)
-    for model, backbone, message in (
-        (clip.folder, tmp_path / "nowhere", "there is no backbone"),
-        (clip.folder, damaged, "damaged: text_encoder/model.safetensors"),
-        (clip.folder, turbo, "is not that of backbone/clip: give --clip its own, laion/CLIP-ViT-H-14"),
-        (turbo / "clip", turbo, "10 captions are too few to fit the map"),
-        (siglip, turbo, "10 captions are too few to fit the map"),
-    ):
-        asked = ["bank", "build", "--clip", str(model), "--pairs", str(dozen), "--backbone", str(backbone)]
-        assert main([*asked, "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
-        told = capsys.readouterr()
-        assert message in told.err
-        assert ("note: " in told.out) == (model == siglip)
-    shutil.rmtree(tiny := shutil.copytree(tiny_folder, tmp_path / "tiny") / "unet")  # what only draws is not asked for
-    asked = [
-        "bank",
-        "build",
-        "--clip",
-        str(clip.folder),
-        "--pairs",
-        str(dozen),
-        "--backbone",
-        str(tiny.parent),
-        "--plan",
-    ]
-    assert main([*asked, "--device", "cpu"]) == 0
-    assert not (tmp_path / "work").exists()
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("place", ["below a file", "a file", "other things"])
-def test_a_place_that_takes_no_bank_is_told_before_anything_is_embedded(clip, dozen, tmp_path, capsys, place):
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "things").mkdir()
-    (tmp_path / "things" / "thesis.txt").write_text("mine")
-    out = {
-        "below a file": tmp_path / "file" / "bank",
-        "a file": tmp_path / "file",
-        "other things": tmp_path / "things",
-    }[place]
-    asked = ["bank", "build", "--clip", str(clip.folder), "--pairs", str(dozen), "--out", str(out)]
-    assert main([*asked, "--work", str(tmp_path / "work"), "--device", "cpu"]) == 2
-    told = capsys.readouterr().err
-    assert ("cannot write to" if place == "below a file" else "exists and is no bank") in told
-    assert not (tmp_path / "work").exists()
-    assert (tmp_path / "file").read_text() == (tmp_path / "things" / "thesis.txt").read_text() == "mine"
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (["--held-out", "1"], "give a share between 0 and 1"), (["--shard", "0"], "--shard 0: give 1 or more"),
-        (["--clip", "somewhere"], "say where the bank goes: --out FOLDER"),
-        (["--pairs", "nowhere", "--out", "x"], "there are no pairs at 'nowhere'"),
-        (["--device", "abacus"], "there is no device 'abacus' here"),
-        (["--objective", "luck"], "there is no objective 'luck': choose one of levels, "),
-        (["--image", "24"], "cannot read the levels '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
-        (["--steps", "0"], "--steps 0: give 1 or more"),
-    ],
-)  # fmt: skip
-def test_arguments_that_cannot_be_are_one_clear_error(given, message, capsys):
-    assert main(["bank", "build", *given]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_held_out_pairs_are_at_even_distances():
-    n = 40
-    x = torch.arange(n, dtype=torch.float32)[:, None]
-    pairs = Embedded(x, x, [str(k) for k in range(n)], np.zeros((n, 0), int), np.zeros((n, 0), bool), np.arange(n))
-    train, matching, scoring = set_apart(pairs, 0.2)
-    assert matching.items.tolist() == [4, 14, 24, 34]
-    assert scoring.items.tolist() == [9, 19, 29, 39]
-    assert len(train.captions) == 32
-    assert set_apart(pairs, 0.5)[1].items.tolist() == list(range(1, 40, 4))
-    with pytest.raises(SteerError, match="leaves none to score on"):
-        set_apart(pairs.part(0, 3), 0.2)
-
-
-def write_twice(home: Path, kind: str, mixed: bool) -> tuple[str, list[str]]:
-    """Twelve pictures with five captions each, in a row or all over the source: where they are, and all captions."""
-    home.mkdir()
-    order = np.random.default_rng(0).permutation(60) % 12 if mixed else np.arange(60) // 5
-    rng = np.random.default_rng(1)
-    pictures = [Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)) for _ in range(12)]
-    data = []
-    for number in range(12):
-        pictures[number].save(home / f"{number}.png")
-        data.append((home / f"{number}.png").read_bytes())
-    captions = [f"words {k} of picture {number}" for k, number in enumerate(order)]
-    pairs = list(zip(order.tolist(), captions, strict=True))
-    if kind == "csv":
-        rows = ["file_name,text", *(f"{number}.png,{caption}" for number, caption in pairs)]
-        (home / "metadata.csv").write_text("\n".join(rows))
-    elif kind == "jsonl":
-        rows = [json.dumps({"file_name": f"{number}.png", "text": caption}) for number, caption in pairs]
-        (home / "metadata.jsonl").write_text("\n".join(rows))
-    elif kind == "parquet":
-        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-        table = pyarrow.table(
-            {"image": [data[number] for number, _ in pairs], "text": [caption for _, caption in pairs]}
-        )
-        parquet.write_table(table, home / "0.parquet")
-    else:  # the same picture under several names
-        for number in range(12):
-            (home / f"{number}.png").unlink()
-        (home / "x").mkdir()
-        for k, (number, caption) in enumerate(pairs):
-            (home / "x" / f"{k:02d}.png").write_bytes(data[number])
-            (home / "x" / f"{k:02d}.txt").write_text(caption)
-        if kind == "tar":
-            with tarfile.open(home / "0.tar", "w") as tar:
-                for path in sorted((home / "x").iterdir()):
-                    tar.add(path, path.name)
-            return str(home / "0.tar"), captions
-    return str(home), captions
-
-
-@pytest.mark.parametrize("mixed", [True, False])
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "folder", "tar"])
-def test_captions_of_one_picture_stay_on_one_side_of_the_split(clip, tmp_path, kind, mixed):
-    source, captions = write_twice(tmp_path / "p", kind, mixed)
-    pairs = embed_pairs(clip, open_pairs(source), tmp_path / "e", shard=16, batch=8)
-    parts = set_apart(pairs, 0.2)
-    assert sorted(caption for part in parts for caption in part.captions) == sorted(captions)
-    seen = [{caption.split()[-1] for caption in part.captions} for part in parts]
-    assert all(seen)
-    assert sum(map(len, seen)) == 12
-    assert all(len(part.captions) == 5 * len(pictures) for part, pictures in zip(parts, seen, strict=True))
-
-
-def test_default_levels_grow_with_the_space_and_shrink_with_the_pairs():
-    assert default_levels(512, 1_000_000) == ("256:8,3840:24",) * 2
-    assert default_levels(512, 800) == ("6:3,94:12",) * 2
-    assert default_levels(768, 10) == ("4:2,12:2",) * 2
-
-
-def test_the_shipped_bank_has_the_levels_that_a_build_for_the_world_takes():
-    bank = FeatureBank.load(ASSETS / "banks" / "mini")
-    image, text = chosen_levels(Namespace(image=None, text=None), 128, 30_000, known=True)
-    assert bank.meta["levels"] == {"image": image, "text": text}
-    assert [write_levels(read_levels(written)) for written in (image, text)] == [image, text]
-    assert chosen_levels(Namespace(image="8:2", text=None), 128, 30_000, known=True) == ("8:2", text)
-
-
-def test_pictures_are_looked_at_again(dozen):
-    properties, tiles = look_again(open_pairs(str(dozen)), [1, 3, 8])
+def test_pictures_are_read_again_for_their_properties(dozen):
+    properties, tiles = read_pictures(open_pairs(str(dozen)), [1, 3, 8])
     assert properties.shape == (3, 13)
     for number, tile in zip((1, 3, 8), tiles, strict=True):
         mean = np.asarray(Image.open(dozen / f"{number:03d}.png")).mean((0, 1))
@@ -521,75 +322,11 @@ def test_pictures_are_looked_at_again(dozen):
         assert np.abs(np.asarray(tile).mean((0, 1)) - mean).max() < 3
 
 
-def test_a_reader_that_gives_up_stops_the_threads(clip):
+def test_a_reader_that_stops_early_stops_the_threads(clip):
     import threading
 
     before = threading.active_count()
-    stream = prepared(clip, World(3, 3000), 32)
+    stream = read_batches(clip, World(3, 3000), 32)
     next(stream)
     stream.close()
     assert threading.active_count() == before
-
-
-def test_a_plan_measures_and_keeps_nothing(clip, dozen, tmp_path, capsys):
-    found = plan(clip, open_pairs(str(dozen)), batch=4, least_seconds=0)
-    assert (found.items, found.width) == (12, 16)
-    letters = np.mean([len(path.read_text()) for path in sorted(dozen.glob("*.txt"))[:8]])
-    assert found.bytes_per_pair == pytest.approx(2 * 16 * 4 + letters + 16)
-    asked = [
-        "bank",
-        "build",
-        "--clip",
-        str(clip.folder),
-        "--pairs",
-        str(dozen),
-        "--work",
-        str(tmp_path / "w"),
-        "--plan",
-    ]
-    assert main([*asked, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
-    told = capsys.readouterr().out
-    assert "dozen: 12" in told
-    assert "pairs/s" in told
-    assert "training     1,500 steps of dictionaries at 4:2,12:2 and 4:2,12:2: 0 min" in told
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_two_processes_make_the_bank_that_one_makes(tiny_folder, tmp_path, capsys):
-    """The same shards bit for bit; dictionaries within 1e-4, as gradients are added up in another order."""
-    folder = write_folder(tmp_path / "pairs", 400)
-    clip = str(tiny_folder / "clip")
-    asked = ["bank", "build", "--clip", clip, "--pairs", str(folder), "--held-out", "0.5", "--shard", "64"]
-    asked += ["--image", "4:2,12:2", "--text", "4:2,12:2", "--steps", "30", "--device", "cpu", "--threads", "1"]
-    alone, together = (["--out", str(tmp_path / n), "--work", str(tmp_path / f"{n}-work")] for n in ("one", "two"))
-    assert main([*asked, *alone]) == 0
-    assert "pairs" in capsys.readouterr().out
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "mmsteer"]
-    ran = subprocess.run([*launch, *asked, *together], env=ENVIRONMENT, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count(f"wrote {tmp_path / 'two'}") == 1
-    sums = [
-        [shard["sha256"] for shard in read_manifest(next((tmp_path / f"{name}-work").glob("pairs-*")))["shards"]]
-        for name in ("one", "two")
-    ]
-    assert len(sums[0]) == 7
-    assert sums[0] == sums[1]
-    one, two = (FeatureBank.load(tmp_path / name) for name in ("one", "two"))
-    for side in ("image", "text"):
-        for key, value in one.dictionaries[side].state_dict().items():
-            assert torch.allclose(value, two.dictionaries[side].state_dict()[key], atol=1e-4)
-    assert [f.modality for f in one.features] == [f.modality for f in two.features]
-    assert str(tmp_path) not in (tmp_path / "one" / "bank.json").read_text()
-    assert one.meta["clip"]["id"] == "backbone/clip"
-    assert (one.meta["pairs"], one.meta["held_out"], one.meta["source"]["name"]) == (200, 200, "pairs")
-    assert len(list((tmp_path / "one" / "examples").glob("*.webp"))) == len(one.features)

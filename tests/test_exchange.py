@@ -1,13 +1,6 @@
-"""Other people's dictionaries in, ours out and to the hub: folders made by hand, each library's own formula as the check."""
+"""Dictionaries of other libraries: folders written by hand, checked against each library's formula; and export to SAELens."""
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -19,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.exchange.formats import as_shared, export_bank, read_dictionaries, read_dictionary
-from mmsteer.exchange.hub import card, files_of, pull_bank, push_bank, whole_bank
-from mmsteer.models.prompt import encode
+from mmsteer.exchange.dictionaries import read_dictionaries, read_dictionary
+from mmsteer.exchange.export import export_bank
+from mmsteer.exchange.hub import load_complete
+from mmsteer.labelling.shared_dictionary import as_shared
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
 
@@ -55,10 +49,10 @@ def saelens(folder, tensors, **settings):
     return folder
 
 
-def says_the_same(folder, code, rebuilt, atol=1e-5):
-    found = read_dictionary(folder)
-    assert torch.allclose(found.encode(unit_rows()), code, atol=atol)
-    assert torch.allclose(found(unit_rows()), rebuilt, atol=atol)
+def check_same(folder, code, rebuilt, atol=1e-5):
+    dictionary = read_dictionary(folder)
+    assert torch.allclose(dictionary.encode(unit_rows()), code, atol=atol)
+    assert torch.allclose(dictionary(unit_rows()), rebuilt, atol=atol)
     assert (code > 0).any()
     assert (code == 0).any()
 
@@ -82,7 +76,7 @@ def test_saelens_codes_and_reconstructions_stay_what_they_were(tmp_path, kind, c
     else:
         code = before
     folder = saelens(tmp_path / "sae", tensors, architecture=kind, apply_b_dec_to_input=centred, **settings)
-    says_the_same(folder, code, code @ W_dec + b_dec)
+    check_same(folder, code, code @ W_dec + b_dec)
 
 
 def test_saelens_topk_by_decoder_length_and_inputs_of_one_length(tmp_path):
@@ -91,11 +85,11 @@ def test_saelens_topk_by_decoder_length_and_inputs_of_one_length(tmp_path):
     lengths, x = W_dec.norm(dim=1), unit_rows()
     code = top(torch.relu((x - b_dec) @ W_enc + b_enc) * lengths)
     folder = saelens(tmp_path / "a", tensors, architecture="topk", k=K, rescale_acts_by_decoder_norm=True)
-    says_the_same(folder, code, (code / lengths) @ W_dec + b_dec)
+    check_same(folder, code, (code / lengths) @ W_dec + b_dec)
 
     code = torch.relu((x * D**0.5 - b_dec) @ W_enc + b_enc)
     folder = saelens(tmp_path / "b", tensors, architecture="standard", normalize_activations="constant_norm_rescale")
-    says_the_same(folder, code, (code @ W_dec + b_dec) / D**0.5)
+    check_same(folder, code, (code @ W_dec + b_dec) / D**0.5)
 
 
 def test_saelens_settings_from_before_its_version_6(tmp_path):
@@ -103,11 +97,11 @@ def test_saelens_settings_from_before_its_version_6(tmp_path):
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
     before = torch.relu((unit_rows() - b_dec) @ W_enc + b_enc)
     folder = saelens(tmp_path / "a", tensors, activation_fn_str="topk", activation_fn_kwargs={"k": K}, hook_point="x")
-    says_the_same(folder, top(before), top(before) @ W_dec + b_dec)
+    check_same(folder, top(before), top(before) @ W_dec + b_dec)
     tensors["log_threshold"] = 0.3 * random(N, seed=5) - 0.5
     folder = saelens(tmp_path / "b", tensors, architecture="jumprelu", normalize_activations=False)
     code = before * (before > tensors["log_threshold"].exp())
-    says_the_same(folder, code, code @ W_dec + b_dec)
+    check_same(folder, code, code @ W_dec + b_dec)
 
 
 def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
@@ -115,10 +109,10 @@ def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
     folder = saelens(
         tmp_path / "sae", {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}, architecture="standard"
     )
-    found = read_dictionary(folder, scale=10)
+    dictionary = read_dictionary(folder, scale=10)
     code = torch.relu((10 * unit_rows() - b_dec) @ W_enc + b_enc)
-    assert torch.allclose(found.encode(unit_rows()), code, atol=1e-4)
-    assert torch.allclose(10 * found(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
+    assert torch.allclose(dictionary.encode(unit_rows()), code, atol=1e-4)
+    assert torch.allclose(10 * dictionary(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
 
 
 def sparsify(folder, **settings):
@@ -137,7 +131,7 @@ def sparsify(folder, **settings):
 def test_sparsify_codes_and_reconstructions_stay_what_they_were(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     code = top(torch.relu(F.linear(unit_rows() - b_dec, W_enc.T, b_enc)))
-    says_the_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
+    check_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
 
 
 def dictionary_learning(folder, kind, tensors, **settings):
@@ -176,10 +170,10 @@ def test_dictionary_learning_codes_and_reconstructions_stay_what_they_were(tmp_p
         linear = (x - b_dec) @ W_enc
         code = (linear + gates["gate_bias"] > 0) * torch.relu(gates["r_mag"].exp() * linear + b_enc)
     folder = dictionary_learning(tmp_path / "sae", kind, tensors, **settings)
-    says_the_same(folder, code, code @ W_dec + b_dec if rebuilt is None else rebuilt)
+    check_same(folder, code, code @ W_dec + b_dec if rebuilt is None else rebuilt)
 
 
-def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
+def test_a_dictionary_without_a_normal_form_is_refused_by_name(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
     refused = [
@@ -191,28 +185,28 @@ def test_what_cannot_be_said_in_our_terms_is_refused_by_name(tmp_path):
         (sparsify(tmp_path / "f", activation="groupmax"), "groupmax"),
         (dictionary_learning(tmp_path / "g", "CrossCoder", tensors), "'CrossCoder'.*AutoEncoderTopK"),
     ]
-    for folder, told in refused:
-        with pytest.raises(SteerError, match=told):
+    for folder, message in refused:
+        with pytest.raises(SteerError, match=message):
             read_dictionary(folder)
 
 
-def test_folders_that_are_damaged_say_what_is_wrong(tmp_path):
+def test_errors_of_damaged_folders_name_the_damage(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     tensors = {"W_enc": W_enc, "W_dec": W_dec, "b_dec": b_dec, "b_enc": b_enc}
-    with pytest.raises(SteerError, match="no dictionary that is known"):
+    with pytest.raises(SteerError, match="no dictionary of a known library"):
         read_dictionary(tmp_path)
-    with pytest.raises(SteerError, match="lack b_enc; they hold W_dec, W_enc, b_dec"):
+    with pytest.raises(SteerError, match="lack b_enc; they contain W_dec, W_enc, b_dec"):
         read_dictionary(saelens(tmp_path / "a", {key: v for key, v in tensors.items() if key != "b_enc"}))
     with pytest.raises(SteerError, match=r"b_enc is \(7,\), but \(12,\) goes with 12 latents"):
         read_dictionary(saelens(tmp_path / "b", tensors | {"b_enc": torch.zeros(7)}))
-    with pytest.raises(SteerError, match="W_dec holds values that are not finite"):
+    with pytest.raises(SteerError, match="W_dec has values that are not finite"):
         read_dictionary(saelens(tmp_path / "c", tensors | {"W_dec": W_dec * torch.inf}))
     folder = saelens(tmp_path / "d", tensors)
     (folder / "sae_weights.safetensors").write_bytes((folder / "sae_weights.safetensors").read_bytes()[:50])
     with pytest.raises(SteerError, match=r"cannot read .*sae_weights\.safetensors"):
         read_dictionary(folder)
     folder = saelens(tmp_path / "e", tensors, architecture="topk")
-    with pytest.raises(SteerError, match="setting k is None, not a whole number"):
+    with pytest.raises(SteerError, match="setting k is None, not an integer"):
         read_dictionary(folder)
 
 
@@ -222,7 +216,7 @@ def test_no_code_in_a_pickle_runs(tmp_path):
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
     folder = dictionary_learning(tmp_path / "sae", "AutoEncoder", {"bias": Intruder()})
-    with pytest.raises(SteerError, match="must hold weights and nothing else"):
+    with pytest.raises(SteerError, match="must contain only weights"):
         read_dictionary(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -260,7 +254,7 @@ def test_a_vision_feature_of_a_shared_bank_is_removed_by_pushing_it_the_other_wa
     features, tensors, dictionaries = as_shared(paired, tiny.bank.tensors, tiny.bank.dictionaries["text"])
     steerer = Steerer(tiny.backbone, FeatureBank(features, tiny.bank.meta, dictionaries, tensors))
     warm = steerer.bank.get("warm light")
-    shift = steerer.plan(encode(steerer.backbone, ["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
+    shift = steerer.schedule(steerer.read(["a big cat at night"]), [Edit(warm.id, "remove", 1.5)]).shift[0]
     assert torch.allclose(shift, -1.5 * warm.activation_scale * tensors["steering_shared"][warm.latent], atol=1e-6)
 
 
@@ -280,184 +274,7 @@ def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank
         export_bank(bank, tmp_path / "out")
 
 
-# -- the hub --
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-@pytest.fixture
-def cached(tiny_bank, tmp_path, monkeypatch):
-    """A hub cache with the tiny bank in it, laid out as the hub's client does: blobs, and a snapshot of links to them."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    repo = tmp_path / "cache" / "models--someone--bank"
-    bank = tmp_path / "bank"
-    shutil.copytree(tiny_bank, bank)
-    (bank / "examples").mkdir(exist_ok=True)
-    (bank / "examples" / "0.webp").write_bytes(b"a picture")
-    (bank / "payload.pkl").write_bytes(b"not asked for")
-    (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text(COMMIT)
-    (repo / "blobs").mkdir()
-    for number, path in enumerate(sorted(path for path in bank.rglob("*") if path.is_file())):
-        link = repo / "snapshots" / COMMIT / path.relative_to(bank)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(repo / "blobs" / str(number))
-        link.symlink_to(repo / "blobs" / str(number))
-    return repo / "snapshots" / COMMIT
-
-
-@pytest.mark.parametrize("revision", [None, "main", COMMIT])
-def test_a_bank_comes_from_the_cache_without_a_network(cached, tiny_bank, tmp_path, revision):
-    assert pull_bank("someone/bank", revision, tmp_path / "out") == COMMIT
-    assert FeatureBank.load(tmp_path / "out").features == FeatureBank.load(tiny_bank).features
-    assert (tmp_path / "out" / "examples" / "0.webp").read_bytes() == b"a picture"
-    assert not (tmp_path / "out" / "payload.pkl").exists()
-    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
-
-
-def test_a_bank_is_pulled_by_the_command(cached, tmp_path, capsys):
-    assert main(["bank", "pull", "someone/bank@main", "--out", str(tmp_path / "out")]) == 0
-    assert f"commit {COMMIT}" in capsys.readouterr().out
-    assert main(["bank", "pull", "someone/bank@v9", "--out", str(tmp_path / "other")]) == 2
-    assert "fetched before" in capsys.readouterr().err
-
-
-def test_what_is_no_bank_leaves_the_one_that_is_there_alone(cached, tiny_bank, tmp_path):
-    shutil.copytree(tiny_bank, tmp_path / "out")
-    weights = cached / "bridge.safetensors"
-    weights.resolve().write_bytes(weights.read_bytes()[:40])
-    with pytest.raises(SteerError, match="someone/bank at 0123.*bridge"):
-        pull_bank("someone/bank", None, tmp_path / "out")
-    assert FeatureBank.load(tmp_path / "out").tensors
-    assert not list(tmp_path.glob("*.partial"))
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("mine")
-    with pytest.raises(SteerError, match="mine exists and is no bank"):
-        pull_bank("someone/bank", None, tmp_path / "mine")
-
-
-def test_features_must_find_their_latents(cached, tmp_path):
-    path = cached / "bank.json"
-    data = json.loads(path.read_text())
-    data["features"][0]["text_latent"] = 999
-    path.resolve().write_text(json.dumps(data))
-    with pytest.raises(SteerError, match="feature 0 acts by latent 999 of 'text'"):
-        pull_bank("someone/bank", None, tmp_path / "out")
-
-
-def test_no_network_and_no_cache_is_one_clear_error(tmp_path, tiny_bank, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(
-        SteerError,
-        match="cannot reach nobody/nothing on the hub .LocalEntryNotFoundError.: offline only what was fetched",
-    ):
-        pull_bank("nobody/nothing", None, tmp_path / "out")
-    with pytest.raises(SteerError, match="'a/b/c' cannot be a repository: write USER/NAME"):
-        pull_bank("a/b/c", None, tmp_path / "out")
-    with pytest.raises(
-        SteerError, match="cannot reach someone/bank on the hub .OfflineModeIsEnabled.: connect, without HF_HUB_OFFLINE"
-    ):
-        push_bank(tiny_bank, "someone/bank", "mit")
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_hub_out_of_reach_is_one_clear_error(tiny_bank):
-    """In a process that may go on line, towards a port where nothing listens."""
-    code = "import sys; from mmsteer.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-c",
-        code,
-        "bank",
-        "push",
-        str(tiny_bank),
-        "someone/bank",
-        "--licence",
-        "mit",
-    ]
-    online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_none"}
-    done = subprocess.run(command, env=online, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert re.fullmatch(r"mmsteer: cannot reach someone/bank on the hub \(ConnectError\): .*\n", done.stderr)
-
-
-@pytest.mark.parametrize(("code", "kind"), [(403, "GatedRepo"), (404, "RevisionNotFound")])
-def test_a_refusal_of_the_hub_is_one_clear_error(tmp_path, code, kind):
-    """A hub of our own that refuses everything, asked by the library itself in a process that may go on line."""
-
-    class Refuses(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802  the name the library gives it
-            self.send_response(code)
-            self.send_header("X-Error-Code", kind)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as hub:
-        threading.Thread(target=hub.serve_forever, daemon=True).start()
-        code_ = "import sys; from mmsteer.__main__ import main; sys.exit(main(sys.argv[1:]))"
-        online = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
-                  "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}  # fmt: skip
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-c",
-            code_,
-            "bank",
-            "pull",
-            "someone/bank",
-            "--out",
-            str(tmp_path / "out"),
-        ]
-        done = subprocess.run(command, env=online, capture_output=True, text=True)
-        hub.shutdown()
-    assert done.returncode == 2, done.stderr
-    assert f"mmsteer: the hub refuses someone/bank ({kind}Error {code}): check name and revision" in done.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
-    shutil.copytree(tiny_bank, tmp_path / "bank")
-    for name in ("notes.txt", "weights.pt", "examples/0.webp", "script.py"):
-        (tmp_path / "bank" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "bank" / name).write_bytes(b"x")
-    assert [str(name) for name in files_of(tmp_path / "bank")] == [
-        "bank.json", "bridge.safetensors", "examples/0.webp", "image/cfg.json", "image/sae_weights.safetensors",
-        "text/cfg.json", "text/sae_weights.safetensors",
-    ]  # fmt: skip
-
-
-def test_the_card_says_what_the_bank_is_and_how_good(tiny_bank):
-    bank = FeatureBank.load(tiny_bank)
-    bank.meta.update(
-        clip={"id": "openai/clip-vit-large-patch14", "revision": COMMIT}, pairs=900, held_out=100,
-        source={"kind": "folder", "name": "photos", "items": 1000, "digest": "0"},
-        objective="levels", sides={side: {"fvu": 0.12, "l0": 7.5, "dead": 0.25} for side in ("image", "text")},
-        tensors={"kind": "fitted", "r2": 0.875},
-    )  # fmt: skip
-    text = card(bank, "someone/photos", "cc-by-4.0")
-    front, body = text.removeprefix("---\n").split("\n---\n", 1)
-    told = dict(line.split(": ", 1) for line in front.splitlines())
-    assert json.loads(told["license"]) == "cc-by-4.0"
-    assert json.loads(told["base_model"]) == "openai/clip-vit-large-patch14"
-    for line in (
-        "| Pairs | 900 of photos (folder), 100 held out |",
-        "| Backbone | tiny, whose map to the joint space is fitted (held-out R² 0.875) |",
-        "| image embeddings | 24 | 0.12 | 7.5 | 0.25 |",
-        "| vision | 3 | 3 | 1.00 | 3.00 | 0.50 |",  # warm light, white frame, vignette: 1, 1, 0.99
-        "python -m mmsteer bank pull someone/photos --out BANK",
-    ):
-        assert line in body
-
-
-# -- a whole bank from a dictionary trained elsewhere --
+# -- a bank from a dictionary trained elsewhere --
 
 
 @pytest.fixture
@@ -489,7 +306,7 @@ def test_an_imported_dictionary_becomes_a_bank_that_steers(sides, captioned, tin
              "--pairs", str(captioned), "--held-out", "0.5", "--backbone", str(tiny_folder), "--out", str(tmp_path / "bank"),
              "--work", str(tmp_path / "work"), "--device", "cpu"]  # fmt: skip
     assert main(words) == 0
-    bank = whole_bank(tmp_path / "bank")
+    bank = load_complete(tmp_path / "bank")
     assert bank.meta["objective"] == "imported (SAELens)"
     assert list(bank.dictionaries) == (["shared"] if sides == 1 else ["image", "text"])
     assert str(tmp_path) not in (tmp_path / "bank" / "bank.json").read_text()

@@ -1,4 +1,4 @@
-"""Exploring features: near in meaning, near one another, on a map; and the tab in a real browser, on the tiny pipeline."""
+"""The tab "Explore": what the browser may ask, and the tab in a real browser, on the tiny pipeline."""
 
 import re
 import shutil
@@ -7,130 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
-from served import free_port
+from served import free_port, whole_words
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer, SteerError
-from mmsteer.bank.feature_map import MOST, places
-from mmsteer.bank.search import nearest
-from mmsteer.models.prompt import encode
 from mmsteer.ui.explore import effect
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
-from mmsteer.ui.explore.tab import SHOWN, questions, rules
-from mmsteer.ui.loading import Loading
+from mmsteer.ui.explore.questions import SHOWN, Questions
+from mmsteer.ui.explore.tab import rules
 from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.shared.loading import Loading
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
 EVIL = "<img src=x onerror=window.pwned=1>"
-
-
-# ---- how features lie to one another -------------------------------------------------------------------------------
-
-
-def test_the_nearest_by_hand():
-    rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0]])
-    found = nearest(rows, torch.tensor([3.0, 0.0]), 3)  # its length does not count
-    assert [row for row, _ in found] == [0, 2, 1]
-    assert [cosine for _, cosine in found] == pytest.approx([1.0, 0.6, 0.0])
-    assert len(nearest(rows, torch.tensor([3.0, 0.0]), 9)) == 4
-    assert [cosine for _, cosine in nearest(rows, torch.zeros(2), 2)] == [0.0, 0.0]
-
-
-def test_places_keep_what_is_alike_together_and_are_the_same_again():
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.eye(8)[:3].repeat_interleave(10, 0) + 0.05 * torch.randn(30, 8, generator=generator)
-    rows = rows / rows.norm(dim=1, keepdim=True)
-    put = places(rows)
-    assert torch.equal(put, places(rows))
-    assert put.min() == 0
-    assert put.max() == 1
-    apart, group = torch.cdist(put, put), torch.arange(30) // 10
-    same = group[:, None] == group[None]
-    assert apart[same].max() < apart[~same].min()
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
-def test_a_few_features_have_places_too(count: int):
-    put = places(torch.eye(6)[:count])
-    assert put.shape == (count, 2)
-    assert torch.isfinite(put).all()
-    assert len({tuple(at) for at in put.tolist()}) == count
-
-
-def test_features_that_are_all_alike_have_places_and_only_so_many_do(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mmsteer.bank.feature_map._ROUNDS", 2)
-    put = places(torch.ones(MOST + 5, 4) / 2)
-    assert put.shape == (MOST, 2)
-    assert torch.isfinite(put).all()
-
-
-def test_directions_are_those_a_feature_acts_along(tiny_bank: Path):
-    bank = FeatureBank.load(tiny_bank)
-    directions = bank.directions
-    assert torch.allclose(directions.norm(dim=1), torch.ones(len(bank.features)))
-    for name, side in (("night", "text"), ("warm light", "image"), ("lovely", "text")):
-        feature = bank.get(name)
-        expected = bank.tensors[f"steering_{side}"][feature.latent]
-        assert torch.allclose(directions[feature.id], expected / expected.norm())
-
-
-# ---- search by meaning ---------------------------------------------------------------------------------------------
-
-
-def test_search_ranks_by_cosine_with_what_the_words_add(tiny: Steerer):
-    found = tiny.search("a cat at night", count=100)
-    assert len(found) == len(tiny.bank.features)
-    x, nothing = (tiny.joint.project(encode(tiny.backbone, [text]).last[0])[0] for text in ("a cat at night", ""))
-    for feature, cosine in found:
-        row = tiny.bank.tensors[f"steering_{feature.side}"][feature.latent]
-        assert cosine == pytest.approx(float(torch.cosine_similarity(x - nothing, row, dim=0)), abs=1e-5)
-    assert [c for _, c in found] == sorted((c for _, c in found), reverse=True)
-    vision = tiny.search("a cat at night", "vision", count=2)
-    assert vision == [pair for pair in found if pair[0].modality == "vision"][:2]
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"text": " "}, "empty"),
-        ({"text": "x" * 501}, "500 are allowed"),
-        ({"text": "cat", "modality": "smell"}, "`modality` is 'smell'"),
-        ({"text": "cat", "count": 0}, "`count` is 0"),
-        ({"text": "cat", "count": True}, "`count` is True"),
-    ],
-)
-def test_search_says_what_is_wrong(tiny: Steerer, given: dict, told: str):
-    with pytest.raises(SteerError, match=told):
-        tiny.search(**given)
-
-
-@pytest.fixture(scope="module")
-def mini() -> Steerer:
-    return Steerer.load("mini")
-
-
-@pytest.mark.parametrize(
-    ("text", "first"),
-    [("a kitten", "cat"), ("ship", "sailboat"), ("in the dunes", "desert"), ("little", "small")],
-)
-def test_words_in_no_feature_name_find_the_feature(mini: Steerer, text: str, first: str):
-    named = [f.name.rstrip(" 0123456789") for f, _ in mini.search(text) if f.named_by]
-    assert first in named[:2]
-
-
-def test_most_names_find_a_feature_of_that_name_first(mini: Steerer):
-    """The feature itself, or the second of the same concept: "cactus" may find "cactus 2"."""
-    said = [f for f in mini.bank.features if f.named_by == "truth" and not f.image_only and not f.name[-1].isdigit()]
-    hits = [f.name == mini.search(f.name, count=1)[0][0].name.rstrip(" 23456789") for f in said]
-    assert sum(hits) / len(hits) > 0.8
-
-
-def test_words_the_model_does_not_know_are_told(mini: Steerer):
-    with pytest.raises(SteerError, match="does not know moonshine, zebra: "):
-        mini.search("a moonshine zebra")
 
 
 # ---- what the browser may ask --------------------------------------------------------------------------------------
@@ -151,27 +42,27 @@ def bank(tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> FeatureBa
 
 @pytest.fixture
 def ask(bank: FeatureBank, tiny: Steerer) -> dict:
-    return {question.__name__: question for question in questions(bank, Loading(lambda: tiny), Effects())}
+    return {question.__name__: question for question in Questions(bank, Loading(lambda: tiny), Effects()).all}
 
 
 @pytest.mark.parametrize("bad", [None, "1", 1.0, True, [], {}, 10**9, -1, "../bank"])
 def test_a_number_that_is_no_feature_gets_a_sentence(ask: dict, bad):
-    assert set(ask["card"](bad)) == {"wrong"}
-    assert set(ask["sheets"]([bad])) == {"wrong"}
+    assert set(ask["card"](bad)) == {"error"}
+    assert set(ask["sheets"]([bad])) == {"error"}
 
 
 @pytest.mark.parametrize("bad", [None, 3, {}, [], "", "x" * 10_000])
 def test_meaning_of_what_is_no_text_gets_a_sentence(ask: dict, bad):
-    assert set(ask["meaning"](bad)) == {"wrong"}
+    assert set(ask["meaning"](bad)) == {"error"}
 
 
 def test_sheets_are_given_for_so_many_and_null_where_there_are_none(ask: dict, tiny_bank: Path, tiny: Steerer):
     sheets = ask["sheets"]([0, 1])
     assert sheets["0"] is None
     assert sheets["1"].startswith("data:image/webp;base64,")
-    assert set(ask["sheets"]([1] * (SHOWN + 1))) == {"wrong"}
-    assert set(ask["sheets"]("12")) == {"wrong"}
-    without = {q.__name__: q for q in questions(FeatureBank.load(tiny_bank), Loading(lambda: tiny), Effects())}
+    assert set(ask["sheets"]([1] * (SHOWN + 1))) == {"error"}
+    assert set(ask["sheets"]("12")) == {"error"}
+    without = {q.__name__: q for q in Questions(FeatureBank.load(tiny_bank), Loading(lambda: tiny), Effects()).all}
     assert without["sheets"]([0, 1]) == {"0": None, "1": None}
 
 
@@ -187,7 +78,7 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
     drawn: list[Recipe] = []
     picture = tiny.picture
     monkeypatch.setattr(tiny, "picture", lambda recipe: drawn.append(recipe) or picture(recipe))
-    monkeypatch.setattr(effect, "_KEPT", 1)
+    monkeypatch.setattr(effect, "_CACHED", 1)
     effects, (night, cat) = Effects(), (tiny.bank.get("night"), tiny.bank.get("cat"))
     steps = list(effects.draw(tiny, night))
     assert [len(columns) for columns in steps] == [1, 2, 3, 4]
@@ -197,8 +88,8 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
     assert list(effects.draw(tiny, night)) == [steps[-1]]
     assert len(drawn) == len(STRENGTHS) * len(SEEDS)
     list(effects.draw(tiny, cat))
-    assert effects.kept(night) == []
-    assert len(effects.kept(cat)) == 4
+    assert effects.cached(night) == []
+    assert len(effects.cached(cat)) == 4
 
 
 # ---- the tab -------------------------------------------------------------------------------------------------------
@@ -206,12 +97,8 @@ def test_an_effect_is_drawn_once_and_the_oldest_goes(tiny: Steerer, monkeypatch:
 
 @pytest.fixture(scope="module")
 def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
-    from mmsteer.models.backbone import BACKBONES, Spec
-
-    BACKBONES["whole"] = Spec(tiny_folder, steps=2, whole_words=True)
-    loaded = Steerer.load("whole", bank.folder)
-    del BACKBONES["whole"]
-    return loaded
+    assert bank.folder
+    return whole_words(tiny_folder, bank.folder, steps=2)
 
 
 def serve(bank: FeatureBank, load) -> Iterator[str]:
@@ -279,16 +166,16 @@ def test_the_first_look_needs_no_typing(page: Page):
     assert len(set(shapes.values())) == len(set(colours.values())) == 3
 
 
-def test_the_card_tells_all_there_is(page: Page):
+def test_the_card_shows_all_there_is(page: Page):
     search(page).fill("night")
     expect(title(page)).to_have_text("night")
     card = page.locator(".mm-card")
-    for told in (
-        "cross 0.60", "name sure to 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
-        "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 units", "a night",
+    for message in (
+        "cross 0.60", "name confidence 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
+        "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 activation scales", "a night",
         "found in 3 of 3 builds",
     ):  # fmt: skip
-        expect(card).to_contain_text(told)
+        expect(card).to_contain_text(message)
     pictures = card.get_by_role("img", name="the nine pictures on which night fires most")
     expect(pictures.locator("span")).to_have_count(9)
     expect(pictures.locator("span").last).to_have_css("background-image", re.compile("data:image/webp"))
@@ -328,7 +215,7 @@ def test_search_by_meaning_ranks_as_the_text_encoder_does(page: Page, steerer: S
     expect(page.locator(".mm-explore .mm-note")).to_have_count(0)
 
 
-def test_filters_by_modality_certainty_and_frequency(page: Page):
+def test_filters_by_modality_name_confidence_and_frequency(page: Page):
     kinds = page.get_by_role("group", name="modality", exact=True)
     kinds.get_by_text("language").click()
     expect(names(page)).to_have_count(3)
@@ -336,11 +223,11 @@ def test_filters_by_modality_certainty_and_frequency(page: Page):
     expect(title(page)).to_have_text("please draw")
     kinds.get_by_text("all").click()
     expect(names(page)).to_have_count(12)
-    page.get_by_label("certainty of the name").select_option("name surer than 0.8")
+    page.get_by_label("name confidence").select_option("name confidence above 0.8")
     expect(names(page)).to_have_count(11)  # the one a person renamed has no score
-    page.get_by_label("certainty of the name").select_option("name surer than 0.95")
+    page.get_by_label("name confidence").select_option("name confidence above 0.95")
     expect(names(page)).to_have_count(0)
-    page.get_by_label("certainty of the name").select_option("any name")
+    page.get_by_label("name confidence").select_option("any name")
     page.get_by_label("how often it fires").select_option("rare: below 2 %")
     expect(names(page)).to_have_count(0)
     page.get_by_label("how often it fires").select_option("2 to 20 %")
@@ -362,7 +249,7 @@ def test_a_bar_of_the_histogram_filters_by_mouse_and_keyboard(page: Page):
     page.keyboard.press("Enter")
     expect(names(page)).to_have_count(3)
     expect(title(page)).to_have_text("please draw")
-    expect(page.locator("[data-bar='0']")).to_be_focused()  # drawn anew, and the keyboard is where it was
+    expect(page.locator("[data-bar='0']")).to_be_focused()  # drawn again, and the keyboard is where it was
     page.keyboard.press("Enter")
     expect(names(page)).to_have_count(12)
     page.keyboard.press("ArrowRight")
@@ -404,7 +291,7 @@ def test_neighbours_lead_from_card_to_card(page: Page, bank: FeatureBank):
     expect(title(page)).to_be_focused()
 
 
-def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, chromium, address: str):
+def test_an_effect_is_drawn_on_demand_and_cached_for_the_next_visitor(page: Page, chromium, address: str):
     search(page).fill("cat")
     expect(title(page)).to_have_text("cat")
     page.get_by_role("button", name="Draw what it does").click()
@@ -421,7 +308,7 @@ def test_an_effect_is_drawn_on_demand_and_kept_for_the_next_visitor(page: Page, 
 
 
 def test_of_two_effects_asked_for_at_once_both_come(page: Page):
-    page.get_by_label("certainty of the name").select_option("any name")
+    page.get_by_label("name confidence").select_option("any name")
     for name in ("small", "left"):
         search(page).fill(name)
         expect(title(page)).to_have_text(name)
@@ -473,7 +360,7 @@ def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
         assert box["x"] + box["width"] <= board["x"] + board["width"]
 
 
-def test_words_are_found_before_the_model_is_there_and_meanings_wait_for_it(
+def test_search_by_word_works_before_the_model_has_loaded_and_by_meaning_waits_for_it(
     chromium, bank: FeatureBank, steerer: Steerer
 ):
     come = threading.Event()

@@ -12,7 +12,7 @@ from conftest import make_bank
 from safetensors.torch import save_file
 
 from mmsteer import Edit, FeatureBank, Sampler, Steerer, SteerError
-from mmsteer.labelling.text_to_joint import fit_joint
+from mmsteer.labelling.text_to_joint import fit_text_to_joint
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.families import FAMILIES, discover
 from mmsteer.models.prompt import encode
@@ -116,7 +116,7 @@ def test_a_fitted_map_says_how_faithful_it_is_and_is(steerers, folders, name):
 def test_too_few_captions_for_a_map_are_refused(steerers, folders):
     texts = captions(40)
     with pytest.raises(SteerError, match="40 captions are too few"):
-        fit_joint(steerers["sd2"].backbone, texts, joint_vectors(folders["sd2"], texts), None)
+        fit_text_to_joint(steerers["sd2"].backbone, texts, joint_vectors(folders["sd2"], texts), None)
 
 
 def test_an_edit_reaches_both_encoders_and_the_pooled_vector(steerers):
@@ -241,7 +241,7 @@ def test_a_family_more_is_one_file_more(folders, tmp_path):
     assert usual.family.title == "Stable Diffusion 1.x"
     twice = encode(backbone, [PROMPT])
     assert torch.equal(twice.hidden, 2 * encode(usual, [PROMPT]).hidden)
-    joint, fitted = fit_joint(backbone, texts, joint_vectors(folder, texts), projection_of(folder))
+    joint, fitted = fit_text_to_joint(backbone, texts, joint_vectors(folder, texts), projection_of(folder))
     bank = make_bank(joint, "toy")
     bank.meta["text_to_joint"] = fitted
     steerer = Steerer(backbone, bank)

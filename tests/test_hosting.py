@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser import browser
+from browser import required
 from playwright.sync_api import expect
 from served import free_port
 
@@ -36,16 +36,16 @@ def front_matter() -> dict[str, str]:
 
 
 def test_the_front_matter_says_all_that_a_space_needs():
-    told = front_matter()
-    assert told["sdk"] == "gradio"
-    assert (ROOT / told["app_file"]).is_file()
-    assert len(told["short_description"]) <= 60
-    assert told["python_version"].strip('"') in (
+    fields = front_matter()
+    assert fields["sdk"] == "gradio"
+    assert (ROOT / fields["app_file"]).is_file()
+    assert len(fields["short_description"]) <= 60
+    assert fields["python_version"].strip('"') in (
         "3.11",
         "3.12",
     )  # what the libraries run on; a Space's own default is older
-    assert f"gradio=={told['sdk_version']}" in (ROOT / "requirements.txt").read_text()
-    assert {told["colorFrom"], told["colorTo"]} <= {
+    assert f"gradio=={fields['sdk_version']}" in (ROOT / "requirements.txt").read_text()
+    assert {fields["colorFrom"], fields["colorTo"]} <= {
         "red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray",
     }  # fmt: skip
 
@@ -119,9 +119,7 @@ def hosting_page(space: str) -> Iterator[str]:
 
 def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space: str, tiny: Steerer):
     recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.origin)
-    with hosting_page(space) as hub, browser() as chromium:
-        if chromium is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
+    with hosting_page(space) as hub, required() as chromium:
         host = chromium.new_page()
         host.goto(f"{hub}?{recipe.to_query()}")
         frame = host.frame_locator("iframe")
@@ -136,15 +134,15 @@ def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space:
 
 
 @pytest.mark.parametrize(
-    ("steps", "side", "pictures", "told"),
+    ("steps", "side", "pictures", "seconds"),
     [(25, 512, 1, 7), (25, 512, 2, 8), (25, 1024, 2, 15), (12, 128, 2, 6), (2, 512, 1, 6), (50, 1024, 100, 120)],
 )
-def test_seconds_by_hand(steps: int, side: int, pictures: int, told: int):
-    assert zero_gpu.seconds(steps, side, pictures) == told
+def test_seconds_by_hand(steps: int, side: int, pictures: int, seconds: int):
+    assert zero_gpu.seconds(steps, side, pictures) == seconds
 
 
 @pytest.fixture
-def load_for_zero_gpu(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
+def lent(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[Steerer, list[int]]:
     """A fresh steerer of the tiny backbone as ZeroGPU would have it, and the seconds it asked for: each call runs in a forked
     process, and only pickles go there and come back."""
     asked: list[int] = []
@@ -170,7 +168,7 @@ def load_for_zero_gpu(tiny: Steerer, monkeypatch: pytest.MonkeyPatch) -> tuple[S
     return zero_gpu.load_for_zero_gpu(lambda: Steerer(tiny.backbone, tiny.bank))(), asked
 
 
-def test_a_lent_gpu_draws_the_same_and_before_is_kept_on_this_side(lent, tiny: Steerer):
+def test_a_lent_gpu_draws_the_same_and_before_is_cached_on_this_side(lent, tiny: Steerer):
     steerer, asked = lent
     edits, sampler = [Edit("night"), Edit("warm light", strength=0.5)], Sampler(3, 2.0)
     first = steerer.steer("a cat", edits, 4, sampler)
@@ -206,13 +204,13 @@ def test_what_is_refused_keeps_its_sentence(lent):
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(("value", "there"), [("true", True), ("1", True), ("false", False), (None, False)])
-def test_zero_gpu_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch, value: str | None, there: bool):
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("1", True), ("false", False), (None, False)])
+def test_zero_gpu_is_recognised_by_the_environment(monkeypatch: pytest.MonkeyPatch, value: str | None, expected: bool):
     if value is None:
         monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     else:
         monkeypatch.setenv("SPACES_ZERO_GPU", value)
-    assert zero_gpu.on_zero_gpu() is there
+    assert zero_gpu.on_zero_gpu() is expected
 
 
 def test_the_real_package_leaves_a_call_as_it_is_elsewhere():

@@ -14,10 +14,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 from served import served
 
-from mmsteer import Edit, FeatureBank, Recipe, Steerer
-from mmsteer.bench.page_client import Visitor
-from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.loading import Loading
+from mmsteer import Edit, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.steer import live
 
@@ -32,26 +29,26 @@ def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
     """The page, served as on a machine that is always fast enough, whatever else this one does."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(live, "LIVE", 1e6)
-        with served(steerer, tiny_bank) as found:
-            yield found
+        with served(steerer, tiny_bank) as url:
+            yield url
 
 
 @pytest.fixture
 def drawn(steerer: Steerer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The strengths that are drawn, in turn. Once `gate` is cleared, drawing waits for it, and `begun` tells that some does."""
-    told = SimpleNamespace(strengths=[], gate=threading.Event(), begun=threading.Event())
-    told.gate.set()
+    drawing = SimpleNamespace(strengths=[], gate=threading.Event(), begun=threading.Event())
+    drawing.gate.set()
     draw = steerer._draw
 
     def slow(plan, recipe):  # type: ignore[no-untyped-def]
-        told.strengths += [edit.strength for edit in recipe.edits]
-        told.begun.set()
-        told.gate.wait(30)
+        drawing.strengths += [edit.strength for edit in recipe.edits]
+        drawing.begun.set()
+        drawing.gate.wait(30)
         return draw(plan, recipe)
 
     monkeypatch.setattr(steerer, "_draw", slow)
-    yield told
-    told.gate.set()
+    yield drawing
+    drawing.gate.set()
 
 
 def after(page: Page):
@@ -128,14 +125,14 @@ def arrive(page: Page) -> None:
 
 
 def test_the_picture_follows_and_the_release_draws_the_pair(page: Page, steerer: Steerer):
-    link, gauge = query(page), page.locator("#mm-told .mm-gauge").text_content()
+    link, distance = query(page), page.locator("#mm-status .mm-ood").text_content()
     expect(page.locator(".mm-live")).to_be_visible()
     grip(page)
     strength = move(page, 0.8, 0.9)
     expect(after(page)).to_have_attribute("src", FRAME)
     shows(page, strength)
-    expect(page.locator("#mm-told .mm-gauge")).not_to_have_text(gauge or "")
-    expect(page.locator("#mm-told")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#mm-status .mm-ood")).not_to_have_text(distance or "")
+    expect(page.locator("#mm-status")).to_have_attribute("aria-busy", "true")
     assert query(page) == link
     expect(page.locator(".mm-thumb")).to_have_count(1)
     page.mouse.up()
@@ -145,9 +142,11 @@ def test_the_picture_follows_and_the_release_draws_the_pair(page: Page, steerer:
     assert Image.open(BytesIO(picture)).convert("RGB").tobytes() == steerer.picture(recipe).tobytes()
     assert query(page) == recipe.to_query()
     expect(page.locator(".mm-thumb")).to_have_count(2)
-    told = page.locator("#mm-told .mm-gauge")
-    expect(told).to_contain_text(f"gauge {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).ood_distance:.2f}")
-    expect(page.locator("#mm-told")).not_to_have_attribute("aria-busy", "true")
+    distance = page.locator("#mm-status .mm-ood")
+    expect(distance).to_contain_text(
+        f"OOD distance {steerer.steer(recipe.prompt, recipe.edits, recipe.seed).ood_distance:.2f}"
+    )
+    expect(page.locator("#mm-status")).not_to_have_attribute("aria-busy", "true")
 
 
 def test_of_what_waits_only_the_newest_is_drawn(page: Page, drawn: SimpleNamespace):
@@ -204,15 +203,15 @@ def test_a_frame_that_comes_late_does_not_replace_the_pair(page: Page, drawn: Si
 
 
 def test_a_slider_that_moves_again_goes_on_from_the_pair_that_comes_meanwhile(page: Page):
-    held: list[Any] = []
-    on_the_way(page, pairs=held.append)
+    waiting: list[Any] = []
+    on_the_way(page, pairs=waiting.append)
     grip(page)
     first = move(page, 0.8)
     page.mouse.up()
     page.mouse.down()
     again = move(page, 0.6)
     shows(page, again)
-    held[0].continue_()
+    waiting[0].continue_()
     expect(page.locator("#mm-pictures figure")).to_have_attribute("data-query", re.compile(f"night%3A{first:g}$"))
     shows(page, again)
     expect(after(page)).to_have_attribute("src", FRAME)
@@ -224,11 +223,11 @@ def test_a_slider_that_moves_again_goes_on_from_the_pair_that_comes_meanwhile(pa
 def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page, steerer: Steerer, monkeypatch):
     steer = steerer.steer
     monkeypatch.setattr(steerer, "steer", lambda *a, **k: steer(*a, **k)._replace(seconds=0.125))
-    monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that no word of what is told changes
+    monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that the status line stays word for word
     page.locator("#mm-draw").click()
     expect(page.locator(".mm-seconds")).to_have_text("0.12 s")
-    expect(page.locator(".mm-likeness")).to_have_count(0)
-    old = after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-gauge").inner_html()
+    expect(page.locator(".mm-similarity")).to_have_count(0)
+    old = after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-ood").inner_html()
     start = number(page)
     slider(page).focus()
     for _ in range(10):
@@ -241,7 +240,7 @@ def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page,
     page.keyboard.up("ArrowLeft")
     expect(after(page)).to_have_attribute("src", FINAL)
     assert (
-        after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-gauge").inner_html(),
+        after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-ood").inner_html(),
     ) == old  # fmt: skip
     expect(page.locator(".mm-thumb")).to_have_count(1)
 
@@ -268,7 +267,7 @@ def test_where_the_release_fails_the_pair_comes_back(page: Page):
     move(page, 0.9)
     expect(after(page)).to_have_attribute("src", FRAME)  # of the pair shown, whose prompt is not empty
     page.mouse.up()
-    expect(page.locator("#mm-told .mm-problem")).to_contain_text("the prompt is empty")
+    expect(page.locator("#mm-status .mm-problem")).to_contain_text("the prompt is empty")
     expect(after(page)).to_have_attribute("src", old[0])
     expect(after(page)).to_have_attribute("alt", old[1])
 
@@ -369,68 +368,3 @@ def test_live_again_only_well_under_the_limit(chromium, address: str, steerer: S
         final(page, (k + 1) / 10)
         expect(page.locator(".mm-live")).to_be_visible(visible=visible)
     page.close()
-
-
-# -- without a browser --
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        None, [], "x", 7, {}, {"number": "1"}, {"number": True}, {"number": 1}, {"number": 1, "query": "prompt=a"},
-        {"number": 1, "query": None, "rack": {"rows": [], "silent": []}},
-        {"number": 1, "query": "prompt=a&seed=-1", "rack": {"rows": [], "silent": []}},
-        {"number": 1, "query": ["prompt=a"], "rack": {"rows": [], "silent": []}},
-        {"number": 1, "query": "prompt=a", "rack": {"rows": [NIGHT | {"id": float("inf")}], "silent": []}},
-        {"number": 1, "query": "prompt=a", "rack": {"rows": [NIGHT | {"strength": float("nan")}], "silent": []}},
-        {"number": 1, "query": "prompt=a", "rack": {"rows": [NIGHT] * 17, "silent": []}},
-        {"number": 1, "query": "prompt=a", "rack": {"rows": [NIGHT | {"words": ["b"]}], "silent": []}},
-        {"number": 1, "query": "prompt=" + "x" * 30_000, "rack": {"rows": [], "silent": []}},
-    ],
-)  # fmt: skip
-def test_a_frame_that_no_page_asks_for_is_refused_silently(steerer: Steerer, tiny_bank: Path, asked: Any, caplog):
-    answer = live.frame(FeatureBank.load(tiny_bank), Loading(lambda: steerer), asked)
-    assert set(answer["frame"]) == {"number"}
-    assert caplog.records == []
-
-
-def test_a_frame_is_the_picture_of_its_recipe(address: str, steerer: Steerer, capfd):
-    visitor = Visitor(address)
-    visitor.draw("a cat at night", 9, {"rows": [NIGHT], "silent": []})
-    shown = visitor.frame({"rows": [NIGHT | {"strength": 0.5}], "silent": []})
-    twin = steerer.steer("a cat at night", [edit(0.5)], 9)
-    assert shown["after"] == {"src": live._light(twin.after), "alt": "After: a cat at night, seed 9, night:0.5"}
-    assert f"gauge {twin.ood_distance:.2f}" in shown["gauge"]["innerHTML"]
-    assert shown["seconds"] > 0
-    for rack in (None, {"rows": [NIGHT | {"evil": 1}], "silent": []}, {"rows": "x" * 1000, "silent": [{}]}):
-        assert set(visitor.frame(rack)) == {"number"}
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_the_seconds_of_one_picture(steerer: Steerer):
-    fresh = Steerer(steerer.backbone, steerer.bank)
-    both, each = live.timed(fresh, "a cat", [Edit("night")], 3, None)
-    assert each == both.seconds / 2
-    one, each = live.timed(fresh, "a cat", [Edit("night", strength=2)], 3, None)
-    assert each == one.seconds
-    assert live.timed(fresh, "a cat", [], 3, None)[1] is None  # nothing was drawn
-
-
-def test_no_gpu_is_borrowed_for_a_frame(steerer: Steerer):
-    lent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: task)
-    assert live.timed(lent, "a cat", [Edit("night")], 3, None)[1] is None  # so that the page asks for none
-    unlent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: lambda *_: pytest.fail("borrowed"))
-    asked = {"number": 1, "query": "prompt=a+cat", "rack": {"rows": [NIGHT], "silent": []}}
-    answer = live.frame(steerer.bank, Loading(lambda: unlent), asked)
-    assert answer == {"frame": {"number": 1}}
-
-
-def test_all_pictures_are_computed_in_one_thread(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
-    threads, draw = set(), steerer._draw
-    monkeypatch.setattr(steerer, "_draw", lambda *a: threads.add(threading.get_ident()) or draw(*a))
-    visitors = [Visitor(address) for _ in range(3)]
-    for k, visitor in enumerate(visitors):
-        visitor.draw("a cat in one thread", k, {"rows": [NIGHT], "silent": []})
-    for visitor in visitors:
-        visitor.frame({"rows": [NIGHT | {"strength": 0.7}], "silent": []})
-    assert len(threads) == 1

@@ -1,4 +1,4 @@
-"""Scores of what features fire on, by hand and by double loops; and what removing features from embeddings rests on."""
+"""Scores of what features fire on, by hand and by double loops; and the parts of the zero-shot ablation evaluation."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsteer.errors import SteerError
-from mmsteer.studies.monosemanticity import cross_monosemanticity, monosemanticity, top_similarity
-from mmsteer.studies.zero_shot_ablation import (
+from mmsteer.studies.measures.monosemanticity import cross_monosemanticity, monosemanticity, top_similarity
+from mmsteer.studies.measures.zero_shot_ablation import (
     TOLERANCE,
-    Exam,
+    ZeroShotAblation,
     energy,
     energy_matrix,
     interval,
@@ -46,10 +46,10 @@ def test_monosemanticity_by_hand():
         [0.0, 2.0, 1.0, 0.0],
         [0.0, 0.0, 0.0, 0.0],
     ])  # fmt: skip
-    found = monosemanticity(codes, FOUR)
+    scores = monosemanticity(codes, FOUR)
     # both along x; one along each; pairs 1 & 2 (1/2) alike, 1 & 3 (1/2) and 2 & 3 (1/4) not; one sample has no pair
-    assert found[:3].tolist() == pytest.approx([1.0, 0.0, (1 / 2) / (1 / 2 + 1 / 2 + 1 / 4)])
-    assert torch.isnan(found[3])
+    assert scores[:3].tolist() == pytest.approx([1.0, 0.0, (1 / 2) / (1 / 2 + 1 / 2 + 1 / 4)])
+    assert torch.isnan(scores[3])
 
 
 @given(SIZES)
@@ -86,29 +86,29 @@ def test_emb_sim_by_hand():
     seed = 5
     others = torch.randint(4, (3, 2), generator=torch.Generator().manual_seed(seed))
     along_x = (others < 2).float()
-    found = top_similarity(codes, FOUR, m=2, seed=seed)
+    similarity = top_similarity(codes, FOUR, m=2, seed=seed)
     # top samples are alike (1); a random one is (1) if it is along x, else not (0)
-    assert found.emb_sim[0] == pytest.approx(1 - float(along_x[0].mean()))
-    assert found.win_rate[0] == pytest.approx(float((along_x[0] == 0).float().mean()))
+    assert similarity.emb_sim[0] == pytest.approx(1 - float(along_x[0].mean()))
+    assert similarity.win_rate[0] == pytest.approx(float((along_x[0] == 0).float().mean()))
     # top samples are not alike (0): no random one is less so. Sample 1 meets random 2, sample 2 meets random 1
-    assert found.emb_sim[1] == pytest.approx(-float(along_x[1, 1] + 1 - along_x[1, 0]) / 2)
-    assert found.win_rate[1] == 0
-    assert torch.isnan(found.emb_sim[2])  # fires on one sample
-    assert torch.isnan(found.win_rate[2])
+    assert similarity.emb_sim[1] == pytest.approx(-float(along_x[1, 1] + 1 - along_x[1, 0]) / 2)
+    assert similarity.win_rate[1] == 0
+    assert torch.isnan(similarity.emb_sim[2])  # fires on one sample
+    assert torch.isnan(similarity.win_rate[2])
 
 
 @pytest.mark.parametrize("m", [2, 3, 10])
 def test_emb_sim_and_win_rate_equal_double_loops(m):
     codes, embeddings = random_pair(40, 1)
     others = torch.randint(40, (5, m), generator=torch.Generator().manual_seed(0))
-    e, found = F.normalize(embeddings, dim=1), top_similarity(codes, embeddings, m)
+    e, similarity = F.normalize(embeddings, dim=1), top_similarity(codes, embeddings, m)
     for k in range(5):
         top = codes[:, k].argsort(descending=True)[:m]
         more = [
             float(e[top[i]] @ e[top[j]] - e[top[i]] @ e[others[k, j]]) for i in range(m) for j in range(m) if i != j
         ]
-        assert found.emb_sim[k] == pytest.approx(np.mean(more))
-        assert found.win_rate[k] == pytest.approx(np.mean(np.array(more) > 0))
+        assert similarity.emb_sim[k] == pytest.approx(np.mean(more))
+        assert similarity.win_rate[k] == pytest.approx(np.mean(np.array(more) > 0))
 
 
 def test_more_top_samples_than_samples_is_nan():
@@ -148,7 +148,7 @@ def test_a_pick_leaves_out_what_overshoots():
         pick_at_random(np.random.default_rng(0), matrix, np.arange(4), 3.0)
 
 
-def test_removing_takes_out_what_a_latent_contributes():
+def test_removal_subtracts_what_a_latent_contributes():
     x = torch.tensor([[0.6, 0.8], [1.0, 0.0]])
     code, rows = torch.tensor([[0.6, 9.0], [0.0, 9.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     assert remove(x, code, rows, np.array([0])).flatten().tolist() == pytest.approx([0, 1, 1, 0])
@@ -156,38 +156,38 @@ def test_removing_takes_out_what_a_latent_contributes():
 
 def test_removing_nothing_changes_no_answer():
     x, code, rows = a_dictionary()
-    asked, asked_code, _ = a_dictionary(1)
-    text = F.normalize(x + 0.4 * asked, dim=1)
-    exam = Exam(
-        x={"image": x, "text": torch.cat([text, asked[:6]])},
-        code={"image": code, "text": torch.cat([code, asked_code[:6]])},
+    classes, class_code, _ = a_dictionary(1)
+    text = F.normalize(x + 0.4 * classes, dim=1)
+    evaluation = ZeroShotAblation(
+        x={"image": x, "text": torch.cat([text, classes[:6]])},
+        code={"image": code, "text": torch.cat([code, class_code[:6]])},
         rows={"image": rows, "text": rows}, matrix={}, pool={},
         prompts={"thing": slice(256, 262)}, truth=np.zeros((256, len(FACTORS)), int), weights=np.ones((3, 256)),
     )  # fmt: skip
-    before, none = exam.answer(exam.x), np.array([], dtype=int)
+    before, none = evaluation.evaluate(evaluation.x), np.array([], dtype=int)
     for group in ({}, {"image": none, "text": none}):
-        after = exam.answer(exam.without(group))
+        after = evaluation.evaluate(evaluation.without(group))
         assert all(np.array_equal(after[name], right) for name, right in before.items())
     assert 0 < before["to caption"].mean() < 1
-    changed = exam.answer(exam.without({"image": np.arange(40)}))
+    changed = evaluation.evaluate(evaluation.without({"image": np.arange(40)}))
     assert not np.array_equal(changed["to caption"], before["to caption"])
 
 
 def test_a_group_is_removed_on_the_sides_of_its_modality(tiny):
-    found = {modality: latents(tiny.bank.features, modality) for modality in ("vision", "language", "cross")}
-    assert {m: {side: rows.tolist() for side, rows in group.items()} for m, group in found.items()} == {
+    groups = {modality: latents(tiny.bank.features, modality) for modality in ("vision", "language", "cross")}
+    assert {m: {side: rows.tolist() for side, rows in group.items()} for m, group in groups.items()} == {
         "vision": {"image": [2, 3, 10]},
         "language": {"text": [4, 5, 11]},
         "cross": {"image": [0, 1, 6, 7, 8, 9], "text": [0, 1, 6, 7, 8, 9]},
     }
 
 
-def test_an_interval_holds_the_mean_and_narrows_with_pairs():
+def test_an_interval_contains_the_mean_and_narrows_with_pairs():
     rng = np.random.default_rng(0)
     width = []
     for n in (100, 2500):
-        answers = (rng.random((4, n)) < 0.3).astype(float)
-        found = interval(answers, rng.multinomial(n, np.full(n, 1 / n), 200))
-        assert found.low <= answers.mean() == found.value <= found.high
-        width.append(found.high - found.low)
+        correct = (rng.random((4, n)) < 0.3).astype(float)
+        share = interval(correct, rng.multinomial(n, np.full(n, 1 / n), 200))
+        assert share.low <= correct.mean() == share.value <= share.high
+        width.append(share.high - share.low)
     assert width[1] < width[0] / 2

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
+from mmsteer.labelling.detection import auc
 from mmsteer.labelling.known_names import top_words
-from mmsteer.labelling.naming import auc, automatic_names, vocabulary
+from mmsteer.labelling.naming import NamingEvidence, automatic_names
 from mmsteer.labelling.picture_properties import PROPERTIES, measure
+from mmsteer.labelling.vocabulary import vocabulary
 from mmsteer.models.word_segmentation import segments, unspaced
 
 INDEX = {p.name: k for k, p in enumerate(PROPERTIES)}
@@ -109,12 +111,12 @@ def test_sharpness_is_of_edges_and_not_of_contrast():
 
 
 def test_pictures_are_measured_one_by_one():
-    some = torch.randint(0, 256, (70, 3, 40, 56), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    found = measure(some)
-    assert found.shape == (70, len(PROPERTIES))
-    assert found.isfinite().all()
-    torch.testing.assert_close(found[65:67], measure(some[65:67]))
-    assert measure(some[:0]).shape == (0, len(PROPERTIES))
+    pictures = torch.randint(0, 256, (70, 3, 40, 56), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    properties = measure(pictures)
+    assert properties.shape == (70, len(PROPERTIES))
+    assert properties.isfinite().all()
+    torch.testing.assert_close(properties[65:67], measure(pictures[65:67]))
+    assert measure(pictures[:0]).shape == (0, len(PROPERTIES))
 
 
 def test_auc_by_hand():
@@ -129,18 +131,18 @@ def test_auc_by_hand():
 def test_auc_agrees_with_counting(rows):
     inside, outside = [v for v, g in rows if g], [v for v, g in rows if not g]
     contests = [1.0 if a > b else 0.5 if a == b else 0.0 for a in inside for b in outside]
-    found = auc(np.array([[v] for v, _ in rows]), np.array([[g] for _, g in rows]))
-    assert found[0, 0] == pytest.approx(sum(contests) / len(contests) if contests else 0.5)
+    area = auc(np.array([[v] for v, _ in rows]), np.array([[g] for _, g in rows]))
+    assert area[0, 0] == pytest.approx(sum(contests) / len(contests) if contests else 0.5)
 
 
-def test_vocabulary_keeps_phrases_and_drops_what_everything_holds():
+def test_vocabulary_has_phrases_and_drops_what_most_captions_contain():
     captions = ["please draw the fox", "the bear on the dunes", "the fox on the dunes", "please draw the bear"] * 20
     assert vocabulary(captions) == [
         "please draw", "bear on", "fox on", "please", "dunes", "bear", "draw", "fox", "on",
         "the dunes", "draw the", "the bear", "the fox", "on the",
     ]  # fmt: skip
     assert len(vocabulary(captions, limit=3)) == 3
-    with pytest.raises(SteerError, match="36 captions hold no word 20 times"):
+    with pytest.raises(SteerError, match="no word that could be a name is in 20 of the 36 captions"):
         vocabulary(captions[:36])
 
 
@@ -174,20 +176,21 @@ def test_features_are_named_in_any_script(script):
     captions = [rng.choice(before) + things[t] + rng.choice(after) for t in thing]
     z = (thing[:, None] == np.arange(len(things))).astype(np.float32)
     candidates = vocabulary(captions)
-    found = automatic_names(
-        z, z, ["cross"] * len(things), captions, np.zeros((1200, len(PROPERTIES)), np.float32), np.zeros((len(things), 4)),
-        candidates, rng.standard_normal((len(candidates), 4)), np.arange(1200) % 2 == 0,
+    evidence = NamingEvidence(
+        captions, np.zeros((1200, len(PROPERTIES)), np.float32), candidates, rng.standard_normal((len(candidates), 4)),
+        choosing=np.arange(1200) % 2 == 0,
     )  # fmt: skip
-    assert [(name.text, name.score) for name in found] == [(thing, 1.0) for thing in things]
+    names = automatic_names(z, z, ["cross"] * len(things), np.zeros((len(things), 4)), evidence)
+    assert [(name.text, name.score) for name in names] == [(thing, 1.0) for thing in things]
     for name, words in zip(things, top_words(z > 0, captions, candidates), strict=True):
         assert words[0] in name.split()
 
 
 def test_a_part_of_a_word_is_no_candidate():
     captions = [f"{thing}{place}" for thing in ("狐狸", "企鹅", "狗") for place in ("在雪地", "去沙滩", "，草")] * 20
-    found = set(vocabulary(captions))
-    assert found >= {"狐狸", "企鹅", "狗", "去沙滩", "草"}
-    assert not {"狐", "狸", "企", "鹅", "沙", "滩", "沙滩"} & found
+    names = set(vocabulary(captions))
+    assert names >= {"狐狸", "企鹅", "狗", "去沙滩", "草"}
+    assert not {"狐", "狸", "企", "鹅", "沙", "滩", "沙滩"} & names
 
 
 def test_words_of_a_text_in_any_script():
@@ -229,17 +232,17 @@ class Planted:
         self.embeddings = rng.standard_normal((len(self.candidates), 16))
         self.directions = np.zeros((len(self.features), 16))
         self.directions[0] = self.embeddings[self.candidates.index("fox")]
-        self.fitting = np.arange(count) % 2 == 0
+        self.choosing = np.arange(count) % 2 == 0
 
     def names(self, captions: list[str] | None = None):
         """Automatic names of all features."""
         kinds = ["vision" if t.sum() == 0 else "language" if i.sum() == 0 else "cross"
                  for i, t in zip(self.z_image.T, self.z_text.T, strict=True)]  # fmt: skip
-        found = automatic_names(
-            self.z_image, self.z_text, kinds, captions or self.captions, self.properties, self.directions, self.candidates,
-            self.embeddings, self.fitting,
-        )  # fmt: skip
-        return dict(zip(self.features, found, strict=True))
+        evidence = NamingEvidence(
+            captions or self.captions, self.properties, self.candidates, self.embeddings, self.choosing
+        )
+        names = automatic_names(self.z_image, self.z_text, kinds, self.directions, evidence)
+        return dict(zip(self.features, names, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +251,7 @@ def planted() -> Planted:
     return Planted()
 
 
-def test_planted_names_are_found_and_chance_has_none(planted):
+def test_features_get_the_planted_names_and_chance_gets_none(planted):
     names = planted.names()
     assert (names["fox"].text, names["fox"].kind, names["fox"].score) == ("fox", "words", 1.0)
     assert names["fox"].share == pytest.approx(1)
@@ -274,11 +277,11 @@ def test_what_moves_a_feature_most_is_no_name_for_a_small_part_of_what_it_does(p
 
 def test_the_score_is_held_out(planted):
     shuffled = list(planted.captions)
-    held = np.flatnonzero(~planted.fitting)
-    for row, other in zip(held, np.random.default_rng(1).permutation(held), strict=True):
+    held_out = np.flatnonzero(~planted.choosing)
+    for row, other in zip(held_out, np.random.default_rng(1).permutation(held_out), strict=True):
         shuffled[row] = planted.captions[other]
     fox = planted.names(shuffled)["fox"]
-    assert (fox.candidate, fox.text) == ("fox", None)  # chosen on the fitting half, where it is right
+    assert (fox.candidate, fox.text) == ("fox", None)  # chosen on the other half, where it is right
     assert fox.score == pytest.approx(0.5, abs=0.1)
 
 

@@ -1,4 +1,4 @@
-"""Every measured number of README and of the page comes from a file that a command wrote."""
+"""Every measured number of RESULTS.md, of README and of the page comes from a file that a command wrote."""
 
 import ast
 import copy
@@ -11,43 +11,65 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mmsteer.__main__ import main
+from mmsteer.assets import ASSETS
+from mmsteer.studies.results import page
+from mmsteer.studies.results.headlines import END, START, headlines
+from mmsteer.studies.results.markdown import Figures
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof import tab as proof
-from tests.measured import FILES, PASSAGES, README, Figures, differences, one_line, passages, read
+
+README = ASSETS.parent / "README.md"
 
 
-class Given(NamedTuple):
-    """Words of README with a number that nobody measured, and what it is."""
+class Exemption(NamedTuple):
+    """Words with a number that nobody measured, and what it is."""
 
     words: str
     why: str
 
 
-EXCEPTIONS = (
-    Given("Python 3.11 or 3.12.", "versions that are supported"),
-    Given("from 20 % of the sampling run", "what an edit in the example above it says"),
-    Given("Stable unCLIP 2.1", "a model's name"),
-    Given("brackets are 95 % intervals", "what the studies compute"),
-    Given("with a 95 % interval", "what the study computes"),
-    Given("(held-out AUC of 0.65 or more)", "a threshold of mmsteer/build/read.py"),
-    Given("with F1 of at least 0.7", "a threshold: LEAST_CONFIDENCE of mmsteer/build/label.py"),
-    Given("reaches F1 of 0.7", "the same threshold"),
-    Given("2606.29888", "arXiv"),
-    Given("2601.20028", "arXiv"),
-    Given("2602.06218", "arXiv"),
-    Given("2507.06265", "arXiv"),
-    Given("arXiv 2502.14888", "arXiv"),
-    Given("2301.12247", "arXiv"),
-    Given("2602.09268", "arXiv"),
-    Given("2402.11846", "arXiv"),
-    Given("found in 3 of 3 | 2 of 3", "the head of a table"),
-    Given("the 95th percentile", "what the study computes"),
-    Given("(m = 10 to 100)", "a parameter of a metric"),
-    Given('"cactus 2"', "a feature's name"),
-    Given("SIL Open Font License 1.1", "a licence's name"),
+README_EXEMPTIONS = (
+    Exemption("Python 3.11 or 3.12", "versions that are supported"),
+    Exemption("95 % intervals", "what the studies compute"),
+    Exemption("arXiv 2502.14888", "arXiv"),
+    Exemption("SIL Open Font License 1.1", "a licence's name"),
 )
-MEASURED_SECTIONS = ("Numbers", "Are the labels right?", "Limits")
-"""Here every number counts; elsewhere decimals and those with a unit."""
+RESULTS_EXEMPTIONS = (
+    Exemption("95 % interval", "what the studies compute"),
+    Exemption("F1 of at least 0.7", "a threshold: LEAST_CONFIDENCE of mmsteer/labelling/known_names.py"),
+    Exemption("reaches F1 of 0.7", "the same threshold"),
+    Exemption("2606.29888", "arXiv"),
+    Exemption("2601.20028", "arXiv"),
+    Exemption("2602.06218", "arXiv"),
+    Exemption("2507.06265", "arXiv"),
+    Exemption("2402.11846", "arXiv"),
+    Exemption("at strength 1", "how far edits push"),
+    Exemption("--edit-guidance 2", "an option of the study"),
+    Exemption("--threads 1", "an option of the study"),
+    Exemption("hit of 0.6 or more", "the limit below which features are listed"),
+    Exemption("at 0.5 or more", "the limit below which features are listed"),
+    Exemption("Chance is 0.5", "an AUC by chance"),
+    Exemption("1 - share/2", "a formula"),
+    Exemption("At 40 %", "which row of the table the sentence reads"),
+    Exemption("At 25 %", "which row of the table the sentence reads"),
+    Exemption("at 10 %", "which row of the table the sentence reads"),
+    Exemption("of the 20 samples", "a parameter of the metrics"),
+    Exemption("(10 to 100 samples", "a parameter of the metrics"),
+    Exemption("3 of 3", "a key of the file and the head of a table"),
+    Exemption("2 of 3", "a key of the file and the head of a table"),
+    Exemption("1 of 3", "a key of the file and the head of a table"),
+    Exemption("EmbSim 20", "a key of the file"),
+    Exemption("WinRate 20", "a key of the file"),
+    Exemption("|MDS - 1/2|", "a key of the file"),
+    Exemption("of 255", "the range of a pixel"),
+    Exemption("the 95th percentile", "what the study computes"),
+    Exemption("(128 px, 12 guided steps)", "a key of the file"),
+    Exemption("(128 pixels, 12 guided steps)", "the shapes it is compared with"),
+)
+"""Of the texts from which the page is rendered."""
+MEASURED_SECTIONS = ("Results", "Limits")
+"""Of README: here every number counts; elsewhere decimals and those with a unit."""
 _START = r"(?<![\w./@])(?<!\w-)"
 ANY_NUMBER = re.compile(_START + r"\d[\d,.]*")
 DECIMAL_OR_UNIT = re.compile(
@@ -57,7 +79,7 @@ DECIMAL_OR_UNIT = re.compile(
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, Figures]:
-    return read()
+    return page.read()
 
 
 @pytest.fixture(scope="module")
@@ -65,49 +87,122 @@ def readme() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def uncovered(readme: str, said: dict[str, list[str]], exceptions: tuple[Given, ...] = EXCEPTIONS) -> list[str]:
-    """Numbers of README that stand in no passage and in no exception, each with the words around it."""
-    text = re.sub(r"\A---\n.*?\n---\n|```.*?```", "", readme, flags=re.DOTALL)
-    known = [one_line(passage) for some in said.values() for passage in some] + [given.words for given in exceptions]
-    found = []
+def changed(written: dict[str, Figures], name: str, path: tuple[Any, ...], value: Any) -> dict[str, Figures]:
+    """The figures with another value at one place of one file."""
+    figures = copy.deepcopy(written[name])
+    parent = reduce(lambda part, key: part[key], path[:-1], figures)
+    assert parent[path[-1]] != value
+    parent[path[-1]] = value
+    return {**written, name: figures}
+
+
+def without(text: str, exemptions: tuple[Exemption, ...]) -> str:
+    """Text on one line, without the exempted words."""
+    text = re.sub(r"\s+", " ", text)
+    for exemption in sorted(
+        exemptions, key=lambda one: len(one.words), reverse=True
+    ):  # a short one may be in a long one
+        text = text.replace(exemption.words, "…")
+    return text
+
+
+def unproven(readme: str, exemptions: tuple[Exemption, ...] = README_EXEMPTIONS) -> list[str]:
+    """Numbers of README outside the headline table and code that are not exempted, each with the words around it."""
+    table = f"{re.escape(START)}.*?{re.escape(END)}"
+    text = re.sub(rf"\A---\n.*?\n---\n|```.*?```|{table}", "", readme, flags=re.DOTALL)
+    numbers = []
     for section in re.split(r"^## ", text, flags=re.MULTILINE):
         title, _, body = section.partition("\n")
-        body = one_line(body)
-        for words in sorted(known, key=len, reverse=True):  # a short one may be a part of a long one
-            body = body.replace(words, "…")
-        body = re.sub(r"`[^`]*`|\]\([^)]*\)", "", body)  # commands and addresses
-        looks = ANY_NUMBER if title in MEASURED_SECTIONS else DECIMAL_OR_UNIT
-        found += [f"{title}: {body[max(0, m.start() - 50) : m.end() + 30]}" for m in looks.finditer(body)]
-    return found
+        body = re.sub(r"`[^`]*`|\]\([^)]*\)", "", without(body, exemptions))  # commands and addresses
+        pattern = ANY_NUMBER if title in MEASURED_SECTIONS else DECIMAL_OR_UNIT
+        numbers += [f"{title}: {body[max(0, m.start() - 50) : m.end() + 30]}" for m in pattern.finditer(body)]
+    return numbers
 
 
-@pytest.mark.parametrize("name", PASSAGES)
-def test_readme_says_what_was_measured(name: str, readme: str, written):
-    wrong = differences(readme, passages({name: written[name]}))
-    assert not wrong, "README has to say (python -m tests.measured prints all):\n" + "\n".join(wrong)
+def texts_of(path: Path) -> list[str]:
+    """The strings of a file of Python, docstrings left out, each f-string as one text with … for what it fills in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part != node
+    }
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            texts.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (inner | alone):
+            texts.append(node.value)
+    return texts
 
 
-def test_every_number_of_readme_was_measured_or_is_an_exception(readme: str, written):
-    found = uncovered(readme, passages(written))
-    assert not found, "numbers that no file in assets proves:\n" + "\n".join(found)
+def typed(exemptions: tuple[Exemption, ...]) -> list[str]:
+    """Numbers in the texts from which RESULTS.md and the headlines are rendered, each with its file."""
+    return [
+        f"{path.name}: {text}"
+        for path in sorted(Path(page.__file__).parent.glob("*.py"))
+        for text in texts_of(path)
+        if ANY_NUMBER.search(without(text, exemptions))
+    ]
 
 
-@pytest.mark.parametrize("given", EXCEPTIONS, ids=lambda given: given.words)
-def test_every_exception_is_needed(given: Given, readme: str, written):
-    others = tuple(other for other in EXCEPTIONS if other != given)
-    assert uncovered(readme, passages(written), others)
+def test_results_md_is_rendered_from_the_files(written):
+    assert page.RESULTS.read_text(encoding="utf-8") == page.render(written), "python -m mmsteer study results"
 
 
-def test_a_digit_changed_in_any_passage_of_readme_is_found(readme: str, written):
-    said, flat = passages(written), one_line(readme)
-    for name, some in said.items():
-        for passage in map(one_line, some):
-            last = list(re.finditer(r"\d", passage))
-            if not last:
-                continue
-            at = last[-1].start()
-            other = passage[:at] + str((int(passage[at]) + 1) % 10) + passage[at + 1 :]
-            assert differences(flat.replace(passage, other), {name: some}), passage
+def test_the_command_renders_the_page_and_nothing_else(monkeypatch, tmp_path, capsys, written):
+    monkeypatch.setattr(page, "RESULTS", tmp_path / "RESULTS.md")
+    assert main(["study", "results"]) == 0
+    assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == page.render(written)
+    assert [path.name for path in tmp_path.iterdir()] == ["RESULTS.md"]
+    assert capsys.readouterr().out.strip() == str(tmp_path / "RESULTS.md")
+
+
+def test_a_full_study_that_writes_a_shipped_file_writes_the_page(monkeypatch, tmp_path):
+    rendered = []
+    monkeypatch.setattr(page, "FIGURES", tmp_path)
+    monkeypatch.setattr(
+        page, "write", lambda: rendered.append(json.loads((tmp_path / "removal.json").read_text())["pairs"])
+    )
+    monkeypatch.setattr("mmsteer.studies.removal.study", lambda **_: {"pairs": 7})
+    command = ["study", "removal", "--json"]
+    assert main([*command, str(tmp_path / "removal.json"), "--quick"]) == 0
+    assert main([*command, str(tmp_path / "other.json")]) == 0
+    assert rendered == []
+    assert main([*command, str(tmp_path / "removal.json")]) == 0
+    assert rendered == [7]
+
+
+def test_the_headlines_of_readme_are_rendered_from_the_files(readme: str, written):
+    table = readme.partition(START)[2].partition(END)[0].strip()
+    assert table == headlines(written), f"between {START} and {END} README has to have what `headlines` returns"
+
+
+def test_the_headlines_are_few(written):
+    head, _, *rows = headlines(written).splitlines()
+    assert len(rows) <= 5
+    assert all(row.count("|") == head.count("|") for row in rows)
+
+
+def test_every_number_of_readme_was_measured_or_is_exempted(readme: str):
+    assert not unproven(readme), "numbers that no file in assets proves"
+
+
+@pytest.mark.parametrize("exemption", README_EXEMPTIONS, ids=lambda exemption: exemption.words)
+def test_every_exemption_of_readme_is_needed(exemption: Exemption, readme: str):
+    assert unproven(readme, tuple(other for other in README_EXEMPTIONS if other != exemption))
+
+
+def test_no_measured_number_is_typed_where_results_are_rendered():
+    assert not typed(RESULTS_EXEMPTIONS)
+
+
+@pytest.mark.parametrize("exemption", RESULTS_EXEMPTIONS, ids=lambda exemption: exemption.words)
+def test_every_exemption_of_the_results_is_needed(exemption: Exemption):
+    assert typed(tuple(other for other in RESULTS_EXEMPTIONS if other != exemption))
 
 
 @pytest.mark.parametrize(
@@ -147,31 +242,45 @@ def test_a_digit_changed_in_any_passage_of_readme_is_found(readme: str, written)
         ("bank", ("features", 0, "named_by"), None),
     ],
 )
-def test_a_figure_changed_in_a_file_is_found(name: str, path: tuple[Any, ...], value: Any, readme: str, written):
-    figures = copy.deepcopy(written[name])
-    parent = reduce(lambda some, key: some[key], path[:-1], figures)
-    assert parent[path[-1]] != value
-    parent[path[-1]] = value
-    assert differences(readme, passages({name: figures}))
+def test_a_figure_changed_in_a_file_changes_its_section(name: str, path: tuple[Any, ...], value: Any, written):
+    before, after = page.sections(written), page.sections(changed(written, name, path, value))
+    different = {section for section in before if before[section] != after[section]}
+    assert different == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("effects", ("summary", 13, "hit", "low"), 0.123),
+        ("effects", ("summary", 13, "gone", "value"), 0.123),
+        ("effects", ("targets", "hit cross"), 0.99),
+        ("ordinary", ("rows", 2, "leak", "value"), 0.01),
+        ("ordinary", ("rows", 7, "hit", "high"), 0.5),
+        ("labels", ("objectives", 0, "recall cross", "value"), 0.5),
+        ("bench", ("measured", "steered / bare, median of pairs"), 1.5),
+        ("bench", ("measured", "torch threads"), 4),
+    ],
+)
+def test_a_figure_changed_in_a_file_changes_the_headlines(name: str, path: tuple[Any, ...], value: Any, written):
+    assert headlines(changed(written, name, path, value)) != headlines(written)
 
 
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("Numbers", "It draws 12 pictures."),
+        ("Results", "It draws 12 pictures."),
         ("Limits", "One in 20 is bad."),
-        ("Are the labels right?", "| random | 0.25 |"),
         ("What it is, and is not", "A picture takes 128 ms."),
         ("What it is, and is not", "Its autoencoder reaches 33.1 dB."),
-        ("API", "They are right in 97 % of cases."),
-        ("Hosting", "Its precision is 0.99."),
+        ("Start the page", "They are right in 97 % of cases."),
+        ("Citation", "Its precision is 0.99."),
     ],
 )
-def test_a_number_that_nobody_measured_is_found(section: str, words: str, readme: str, written):
-    said = passages(written)
-    typed = readme.replace(f"## {section}\n", f"## {section}\n\n{words}\n", 1)
-    (found,) = uncovered(typed, said)
-    assert found.startswith(section)
+def test_a_number_that_nobody_measured_is_noticed(section: str, words: str, readme: str):
+    before = unproven(readme)
+    after = unproven(readme.replace(f"## {section}\n", f"## {section}\n\n{words}\n", 1))
+    (number,) = set(after) - set(before)
+    assert number.startswith(section)
 
 
 def test_the_page_draws_each_preset_with_the_first_seed_on_which_it_is_visible(written):
@@ -187,26 +296,25 @@ def test_the_proofs_hold_no_number_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "value", "told"),
+    ("name", "path", "value", "words"),
     [
         ("labels", ("objectives", 0, "precision", "value"), 0.123, "12 %"),
         ("labels", ("objectives", 0, "recall language", "value"), 0.456, "46 % of language"),
-        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "79 % right"),
+        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "79 % correctly"),
         ("effects", ("summary", 13, "hit", "value"), 0.321, "32 % of cases"),
         ("ordinary", ("rows", 2, "leak", "value"), 0.123, "12 % of what the prompt fixed is lost"),
         ("removal", ("text",), "Nothing costs 7.\nAll of it.", "Nothing costs 7. All of it."),
     ],
 )
 def test_the_proofs_say_what_their_files_say(
-    name: str, path: tuple[Any, ...], value: Any, told: str, tmp_path, written
+    name: str, path: tuple[Any, ...], value: Any, words: str, tmp_path, written
 ):
-    figures = copy.deepcopy(written[name])
-    assert told not in proof.proofs()
-    reduce(lambda some, key: some[key], path[:-1], figures)[path[-1]] = value
+    assert words not in proof.proofs()
+    figures = changed(written, name, path, value)[name]
     (tmp_path / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
     shutil.copy(proof.FIGURES / f"{name}.png", tmp_path)
-    assert told in proof.proofs(tmp_path)
+    assert words in proof.proofs(tmp_path)
 
 
-def test_every_file_that_is_read_has_passages():
-    assert set(FILES) == set(PASSAGES)
+def test_every_figure_file_of_a_study_has_a_section():
+    assert {path.stem for path in page.FIGURES.glob("*.json")} | {"bank"} == page.SECTIONS.keys()

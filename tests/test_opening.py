@@ -21,20 +21,23 @@ from served import served
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.errors import without_folders
+from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.digest import of_checkpoint
-from mmsteer.models.registry import public_name, spec_of
+from mmsteer.models.registry import public_name
 from mmsteer.steering.provenance import differences, missing
 from mmsteer.steering.sweep import over
 from mmsteer.steering.sweep_files import save_gif, save_sheet
-from mmsteer.ui.compare import compare
 from mmsteer.ui.explore.effect import Effects
-from mmsteer.ui.loading import Loading, told
-from mmsteer.ui.page import _Page
 from mmsteer.ui.picture.tab import _pair
 from mmsteer.ui.presets import PRESETS
+from mmsteer.ui.shared.loading import Loading, attempt
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.opening import Opening
+from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import ROWS, rows
-from mmsteer.ui.sweep.tab import Sweeps
-from mmsteer.ui.talk.tab import drawn
+from mmsteer.ui.sweep.panel import Sweeps
+from mmsteer.ui.talk.panel import drawn
 
 FAST = Sampler(2, 1.0)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -96,7 +99,7 @@ def test_a_checkpoint_of_the_hub_is_known_by_its_commit(tiny: Steerer, tmp_path:
     (repository / "refs" / "main").write_text(COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     for name in ("someone/tiny", f"someone/tiny@{COMMIT}"):
-        backbone = replace(tiny.backbone, name=public_name(name), spec=spec_of(name))
+        backbone = replace(tiny.backbone, name=public_name(name), checkpoint=Checkpoint(name))
         assert (backbone.name, backbone.digest) == (name, COMMIT)
 
 
@@ -148,20 +151,20 @@ def test_for_an_edit_that_is_not_here_the_nearest_names_are_given(tiny: Steerer)
     recipe = Recipe("a cat", edits=(Edit("Night"), Edit("vignettes", "remove", 0.5, ("cat",)), Edit(99), Edit("qqqq")))
     vignettes, number, nonsense = missing(tiny.bank, recipe)
     assert vignettes.near[0].name == "vignette"
-    assert vignettes.told == (
+    assert vignettes.note_with_names == (
         "There is no feature 'vignettes' in this bank: the edit vignettes:remove:0.5@cat is left out. The nearest by name are "
         + ", ".join(f.name for f in vignettes.near) + "."
     )  # fmt: skip
-    assert number.told == "There is no feature 99 in this bank: the edit 99:1 is left out."
+    assert number.note_with_names == "There is no feature 99 in this bank: the edit 99:1 is left out."
     assert nonsense.near == []
 
 
 @pytest.fixture(scope="module")
-def page(tiny: Steerer, tiny_bank: Path) -> _Page:
-    return _Page(FeatureBank.load(tiny_bank), Loading(lambda: tiny))
+def page(tiny: Steerer, tiny_bank: Path) -> Opening:
+    return Opening(PageState(FeatureBank.load(tiny_bank), lambda: tiny))
 
 
-def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: _Page, tiny: Steerer):
+def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, tiny: Steerer):
     edits = (Edit("vignettes", "remove", 0.5), Edit("night", strength=1.5), Edit("<b>"), Edit(7))
     recipe = Recipe("a cat", 8, FAST, edits, Origin("sd15", COMMIT, "cccccccccccccccc"))
     prompt, seed, rack, sampler, notes = page.restore(lambda: recipe, wait=True)
@@ -176,7 +179,7 @@ def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: _Page, tin
     assert page.restore(lambda: Recipe("a cat", origin=tiny.origin), wait=True)[-1] == ""
 
 
-def test_more_features_than_the_rack_holds_are_left_out_and_told(page: _Page, tiny: Steerer):
+def test_more_features_than_the_rack_holds_are_left_out_and_told(page: Opening, tiny: Steerer):
     edits = tuple(Edit(k % 12, strength=k / 10) for k in range(ROWS + 2))
     *_, rack, _, notes = page.restore(lambda: Recipe("a cat", edits=edits))
     assert [row["strength"] for row in rack["rows"]] == [k / 10 for k in range(ROWS)]
@@ -187,7 +190,7 @@ def test_a_recipe_opens_where_the_model_could_not_be_loaded(tiny_bank: Path):
     def broken() -> Steerer:
         raise SteerError("unet is damaged")
 
-    page = _Page(FeatureBank.load(tiny_bank), Loading(broken))
+    page = Opening(PageState(FeatureBank.load(tiny_bank), broken))
     recipe = Recipe("a cat", 8, FAST, (Edit("night"),), Origin("sd15"))
     assert page.restore(lambda: recipe, wait=True)[:2] == ["a cat", 8]
 
@@ -287,10 +290,10 @@ def test_pictures_links_and_json_hold_no_path(mine: Steerer, caplog: pytest.LogC
 
 def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCaptureFixture, capsys):
     caplog.set_level(logging.DEBUG)
-    loading = Loading(lambda: mine)
-    page, sweeps = _Page(mine.bank, loading), Sweeps(mine.bank, loading)
+    state = PageState(mine.bank, lambda: mine)
+    page, sweeps = Opening(state), Sweeps(state)
     shelf = rows(mine.bank, [Edit("night")])
-    *_, (pictures, *rest), _ = page.draw("a cat", 3, shelf, None)
+    *_, (pictures, *rest), _ = PairDrawer(state).draw("a cat", 3, shelf, None)
     assert "my-sd" in clean(pictures)
     clean(str(rest))
     laid = sweeps.lay("a cat", 3, shelf, None, {"kind": "over", "features": [1]})
@@ -298,7 +301,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     again = laid["laid"]["again"]
     for answer in (sweeps.draw({"again": again, "cell": 0}), sweeps.file({"again": again, "file": "gif"})):
         assert "my-sd" in clean(json.dumps(answer))
-    assert "my-sd" in clean(json.dumps(drawn(loading, PRESETS, {"step": 0})))
+    assert "my-sd" in clean(json.dumps(drawn(state.loading, PRESETS, {"step": 0})))
     assert "my-sd" in clean(page.restore(lambda: Recipe("a cat", origin=Origin("sd15")), wait=True)[-1])
     arrived = SimpleNamespace(query_params="prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd")
     assert "made for the backbone &#x27;sd&#x27;; here it is drawn with &#x27;my-sd&#x27;" in clean(
@@ -338,7 +341,7 @@ def test_a_visitor_is_told_what_is_broken_and_not_where(home: Path, tmp_path: Pa
         (broken, folder / "my-bank", f"damaged: {WEIGHTS}"), (folder / "none", folder / "my-bank", "model_index.json"),
         (folder / "my-sd", half, "bridge.safetensors"),
     ):  # fmt: skip
-        _, wrong = told(Loading(lambda backbone=backbone, bank=bank: Steerer.load(str(backbone), bank)).wait)
+        _, wrong = attempt(Loading(lambda backbone=backbone, bank=bank: Steerer.load(str(backbone), bank)).wait)
         assert why in clean(wrong)
 
 

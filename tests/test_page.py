@@ -9,40 +9,16 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from shown_pair import WAIT, changed, pixels, recipe_shown, source
 
-from mmsteer import Edit, FeatureBank, Origin, Recipe, Sampler, Steerer, SteerError
+from mmsteer import Edit, FeatureBank, Steerer, SteerError
 from mmsteer.ui.page import build_demo, launch_settings
 from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof.tab import FIGURES, PROOFS, proofs
 from mmsteer.ui.steer.rack import edits_of
 
 FIRST = PRESETS[0]
-WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
-
-
-def source(page: Page, which: str) -> str:
-    return page.locator(f".mm-{which}").get_attribute("src") or ""
-
-
-def pixels(page: Page, which: str) -> bytes:
-    import base64
-    from io import BytesIO
-
-    from PIL import Image
-
-    return Image.open(BytesIO(base64.b64decode(source(page, which).split(",")[1]))).convert("RGB").tobytes()
-
-
-def recipe_shown(page: Page) -> Recipe:
-    import base64
-    from io import BytesIO
-
-    return Recipe.from_png(BytesIO(base64.b64decode(source(page, "after").split(",")[1])))
-
-
-def changed(page: Page, old: str) -> None:
-    page.wait_for_function("old => document.querySelector('.mm-after')?.src !== old", arg=old, timeout=WAIT)
 
 
 def rows(page: Page):
@@ -70,7 +46,7 @@ def test_the_first_screen_is_a_pair_with_alternative_texts(page: Page):
     expect(page.locator(".mm-seconds")).to_have_text(re.compile(r"\d+\.\d\d s"))
 
 
-def test_a_released_slider_draws_after_anew_and_keeps_before(page: Page):
+def test_a_released_slider_redraws_after_and_keeps_before(page: Page):
     before, after = source(page, "before"), source(page, "after")
     box = rows(page).first.locator(".mm-track input").bounding_box()
     assert box
@@ -214,92 +190,6 @@ def test_ten_features_fit_into_the_rack(page: Page):
     assert len(recipe_shown(page).edits) == 10
 
 
-def test_a_link_holds_the_whole_recipe(chromium, address: str, steerer: Steerer):
-    recipe = Recipe(
-        "a small cat at night", 77, Sampler(4, 2.0),
-        (Edit("penguin", "set", 1.5), Edit("night", "add", -1.0), Edit("warm light", "remove", 0.5, start=0.5)),
-        steerer.origin,
-    )  # fmt: skip
-    page = chromium.new_page()
-    page.goto(f"{address}/?{recipe.to_query()}")
-    expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 77"))
-    assert recipe_shown(page) == recipe
-    assert pixels(page, "after") == steerer.picture(recipe).tobytes()
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.locator("#mm-copy").click()
-    expect(page.locator("#mm-copy")).to_have_text("Copied")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith(address)
-    assert Recipe.from_query(copied.split("?", 1)[1]) == recipe
-    page.close()
-
-
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
-        ("prompt=cat&seed=-1", "`seed` is -1"),
-        ("prompt=cat&edit=nonsense%5B", "cannot read the edit"),
-        ("prompt=cat&steps=1e9", "settings cannot be read"),
-        ("prompt=cat&bank=..%2Fmine", "`bank` is '../mine'"),
-        ("prompt=%3Cscript%3Ewindow.pwned%3D1%3C/script%3E&seed=x", "settings cannot be read"),
-    ],
-)
-def test_a_hostile_link_gets_a_sentence(chromium, address: str, query: str, told: str):
-    page = chromium.new_page()
-    page.goto(f"{address}/?{query}")
-    expect(page.locator("#mm-notice .mm-problem")).to_contain_text(told)
-    expect(page.locator("#mm-notice .mm-problem")).to_be_visible()
-    expect(page.locator(".mm-after")).to_be_visible()  # and the page is there, as without a link
-    assert page.evaluate("window.pwned") is None
-    page.close()
-
-
-def test_a_link_made_with_another_bank_opens_what_is_here_and_offers_the_nearest_names(chromium, address: str):
-    edits = (Edit("vignettes", strength=1.5), Edit("night"))
-    recipe = Recipe("a cat", 5, edits=edits, origin=Origin(bank="0123456789abcdef"))
-    page = chromium.new_page()
-    page.goto(f"{address}/?{recipe.to_query()}")
-    expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1")
-    notes = page.locator("#mm-notice .mm-note")
-    expect(notes).to_have_count(2)
-    expect(notes.first).to_contain_text("made with another bank of features")
-    expect(notes.last).to_contain_text("no feature 'vignettes' in this bank: the edit vignettes:1.5 is left out")
-    notes.last.get_by_role("button", name="vignette").click()
-    expect(page.locator(".mm-after")).to_have_attribute("alt", "After: a cat, seed 5, night:1, vignette:1.5")
-    page.close()
-
-
-def test_a_saved_picture_dropped_back_in_restores_everything(page: Page, steerer: Steerer, tmp_path: Path):
-    recipe = Recipe("a big penguin in the snow", 5, Sampler(3, 4.0), (Edit("snow", strength=1.5),), steerer.origin)
-    recipe.save_png(steerer.picture(recipe), tmp_path / "kept.png")
-    (tmp_path / "kept.json").write_text(recipe.to_json())
-    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    (tmp_path / "bad.json").write_text('{"prompt": "x", "evil": 1}')
-    for name in ("kept.png", "kept.json"):
-        page.get_by_role("button", name=PRESETS[1].title, exact=True).click()
-        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile(PRESETS[1].prompt))
-        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
-        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 5"))
-        assert recipe_shown(page) == recipe
-    for name, told in (("bad.png", "cannot be read"), ("bad.json", "unknown keys evil")):
-        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
-        expect(page.locator("#mm-notice .mm-problem")).to_contain_text(told)
-        assert recipe_shown(page) == recipe
-
-
-def test_the_visits_pictures_are_kept_as_thumbnails(page: Page):
-    first = recipe_shown(page)
-    after = source(page, "after")
-    page.get_by_role("button", name=PRESETS[1].title, exact=True).click()
-    changed(page, after)
-    expect(page.locator(".mm-thumb")).to_have_count(2)
-    after = source(page, "after")
-    page.locator(".mm-thumb").last.click()
-    changed(page, after)
-    assert recipe_shown(page) == first
-    expect(page.locator(".mm-thumb")).to_have_count(2)
-
-
 def test_before_and_after_are_compared_in_three_ways(page: Page):
     views = page.get_by_role("group", name="how to compare")
     views.get_by_text("side").click()
@@ -363,18 +253,18 @@ def test_the_picture_shown_carries_its_recipe_and_is_the_one_the_api_draws(page:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "told"),
+    ("prompt", "message"),
     [
         ("", "the prompt is empty"),
         ("x" * 10_000, "10,000 characters; 500 are allowed"),
     ],
 )
-def test_bad_prompts_get_a_sentence_and_the_page_goes_on(page: Page, prompt: str, told: str):
+def test_bad_prompts_get_a_sentence_and_the_page_goes_on(page: Page, prompt: str, message: str):
     after = source(page, "after")
     field = page.locator("#mm-prompt textarea, #mm-prompt input").first
     field.fill(prompt)
     page.locator("#mm-draw").click()
-    expect(page.locator(".mm-problem")).to_contain_text(told)
+    expect(page.locator(".mm-problem")).to_contain_text(message)
     assert source(page, "after") == after
     field.fill("a zebra at night")
     page.locator("#mm-draw").click()

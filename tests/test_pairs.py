@@ -1,4 +1,4 @@
-"""Sources of pairs: one dozen of pictures in every form people keep them in, and everything that can be wrong with it."""
+"""Sources of pairs: a dozen pictures in every form that people store them in, and everything that can be wrong with it."""
 
 import io
 import json
@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from mmsteer.data.sample import clean, decode
-from mmsteer.data.sources import World, open_pairs
+from mmsteer.data.sources import open_pairs
 from mmsteer.errors import SteerError
+from mmsteer.world.source import World
 
 COUNT = 12
 CAPTIONS = [
@@ -27,7 +28,7 @@ CAPTIONS = [
 
 
 def picture(k: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
-    """A plain one whose red tells its number."""
+    """A plain picture; its red is 20 times its number."""
     return Image.new("RGB", size, (20 * k, 100, 50))
 
 
@@ -50,11 +51,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(source):
-    """Number, red of the first pixel and caption of every item."""
-    return [(n, item.picture().getpixel((0, 0))[0], clean(item.caption())) for n, item in source.items()]
+    """Number, red of the first pixel and caption of every sample."""
+    return [(n, sample.picture().getpixel((0, 0))[0], clean(sample.caption())) for n, sample in source.samples()]
 
 
-WHOLE = [(k, 20 * k, caption) for k, caption in enumerate(CAPTIONS)]
+DOZEN = [(k, 20 * k, caption) for k, caption in enumerate(CAPTIONS)]
 
 
 def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -87,7 +88,7 @@ def write_table(home: Path, form: str) -> None:
 
 
 def test_a_folder_gives_pictures_with_the_captions_beside_them(folder):
-    assert read(open_pairs(str(folder))) == WHOLE
+    assert read(open_pairs(str(folder))) == DOZEN
     survey = open_pairs(str(folder)).survey
     assert (survey.kind, survey.name, survey.items) == ("folder", "pictures", COUNT)
 
@@ -95,13 +96,13 @@ def test_a_folder_gives_pictures_with_the_captions_beside_them(folder):
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_table_names_pictures_and_captions(tmp_path, form):
     write_table(tmp_path / "t", form)
-    assert read(open_pairs(str(tmp_path / "t"))) == WHOLE
+    assert read(open_pairs(str(tmp_path / "t"))) == DOZEN
 
 
 def test_tars_are_read_without_being_unpacked(tmp_path):
     write_tars(tmp_path / "t")
     for source in (str(tmp_path / "t"), str(tmp_path / "t" / "*.tar")):
-        assert read(open_pairs(source)) == WHOLE
+        assert read(open_pairs(source)) == DOZEN
     assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["000.tar", "001.tar"]
 
 
@@ -119,10 +120,10 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
         table = pyarrow.table({"image": cells[part], "text": CAPTIONS[part]})
         parquet.write_table(table, tmp_path / "t" / f"{name}.parquet", row_group_size=2)
     source = open_pairs(str(tmp_path / "t"))
-    assert read(source) == WHOLE
+    assert read(source) == DOZEN
     assert source.survey.items == COUNT
-    assert [n for n, _ in source.items({4, 5, 11}.__contains__)] == [4, 5, 11]
-    assert read(open_pairs(str(tmp_path / "t" / "*.parquet"), 6)) == WHOLE[:6]
+    assert [n for n, _ in source.samples({4, 5, 11}.__contains__)] == [4, 5, 11]
+    assert read(open_pairs(str(tmp_path / "t" / "*.parquet"), 6)) == DOZEN[:6]
 
 
 def test_a_data_set_streams(tmp_path):
@@ -135,10 +136,10 @@ def test_a_data_set_streams(tmp_path):
     stream = datasets.load_dataset(str(tmp_path), split="train", streaming=True)
     for form in (stream, stream.cast_column("image", datasets.Image())):
         items = list(_examples(form, None, "hub:me/mine"))
-        assert [(item.picture().getpixel((0, 0))[0], item.caption()) for item in items] == [w[1:] for w in WHOLE]
+        assert [(item.picture().getpixel((0, 0))[0], item.caption()) for item in items] == [w[1:] for w in DOZEN]
 
 
-def test_a_data_set_that_cannot_be_had_is_one_clear_error():
+def test_an_unavailable_data_set_is_one_clear_error():
     pytest.importorskip("datasets")
     with pytest.raises(SteerError, match="cannot open the data set nobody/nothing"):
         open_pairs("hub:nobody/nothing").survey  # noqa: B018
@@ -148,16 +149,16 @@ def test_a_data_set_that_cannot_be_had_is_one_clear_error():
 
 def test_the_world_is_a_source_like_any_other():
     source = World(3, 100)
-    some = dict(source.items({2, 70}.__contains__))
+    some = dict(source.samples({2, 70}.__contains__))
     assert list(some) == [2, 70]
-    whole = dict(source.items())
+    whole = dict(source.samples())
     assert len(whole) == 100
     assert some[70].caption() == whole[70].caption()
     assert (np.asarray(some[70].picture()) == np.asarray(whole[70].picture())).all()
-    assert (some[70].truth[0] == whole[70].truth[0]).all()
+    assert (some[70].annotation.values == whole[70].annotation.values).all()
 
 
-def test_what_is_skipped_is_not_read(folder):
+def test_skipped_samples_are_not_read(folder):
     """All but two pictures are broken; asking for those two raises nothing."""
     for path in folder.rglob("*.png"):
         if path.stem not in "cf":
@@ -173,10 +174,10 @@ def test_what_is_skipped_is_not_read(folder):
 def test_a_limit_is_where_a_source_ends(folder):
     source = open_pairs(str(folder), 5)
     assert source.survey.items == 5
-    assert read(source) == WHOLE[:5]
+    assert read(source) == DOZEN[:5]
 
 
-def test_the_survey_tells_one_content_from_another(folder):
+def test_the_survey_changes_with_the_content(folder):
     before = open_pairs(str(folder)).survey.digest
     assert open_pairs(str(folder)).survey.digest == before
     (folder / "a.png").rename(folder / "aa.png")
@@ -192,7 +193,7 @@ def rewrite(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "caption", "csv", "jsonl", "tar", "parquet", "parquet beside"])
-def test_the_survey_tells_that_a_file_was_rewritten_under_its_name(folder, tmp_path, kind):
+def test_the_survey_changes_when_a_file_is_rewritten(folder, tmp_path, kind):
     home = tmp_path / "t"
     changed = home / "1.png"
     if kind in ("folder", "caption"):
@@ -283,13 +284,13 @@ def test_a_caption_is_one_line_of_any_script():
         ("hub:a b", "cannot read 'hub:a b'"),
     ],
 )
-def test_a_source_that_is_not_there_is_one_clear_error(source, message, tmp_path, monkeypatch):
+def test_a_missing_source_is_one_clear_error(source, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SteerError, match=message):
         open_pairs(source)
 
 
-def test_an_empty_folder_and_a_table_without_captions_are_told(tmp_path):
+def test_an_empty_folder_and_a_table_without_captions_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SteerError, match="no captioned picture in empty"):
         open_pairs(str(tmp_path / "empty")).survey  # noqa: B018
@@ -307,9 +308,9 @@ def test_broken_lines_and_lacking_captions_cost_only_themselves(tmp_path):
     lines[1], lines[2], lines[3] = "{broken", json.dumps({"file_name": "2.png"}), json.dumps([1])
     table.write_text("\n".join(lines), encoding="utf-8")
     failed = []
-    for number, item in open_pairs(str(tmp_path / "t")).items():
+    for number, sample in open_pairs(str(tmp_path / "t")).samples():
         try:
-            item.picture(), item.caption()
+            sample.picture(), sample.caption()
         except ValueError:
             failed.append(number)
     assert failed == [1, 2, 3]

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from mmsteer import Edit, FeatureBank, Steerer
-from mmsteer.exchange.formats import as_shared
 from mmsteer.labelling.known_names import concepts, known_value
+from mmsteer.labelling.shared_dictionary import as_shared
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.presence import Presence
-from mmsteer.ui.api import _Api
-from mmsteer.ui.badge import active
-from mmsteer.ui.loading import Loading
+from mmsteer.ui.api import Api
+from mmsteer.ui.shared.badge import active
+from mmsteer.ui.shared.page_state import PageState
 from mmsteer.world.captions import captions
 from mmsteer.world.factors import draw_factors
+from mmsteer.world.scheme import SCHEME
 
 PROMPTS = 200
 
@@ -103,7 +104,7 @@ def test_over_many_prompts_what_is_shown_is_exactly_what_is_removed(mini: Steere
 
 
 def test_api_and_chips_show_the_same(mini: Steerer, prompts: list[str]):
-    api = _Api(mini.bank, Loading(lambda: mini))
+    api = Api(PageState(mini.bank, lambda: mini))
     for prompt in prompts:
         listed = mini.features_of(prompt)
         told = [(record["id"], record["presence"]) for record in api.features_of_prompt(prompt)]
@@ -123,8 +124,8 @@ def test_presence_misses_less_of_what_captions_say_than_activation_does(mini: St
     values, said = draw_factors(rng, 600)
     x = torch.cat([mini.read(texts).x for texts in _parts(rng, values, said)])
     named = [f for f in mini.bank.features if f.side == "text" and f.named_by == "truth"]
-    names, truth = concepts(values, said, "text")
-    truth = truth[:, [names.index(known_value(f.name)) for f in named]]
+    names, truth = concepts(SCHEME, values, said, "text")
+    truth = truth[:, [names.index(known_value(f.name, SCHEME)) for f in named]]
     reached = {}
     for how, code in (
         ("activation", mini.bank.dictionaries["text"].encode(x)),

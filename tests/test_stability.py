@@ -1,5 +1,6 @@
 """Stability: matching of steering vectors, names and labels between builds, and how far activations move, by hand."""
 
+import argparse
 import json
 import shutil
 from dataclasses import replace
@@ -9,21 +10,13 @@ import pytest
 import torch
 
 from mmsteer.__main__ import main
+from mmsteer.assets import ASSETS
 from mmsteer.bank import FeatureBank
-from mmsteer.studies.report import Share, mean_with_interval
-from mmsteer.studies.stability import (
-    SAME,
-    _built,
-    _null,
-    _rows,
-    best_matches,
-    cosine_matrix,
-    moved,
-    quantile_with_interval,
-    rephrase,
-    same_name,
-    spread,
-)
+from mmsteer.cli import bank as command
+from mmsteer.studies.measures.rebuilds import SAME, best_matches, cosine_matrix, null_cosines, rebuilt, same_name
+from mmsteer.studies.measures.shares import Share, mean_with_interval
+from mmsteer.studies.measures.tiny_changes import moved, paraphrase, quantile_with_interval
+from mmsteer.studies.stability import spread, summary_rows
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.pairs import WorldPairs
@@ -81,12 +74,12 @@ def test_the_null_is_the_nearest_feature_of_another_concept(tiny_bank):
     bank = FeatureBank.load(tiny_bank)
     few = FeatureBank([bank.get("cat"), bank.get("night"), replace(bank.get("snow"), named_by=None)], {})
     cosine = np.array([[0.95, 0.3, 0.99], [0.85, 0.7, 0.99], [0.1, 0.1, 0.9]])
-    found = _null(few, few, cosine)
+    null = null_cosines(few, few, cosine)
     # of cat the nearest other concept is at 0.3, of night at 0.85; snow has no known concept
-    assert found["null, median"] == pytest.approx((0.3 + 0.85) / 2)
-    assert found[f"null from {SAME} on"].value == 0.5
-    assert found[f"same concept from {SAME} on"].value == 0.5  # 0.95 and 0.7
-    assert found["nearest, median"] == 0.99
+    assert null["null, median"] == pytest.approx((0.3 + 0.85) / 2)
+    assert null[f"null from {SAME} on"].value == 0.5
+    assert null[f"same concept from {SAME} on"].value == 0.5  # 0.95 and 0.7
+    assert null["nearest, median"] == 0.99
 
 
 @pytest.mark.parametrize(
@@ -110,15 +103,15 @@ def test_the_table_counts_builds_labels_and_names_by_modality(tiny_bank):
     second = [None if f.modality != "cross" else f for f in bank]
     second[known["cat"]] = replace(bank[known["cat"]], modality="vision", name="dog")
     features = [
-        {"found in": 1 + sum(there[k] is not None for there in (first, second)), "hits": [None] * 3}
+        {"found in": 1 + sum(build[k] is not None for build in (first, second)), "hits": [None] * 3}
         for k in range(len(bank))
     ]
     features[known["snow"]]["hits"] = [Share(1.0, 0, 1, 4), Share(0.5, 0, 1, 4), Share(0.75, 0, 1, 4)]
-    vision, language, cross, unnamed = _rows(bank, [first, second], features)
+    vision, language, cross, unnamed = summary_rows(bank, [first, second], features)
     assert (vision["features"], vision["count"]) == ("vision", 3)
     assert (vision["3 of 3"].value, vision["2 of 3"].value, vision["1 of 3"].value) == (0, 1, 0)
     assert (language["2 of 3"].value, language["1 of 3"].value) == pytest.approx((2 / 3, 1 / 3))
-    assert language["same label"].trials == 2  # lovely is nowhere
+    assert language["same label"].trials == 2  # lovely has no match
     assert cross["3 of 3"].value == 1
     assert cross["same label"].value == cross["same name"].value == pytest.approx(5 / 6)
     assert (cross["hit"].value, cross["hit of matches"].value) == (1.0, pytest.approx(5 / 8))
@@ -129,19 +122,19 @@ def test_the_table_counts_builds_labels_and_names_by_modality(tiny_bank):
 def test_what_moves_is_the_change_over_the_mean_activation_where_it_fires():
     before = np.array([[2.0, 0.0, 0.0], [4.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
     after = np.array([[3.0, 0.0, 5.0], [4.0, 2.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    values, item = moved(before, after)  # scales 3 and 1; the third feature never fires before, and has none
-    assert sorted(zip(item.tolist(), values.tolist(), strict=True)) == [
+    values, sample = moved(before, after)  # scales 3 and 1; the third feature never fires before, and has none
+    assert sorted(zip(sample.tolist(), values.tolist(), strict=True)) == [
         (0, pytest.approx(1 / 3)),
         (1, 0),
         (1, 2),
         (2, 1),
     ]
-    assert quantile_with_interval(values, item, 0.5).value == pytest.approx((1 / 3 + 1) / 2)
+    assert quantile_with_interval(values, sample, 0.5).value == pytest.approx((1 / 3 + 1) / 2)
 
 
 def test_intervals_are_over_inputs_not_over_values():
     one = quantile_with_interval(np.array([1.0, 2.0, 9.0]), np.array([0, 0, 0]), 0.5)
-    assert (one.value, one.low, one.high) == (2, 2, 2)  # one input cannot tell how inputs differ
+    assert (one.value, one.low, one.high) == (2, 2, 2)  # from one input nobody knows how inputs differ
     two = quantile_with_interval(np.array([0.0, 0.0, 10.0, 10.0]), np.array([0, 0, 1, 1]), 0.5)
     assert (two.value, two.low, two.high) == (5, 0, 10)
     assert quantile_with_interval(np.zeros(0), np.zeros(0, int), 0.5).trials == 0
@@ -151,32 +144,35 @@ def test_intervals_are_over_inputs_not_over_values():
 
 
 def test_spread_is_over_the_builds_that_have_a_hit():
-    half, whole = Share(0.5, 0, 1, 8), Share(1.0, 0, 1, 8)
-    assert spread([half, None, whole]) == 0.5
+    half, all_of_them = Share(0.5, 0, 1, 8), Share(1.0, 0, 1, 8)
+    assert spread([half, None, all_of_them]) == 0.5
     assert spread([half, None, None]) is None
 
 
-def test_a_paraphrase_tells_the_same_in_other_words():
+def test_a_paraphrase_has_the_same_facts_in_other_words():
     batch = next(WorldPairs(4, 60, 128).batches(60))
-    rows, texts = rephrase(np.random.default_rng(0), batch)
+    rows, texts = paraphrase(np.random.default_rng(0), batch)
     assert len(rows) > 40
     assert all(text != batch.captions[k] for k, text in zip(rows, texts, strict=True))
+    checked = 0
     for k, text in zip(rows, texts, strict=True):
         for i, factor in enumerate(FACTORS):
             ways = wordings(factor.name, factor.values[batch.factors[k, i]]) if batch.mentioned[k, i] else ()
             if ways and ways != ("none",):
                 assert any(f" {way} " in f" {text.replace(',', ' ,')} " for way in ways), (batch.captions[k], text)
+                checked += 1
+    assert checked > len(rows)
 
 
-def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, monkeypatch):
-    from mmsteer.assets import ASSETS
-    from mmsteer.cli import bank as command
-
+def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path):
     shipped = FeatureBank.load(ASSETS / "banks" / "mini")
-    asked = []
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    calls = []
 
-    def build(args):
-        asked.append(args)
+    def build(arguments):
+        args = parser.parse_args(["build", *arguments])
+        calls.append(args)
         meta = {
             "seed": args.seed,
             "steps": args.steps,
@@ -189,16 +185,25 @@ def test_builds_are_used_again_only_with_the_same_settings_and_seed(tmp_path, mo
         data = json.loads((folder / "bank.json").read_text())
         (folder / "bank.json").write_text(json.dumps(data | {"meta": data["meta"] | meta}))
 
-    monkeypatch.setattr(command, "run", build)
-    assert _built(shipped, 7, False, tmp_path).meta["seed"] == 7
-    assert (asked[0].objective, asked[0].image, asked[0].text) == ("levels", "24:5,32:4,160:3", "24:5,72:2,160:3")
-    assert (asked[0].steps, asked[0].count, asked[0].pairs) == (1500, 30_000, "world")
-    _built(shipped, 7, False, tmp_path)
-    assert len(asked) == 1
+    assert rebuilt(shipped, 7, False, tmp_path, build).meta["seed"] == 7
+    assert (calls[0].objective, calls[0].image, calls[0].text) == ("matryoshka", "24:5,32:4,160:3", "24:5,72:2,160:3")
+    assert (calls[0].steps, calls[0].count, calls[0].pairs) == (1500, 30_000, "world")
+    rebuilt(shipped, 7, False, tmp_path, build)
+    assert len(calls) == 1
     other = FeatureBank(shipped.features, shipped.meta | {"steps": 99}, folder=shipped.folder)
-    assert _built(other, 7, False, tmp_path).meta["steps"] == 99
-    _built(shipped, 8, False, tmp_path)
-    assert len(asked) == 3
+    assert rebuilt(other, 7, False, tmp_path, build).meta["steps"] == 99
+    rebuilt(shipped, 8, False, tmp_path, build)
+    assert len(calls) == 3
+
+
+def test_the_command_hands_the_study_a_way_to_build_banks(monkeypatch, tmp_path):
+    built = []
+    monkeypatch.setattr(command, "run", built.append)
+    monkeypatch.setattr(
+        "mmsteer.studies.stability.study", lambda build, work, **_: build(["--out", str(work), "--steps", "7"]) or {}
+    )
+    assert main(["study", "stability", "--work", str(tmp_path)]) == 0
+    assert [(args.action, args.out, args.steps) for args in built] == [("build", tmp_path, 7)]
 
 
 def test_a_small_world_bank_is_built_with_as_many_held_out_as_asked(tmp_path):

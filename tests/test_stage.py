@@ -14,7 +14,7 @@ from served import served
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Steerer
 from mmsteer.ui.presets import PRESETS
-from mmsteer.ui.talk.tab import drawn
+from mmsteer.ui.talk.panel import drawn
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -47,7 +47,7 @@ def cut(page: Page) -> str:
     return page.evaluate("document.querySelector('.mm-talk figure').style.getPropertyValue('--cut')")
 
 
-def test_a_preset_tells_what_kind_of_feature_it_shows_and_what_to_look_at(page: Page):
+def test_a_preset_describes_what_kind_of_feature_it_shows_and_what_to_look_at(page: Page):
     page.get_by_role("button", name="Warm light", exact=True).click()
     expect(page.locator("#mm-tour .mm-try")).to_have_text(
         f"2 of {len(TOUR)} · vision-only: the light changes, the words don't"
@@ -96,7 +96,7 @@ def test_a_step_shows_what_the_api_draws_and_is_asked_for_once(page: Page, steer
 
 def test_the_next_step_is_there_without_the_network(page: Page):
     open_stage(page)
-    page.wait_for_function("document.querySelector('.mm-talk').dataset.kept === '2'", timeout=WAIT)
+    page.wait_for_function("document.querySelector('.mm-talk').dataset.loaded === '2'", timeout=WAIT)
     page.context.set_offline(True)
     page.keyboard.press("ArrowRight")
     assert stage(page).locator(".mm-after").count() == 1  # at once: nothing to wait for
@@ -148,7 +148,9 @@ def test_the_tour_by_touch_on_a_phone_from_a_link(chromium, address: str):
     context.close()
 
 
-def test_what_cannot_be_drawn_is_told_on_the_stage_and_tried_again(page: Page, steerer: Steerer, monkeypatch):
+def test_what_cannot_be_drawn_gets_a_sentence_on_the_stage_and_is_tried_again(
+    page: Page, steerer: Steerer, monkeypatch
+):
     from mmsteer import SteerError
 
     def refuse(*_, **__):
@@ -164,10 +166,10 @@ def test_what_cannot_be_drawn_is_told_on_the_stage_and_tried_again(page: Page, s
 
 @pytest.mark.parametrize("value", [None, {}, {"step": -1}, {"step": 99}, {"step": "0"}, {"step": True}, "x", [0]])
 def test_a_step_that_no_page_asks_for_is_refused(value):
-    assert "load the page again" in drawn(None, PRESETS, value)["wrong"]  # type: ignore[arg-type]
+    assert "load the page again" in drawn(None, PRESETS, value)["error"]  # type: ignore[arg-type]
 
 
-def test_nothing_moves_for_who_wants_no_motion(chromium, address: str):
+def test_nothing_moves_for_visitors_who_want_no_motion(chromium, address: str):
     page = chromium.new_page(reduced_motion="reduce")
     page.goto(f"{address}/?talk=1")
     at(page, 1)
@@ -229,10 +231,10 @@ def test_a_backbone_that_reads_the_prompt_once_offers_no_part_of_the_run(chromiu
 def violations(page: Page) -> list[str]:
     """Serious and critical findings of axe-core on what is shown, one line each."""
     page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
     return [
         f"{v['id']}: {node['target']} {node['failureSummary']}"
-        for v in found if v["impact"] in ("serious", "critical") for node in v["nodes"]
+        for v in results if v["impact"] in ("serious", "critical") for node in v["nodes"]
     ]  # fmt: skip
 
 

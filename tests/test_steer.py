@@ -9,6 +9,8 @@ import torch
 
 import mmsteer.steering.steerer as steerer_module
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
+from mmsteer.models.backbone import Backbone
+from mmsteer.models.registry import Spec
 
 PROMPT = "a big cat at night"
 FAST = Sampler(steps=4, guidance=3.0)
@@ -218,18 +220,13 @@ def test_the_ood_distance_grows_with_strength(tiny: Steerer):
 
 
 def test_what_the_model_cannot_read_is_reported(tiny_folder, tiny_bank):
-    from mmsteer.models.registry import BACKBONES, Spec
-
-    BACKBONES["whole"] = Spec(tiny_folder, whole_words=True)
-    try:
-        steerer = Steerer.load("whole", tiny_bank)
-        result = steerer.steer("a zebra, at night 🦓 кот", (), 0, FAST)
-        assert result.unknown == ("zebra", "🦓", "кот")
-        long = steerer.steer("a big cat at night " * 5, (), 0, FAST)
-        assert len(long.cut) == 25 - 14
-        assert long.unknown == ()
-    finally:
-        del BACKBONES["whole"]
+    spec = Spec(tiny_folder, whole_words=True)
+    steerer = Steerer(Backbone.load("whole", spec=spec), FeatureBank.load(tiny_bank))
+    result = steerer.steer("a zebra, at night 🦓 кот", (), 0, FAST)
+    assert result.unknown == ("zebra", "🦓", "кот")
+    long = steerer.steer("a big cat at night " * 5, (), 0, FAST)
+    assert len(long.cut) == 25 - 14
+    assert long.unknown == ()
 
 
 def test_features_of_a_prompt_come_strongest_first(tiny: Steerer):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from mmsteer.data.embedding import load_clip
+from mmsteer.world.embedding import load_clip
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import WIDTH

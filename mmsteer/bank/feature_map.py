@@ -33,8 +33,8 @@ def places(rows: torch.Tensor) -> torch.Tensor:
         velocity = (0.5 if k < _EARLY else 0.8) * velocity - rate * gradient
         y = y + velocity
     low, high = y.min(0).values, y.max(0).values
-    spread: torch.Tensor = (high - low).clamp(min=1e-12)
-    return ((y - low) / spread).float()
+    scaled: torch.Tensor = (y - low) / (high - low).clamp(min=1e-12)
+    return scaled.float()
 
 
 def _affinities(squared: torch.Tensor, neighbours: float) -> torch.Tensor:

@@ -15,13 +15,13 @@ def measure(pairs: int, steps: int) -> dict[str, Any]:
     """
     import torch
 
-    from mmsteer.training.objectives import Size, train_pair
-    from mmsteer.training.trainer import Descent, Level
+    from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig
+    from mmsteer.training.objectives import train_dictionaries
 
     generator = torch.Generator().manual_seed(_SEED)
     image, text = torch.nn.functional.normalize(torch.randn(2, pairs, 128, generator=generator), dim=2)
-    groups = (Level(64, 5), Level(448, 5))
+    groups = (MatryoshkaGroup(64, 5), MatryoshkaGroup(448, 5))
     start = time.perf_counter()
-    train_pair("levels", image, text, Size(groups, groups), Descent(steps))
+    train_dictionaries("matryoshka", image, text, DictionarySizes(groups, groups), TrainingConfig(steps))
     seconds = round(time.perf_counter() - start, 1)
     return {f"training dictionaries, {pairs:,} pairs, {steps:,} steps, s": seconds}

@@ -24,7 +24,8 @@ def measure(pairs: int, repeats: int) -> dict[str, Any]:
     import torch
 
     from mmsteer.assets import ASSETS
-    from mmsteer.data.embedding import embed_pairs, prepared
+    from mmsteer.data.batches import read_batches
+    from mmsteer.data.embedding import embed_pairs
     from mmsteer.data.sources import open_pairs
     from mmsteer.models.backbone import choose_device
     from mmsteer.models.clip import Clip
@@ -36,7 +37,7 @@ def measure(pairs: int, repeats: int) -> dict[str, Any]:
         _write_clip(home / "clip", ASSETS / "mini" / "clip")
         clip, source = Clip(home / "clip", choose_device(None)), open_pairs(str(home / "pairs"))
         batches = []
-        for _, batch in prepared(clip, source, _BATCH):
+        for _, batch in read_batches(clip, source, _BATCH):
             names = batch.inputs[0].keys()
             batches.append(({n: torch.cat([part[n] for part in batch.inputs]) for n in names}, batch.captions))
 
@@ -62,7 +63,7 @@ def _write_pairs(folder: Path, count: int) -> None:
     from mmsteer.data.sources import open_pairs
 
     folder.mkdir()
-    for k, pair in open_pairs(f"world:{_SEED}", count).items():
+    for k, pair in open_pairs(f"world:{_SEED}", count).samples():
         pair.picture().resize(_PIXELS).save(folder / f"{k:04d}.jpg", quality=90)
         (folder / f"{k:04d}.txt").write_text(pair.caption() or "a scene")
 

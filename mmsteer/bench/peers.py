@@ -1,8 +1,8 @@
-"""The training step of one package, timed on request: `PYTHON anchors.py NAME`, run by `python -m mmsteer bench --anchors PYTHON`.
+"""Times the training steps of one package, for the peer benchmark of `python -m mmsteer bench`: `PYTHON peers.py NAME`.
 
-Runs by itself under the interpreter of another environment, in which mmsteer need not be. Says on standard output, a line of
-JSON each: what it is, once it is ready; then, for every line on standard input, the seconds that `STEPS` steps took: of
-processor time, which with one thread is the time on a free core, whatever else the machine does.
+Runs by itself under the interpreter of another environment, where mmsteer need not be installed. It writes lines of JSON to
+standard output: first the package's version, once it is ready; then, for every line on standard input, the seconds that `STEPS`
+steps took. These are seconds of processor time, which with one thread is the time on a free core, whatever else runs.
 """
 
 import json
@@ -16,7 +16,7 @@ WIDTH, LATENTS, K, BATCH, STEPS, ROWS = 512, 4096, 32, 1024, 20, 8192
 
 
 def main(name: str) -> None:
-    """Get the package ready, then time it as often as asked."""
+    """Build the trainer of package `name`, then time it once for each line on standard input."""
     out, sys.stdout = sys.stdout, sys.stderr  # packages print
     import torch
 
@@ -28,13 +28,13 @@ def main(name: str) -> None:
     train(2)
     print(json.dumps({"version": version(package) if package else ""}), file=out, flush=True)
     for _ in sys.stdin:
-        began = time.process_time()
+        start = time.process_time()
         train(STEPS)
-        print(json.dumps(time.process_time() - began), file=out, flush=True)
+        print(json.dumps(time.process_time() - start), file=out, flush=True)
 
 
 def _stepwise(rows: Any, step: Callable[[Any], None]) -> Callable[[int], None]:
-    """Training by one step after another, each on a batch drawn from the rows."""
+    """Turn a training step into training: each step gets a batch drawn from the rows."""
     import torch
 
     def train(steps: int) -> None:
@@ -45,7 +45,7 @@ def _stepwise(rows: Any, step: Callable[[Any], None]) -> Callable[[int], None]:
 
 
 def _sparsify(rows: Any) -> Callable[[int], None]:
-    """The loop of sparsify.trainer.Trainer.fit, with its default optimizer, on vectors in place of a language model's."""
+    """The loop of sparsify.trainer.Trainer.fit with its default optimizer, on the rows instead of a language model's vectors."""
     import torch
     from schedulefree import ScheduleFreeWrapper  # type: ignore[import-not-found]
     from sparsify import SparseCoder, SparseCoderConfig  # type: ignore[import-not-found]
@@ -93,26 +93,27 @@ def _saelens(rows: Any) -> Callable[[int], None]:
     return _stepwise(rows, lambda x: trainer._train_step(sae, x))
 
 
-def _own(rows: Any, name: str) -> Callable[[int], None]:
-    """Ours, with all that it does before and after its steps."""
-    from mmsteer.training.objectives import fit_topk
-    from mmsteer.training.trainer import Descent, Level, TrainConfig, train_dictionary
+def _mmsteer(rows: Any, objective: str) -> Callable[[int], None]:
+    """Ours, including what it does before and after its steps."""
+    from mmsteer.training.config import DictionaryConfig, MatryoshkaGroup, TrainingConfig
+    from mmsteer.training.objectives.matryoshka import train_dictionary
+    from mmsteer.training.objectives.separate import fit_topk
 
-    level = Level(LATENTS, K)
+    groups = (MatryoshkaGroup(LATENTS, K),)
 
     def train(steps: int) -> None:
-        descent = Descent(steps, BATCH)
-        if name == "topk":
-            fit_topk(rows, (level,), descent)
+        config = TrainingConfig(steps, BATCH)
+        if objective == "topk":
+            fit_topk(rows, groups, config)
         else:
-            train_dictionary(rows, TrainConfig((level,), descent))
+            train_dictionary(rows, DictionaryConfig(groups, config))
 
     return train
 
 
 PACKAGES: dict[str, tuple[str, Callable[[Any], Callable[[int], None]]]] = {
-    "mmsteer, BatchTopK": ("", lambda rows: _own(rows, "batchtopk")),
-    "mmsteer, TopK": ("", lambda rows: _own(rows, "topk")),
+    "mmsteer, BatchTopK": ("", lambda rows: _mmsteer(rows, "batchtopk")),
+    "mmsteer, TopK": ("", lambda rows: _mmsteer(rows, "topk")),
     "sparsify": ("eai-sparsify", _sparsify),
     "dictionary_learning": ("dictionary-learning", _dictionary_learning),
     "SAELens": ("sae-lens", _saelens),

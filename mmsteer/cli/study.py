@@ -1,68 +1,81 @@
-"""`python -m mmsteer study …`: one sub-command a study, all with --json, --quick and --seed."""
+"""`python -m mmsteer study …`: one sub-command a study, each with --json, --quick and --seed; and `results`, which only renders."""
 
 import argparse
 import time
 from importlib import import_module
 from pathlib import Path
 
+STUDIES = {
+    "world": "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures",
+    "effects": "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences",
+    "presets": "on how many fresh seeds each preset of the page shows what it promises",
+    "labels": "whether labels are right: every objective against the known factors, with controls, nulls, seeds",
+    "concepts": "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
+    "removal": "what recognition and retrieval lose without vision-only, language-only or cross-modal features",
+    "ordinary": "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
+    "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
+}
+"""Each is a module of `mmsteer.studies` with a function `study`."""
+_OWN_OPTIONS = ("work", "write", "steerable")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the studies."""
     studies = parser.add_subparsers(dest="study", required=True)
-    for name, told in (
-        ("world", "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures"),
-        ("effects", "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences"),
-        ("presets", "on how many fresh seeds each preset of the page shows what it promises"),
-        ("labels", "whether labels are right: every objective against the known factors, with controls, nulls, seeds"),
-        (
-            "concepts",
-            "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
-        ),
-        ("removal", "what recognition and retrieval lose without vision, language or cross features"),
-        (
-            "ordinary",
-            "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
-        ),
-        ("stability", "which features come back in builds with other seeds; what tiny changes of the input do to them"),
-    ):
-        one = studies.add_parser(name, help=told)
-        one.add_argument("--json", type=Path, help="write the same figures here")
-        one.add_argument("--quick", action="store_true", help="an honest smaller run, under 50 s on 2 cores")
+    for name, summary in STUDIES.items():
+        one = studies.add_parser(name, help=summary)
+        one.add_argument("--json", type=Path, help="write the figures to this file, too")
+        one.add_argument("--quick", action="store_true", help="a smaller run of all parts, under 50 s on 2 cores")
         one.add_argument("--seed", type=int, default=1000, help="of the fresh scenes, prompts and noise")
-        one.add_argument("--figure", type=Path, help="draw the study's figure here")
+        one.add_argument("--figure", type=Path, help="draw the study's figure to this file")
         one.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
         if name == "ordinary":
             one.add_argument(
                 "--steerable", type=Path, metavar="FOLDER",
-                help="a UNet of the same shape and training, but with edits (`world train teacher --small`), to set beside it",
+                help="a UNet of the same shape and training, but with edits (`world train teacher --small`), to compare it with",
             )  # fmt: skip
         if name == "stability":
             one.add_argument(
-                "--work", type=Path, default=Path("work/stability"), help="builds are kept here, and used again"
+                "--work", type=Path, default=Path("work/stability"), help="where builds are stored, and used again"
             )
             one.add_argument(
                 "--write", action="store_true", help="write into the bank in how many builds each feature is found"
             )
+    studies.add_parser("results", help="render assets/figures/RESULTS.md again from the files that studies wrote")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run one study, print its table, write its JSON."""
+    """Run one study, print its table, write its JSON; the results page with it, where a full study writes a shipped file."""
     import torch
 
     from mmsteer.studies.report import write_json
+    from mmsteer.studies.results import page
 
+    if args.study == "results":
+        page.write()
+        print(page.RESULTS)
+        return
     if args.threads:
         torch.set_num_threads(args.threads)
     began = time.monotonic()
     study = import_module(f"mmsteer.studies.{args.study}").study
-    own = {key: value for key, value in vars(args).items() if key in ("work", "write", "steerable")}
-    figures = study(seed=args.seed, quick=args.quick, figure=args.figure, **own)
-    figures |= {
-        "study": args.study,
-        "seed": args.seed,
-        "quick": args.quick,
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    print(f"\n{figures['seconds']} s")
+    options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS}
+    if args.study == "stability":
+        options["build"] = _build_bank
+    figures = study(seed=args.seed, quick=args.quick, figure=args.figure, **options)
+    seconds = round(time.monotonic() - began, 1)
+    figures |= {"study": args.study, "seed": args.seed, "quick": args.quick, "seconds": seconds}
+    print(f"\n{seconds} s")
     if args.json:
         write_json(args.json, figures)
+        if not args.quick and args.json.resolve() == page.FIGURES / f"{args.study}.json":
+            page.write()
+
+
+def _build_bank(arguments: list[str]) -> None:
+    """Run `bank build`."""
+    from mmsteer.cli import bank
+
+    parser = argparse.ArgumentParser(prog="python -m mmsteer bank")
+    bank.add_arguments(parser)
+    bank.run(parser.parse_args(["build", *arguments]))

@@ -1,4 +1,4 @@
-"""Vectors of matched pairs, in memory or mapped from a folder of shards: they read alike."""
+"""Vectors of matched pairs, in memory or mapped from a folder of shards: both are read alike."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,8 +8,9 @@ import torch
 
 
 class Rows:
-    """Rows of all shards, mapped into memory, in the order of `where`. Reads as a tensor does: `len(x)`, `x.shape`, `x[a:b]`,
-    `x[numbers]`, each `float32`.
+    """Rows of all shards, mapped into memory, in the order of `where`.
+
+    Reads like a tensor: `len(x)`, `x.shape`, `x[a:b]` and `x[numbers]`, always `float32`.
     """
 
     def __init__(self, shards: Sequence[np.ndarray], where: torch.Tensor) -> None:
@@ -29,12 +30,12 @@ class Rows:
         for k in np.flatnonzero(np.diff(bounds, prepend=0)).tolist():
             first, start = (self._ends[k - 1], bounds[k - 1]) if k else (0, 0)
             parts.append(self._shards[k][rows[start : bounds[k]] - first])
-        found = np.empty((len(rows), self.shape[1]), np.float32)
-        found[order] = np.concatenate(parts)
-        return torch.from_numpy(found)
+        result = np.empty((len(rows), self.shape[1]), np.float32)
+        result[order] = np.concatenate(parts)
+        return torch.from_numpy(result)
 
     def only(self, which: torch.Tensor) -> "Rows":
-        """Some of the rows, not read yet."""
+        """A selection of the rows, not read yet."""
         return Rows(self._shards, self.where[which])
 
 
@@ -58,35 +59,35 @@ class Captions(Sequence[str]):
         return bytes(letters[int(ends[row - 1]) if row else 0 : int(ends[row])].numpy()).decode()
 
     def only(self, which: torch.Tensor) -> "Captions":
-        """Some of the captions, not read yet."""
+        """A selection of the captions, not read yet."""
         return Captions(self._shards, self.where[which])
 
 
 class Embedded(NamedTuple):
-    """Matched pairs in the joint space: in memory, or on disk as `Rows` and `Captions`, which read alike."""
+    """Matched pairs in the joint space: in memory, or on disk as `Rows` and `Captions`."""
 
     image: torch.Tensor
-    """[N, d_joint], unit length"""
+    """`[N, d_joint]`, unit length"""
     text: torch.Tensor
-    """[N, d_joint], unit length"""
+    """`[N, d_joint]`, unit length"""
     captions: Sequence[str]
     factors: np.ndarray
-    """int64 [N, n_factors]; n_factors is 0 where they are not known"""
+    """int64 `[N, n_factors]`: the annotated values (`mmsteer.data.annotations`); n_factors is 0 without annotations"""
     mentioned: np.ndarray
-    """bool [N, n_factors]"""
+    """bool `[N, n_factors]`: whether the caption mentions the factor"""
     items: np.ndarray = np.zeros(0, np.int64)
-    """int64 [N]: their numbers in the source"""
+    """int64 `[N]`: their numbers in the source"""
     pictures: np.ndarray = np.zeros(0, np.int64)
-    """int64 [N]: fingerprints, the same for pairs of one picture; empty where each has its own"""
+    """int64 `[N]`: fingerprints, the same for pairs of one picture; empty if each pair has its own picture"""
 
     @property
-    def known(self) -> bool:
-        """Whether it is known what the pairs show and say."""
-        return self.factors.shape[1] > 0
+    def annotated(self) -> bool:
+        """Whether the source knows the factors of the pairs."""
+        return bool(self.factors.shape[1])
 
     @property
     def picture(self) -> np.ndarray:
-        """int64 [N]: which picture each pair is of, numbered in the order in which they come."""
+        """int64 `[N]`: the picture of each pair, numbered in order of first appearance."""
         if not len(self.pictures):
             return np.arange(len(self.captions))
         _, first, which = np.unique(self.pictures, return_index=True, return_inverse=True)
@@ -94,23 +95,23 @@ class Embedded(NamedTuple):
 
     def part(self, start: int, stop: int) -> "Embedded":
         """Pairs start to stop, in memory."""
-        some = slice(start, stop)
+        rows = slice(start, stop)
         return Embedded(
-            self.image[some],
-            self.text[some],
-            self.captions[some],
-            self.factors[some],
-            self.mentioned[some],
-            self.items[some],
-            self.pictures[some],
+            self.image[rows],
+            self.text[rows],
+            self.captions[rows],
+            self.factors[rows],
+            self.mentioned[rows],
+            self.items[rows],
+            self.pictures[rows],
         )
 
     def only(self, which: np.ndarray) -> "Embedded":
-        """Pairs by number, where they are."""
+        """A selection of the pairs by number, not read yet if they are on disk."""
         rows = torch.from_numpy(which)
         image, text = (x.only(rows) if isinstance(x, Rows) else x[rows] for x in (self.image, self.text))
-        own = self.captions
-        captions = own.only(rows) if isinstance(own, Captions) else [own[k] for k in which]
+        captions = self.captions
+        captions = captions.only(rows) if isinstance(captions, Captions) else [captions[k] for k in which]
         items, pictures = (x[which] if len(x) else x for x in (self.items, self.pictures))
         return Embedded(image, text, captions, self.factors[which], self.mentioned[which], items, pictures)
 
@@ -120,5 +121,5 @@ class Embedded(NamedTuple):
 
 
 def spread(total: int, count: int) -> np.ndarray:
-    """`count` of `total` numbers, evenly spread and ascending; all where there are no more."""
+    """`count` numbers below `total`, evenly spread and ascending; all of them if there are no more."""
     return np.arange(total) if total <= count else np.arange(count) * total // count

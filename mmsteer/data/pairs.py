@@ -1,7 +1,7 @@
-"""Captioned pictures of anyone, as ordered streams: what every source of them is.
+"""What every source of captioned pictures is: an ordered stream of samples.
 
-Each source gives the same items in the same order every time, and gives them unread: what is skipped costs a name, not a
-decoded picture. Sources are data: nothing in them is run, and what climbs out of its folder is refused.
+A source yields the same samples in the same order every time, and yields them unread: to skip one costs a name, not a decoded
+picture. Sources are data: nothing in them is run, and a path that leads out of its folder is refused.
 """
 
 import hashlib
@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mmsteer.data.sample import Item
+from mmsteer.data.annotations import AnnotationScheme
+from mmsteer.data.sample import Sample
 from mmsteer.errors import SteerError, first_line
 
 CAPTIONS = ("caption", "text", "captions", "txt", "alt_text", "description", "prompt")
-"""What a caption is usually called."""
+"""Usual names of captions in tables and JSON."""
 KINDS = (
     "give a folder of pictures with captions (cat.jpg and cat.txt, or metadata.csv or metadata.jsonl with file_name and "
     "caption), parquet files, webdataset tars (several by a pattern in quotes), hub:OWNER/NAME, or world:SEED"
@@ -26,21 +27,31 @@ KINDS = (
 
 
 class Survey(NamedTuple):
-    """What a source holds, without having read it."""
+    """What a source contains, known without decoding a picture."""
 
     kind: str
     name: str
     items: int | None
-    """None where only reading to the end would tell."""
+    """The number of samples; None if only reading to the end would show it."""
     digest: str
-    """Of the items' keys, and of the size and time of change of all files: another one means that items were added, taken
-    away, renamed or rewritten."""
+    """Of the samples' keys, and of the size and time of change of all files: it changes when samples are added, removed,
+    renamed or rewritten."""
 
 
 class Pairs:
-    """A source of captioned pictures; of its items the first `limit`, or all."""
+    """A source of captioned pictures.
+
+    Args:
+        name: What messages call it.
+        limit: Only the first so many samples; None for all.
+        columns: `PICTURE,CAPTION`, if a table has unusual names for them.
+        place: Its folder or first file.
+        files: Files that contain many samples.
+    """
 
     kind = ""
+    scheme: AnnotationScheme | None = None
+    """The factors that its samples are annotated with; None if it has no annotations."""
 
     def __init__(
         self,
@@ -52,53 +63,72 @@ class Pairs:
     ) -> None:
         self.name, self.limit, self.columns, self.files = name, limit, columns, files
         self.address = f"{place.resolve() if place else name} {columns} {limit}"
-        """Which pairs these are, wherever they change: sources of one name lie in different places. Kept to oneself."""
+        """Tells sources of one name in different places apart. Contains local paths, so it is never written out."""
 
-    def stream(self) -> Iterator[Item]:
-        """All items in their order."""
+    def stream(self) -> Iterator[Sample]:
+        """All samples in order."""
         raise NotImplementedError
 
-    def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
-        """The items whose numbers are wanted, each with its number."""
-        for number, item in enumerate(islice(self.stream(), self.limit)):
+    def samples(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Sample]]:
+        """The samples whose numbers are wanted, each with its number."""
+        for number, sample in enumerate(islice(self.stream(), self.limit)):
             if wanted(number):
-                yield number, item
+                yield number, sample
 
     @cached_property
     def survey(self) -> Survey:
-        """Counts the items, once. SteerError where there are none, or where the source cannot be read or climbs out of its folder."""
-        seen, count = hashlib.sha256(), 0
-        seen.update(_state(self.files))
-        for _, item in self.items():
-            seen.update(item.key.encode("utf-8", "surrogatepass") + b"\n" + _state(item.files))
+        """Count the samples, once.
+
+        Raises:
+            SteerError: If there are none, the source cannot be read, or a path leads out of its folder.
+        """
+        digest, count = hashlib.sha256(), 0
+        digest.update(_state(self.files))
+        for _, sample in self.samples():
+            digest.update(sample.key.encode("utf-8", "surrogatepass") + b"\n" + _state(sample.files))
             count += 1
         if not count:
             raise SteerError(f"there is no captioned picture in {self.name}: {KINDS}")
-        return Survey(self.kind, self.name, count, seen.hexdigest()[:16])
+        return Survey(self.kind, self.name, count, digest.hexdigest()[:16])
 
     def pictures(self, numbers: Collection[int]) -> Iterator[tuple[int, Image.Image]]:
-        """The pictures of some items, in the source's order. SteerError for one that cannot be read (any more)."""
+        """The pictures of some samples, in the source's order. SteerError for one that can no longer be read."""
         wanted = set(numbers)
-        for number, item in islice(self.items(wanted.__contains__), len(wanted)):
+        for number, sample in islice(self.samples(wanted.__contains__), len(wanted)):
             try:
-                yield number, item.picture()
-            except Exception as error:  # whatever decoders raise
+                yield number, sample.picture()
+            except Exception as error:  # any exception of a decoder
                 raise SteerError(
-                    f"{item.key} could be read when it was embedded and cannot now ({first_line(error)}): put it back"
+                    f"{sample.key} could be read when it was embedded and cannot now ({first_line(error)}): put it back"
                 ) from error
 
 
+class SyntheticPairs(Pairs):
+    """Pairs made from a seed. More of them cost nothing, so held-out pairs are made instead of set apart."""
+
+    seed: int
+
+    def reseeded(self, seed: int, count: int) -> "SyntheticPairs":
+        """`count` pairs of another seed."""
+        raise NotImplementedError
+
+    def captions_only(self, count: int) -> list[list[str]]:
+        """`count` scenes without a picture, each in several captions: all scenes in equally many."""
+        raise NotImplementedError
+
+
 def title(files: list[Path]) -> str:
+    """What messages call a source of one or more files."""
     return files[0].name if len(files) == 1 else f"{files[0].name} … {files[-1].name} ({len(files)} files)"
 
 
 def _state(files: Sequence[Path]) -> bytes:
-    """Size and time of change of each file: what a rewritten one cannot keep, and telling costs no reading."""
-    found = b""
+    """Size and time of change of each file: one of them changes when a file is rewritten, and neither needs reading."""
+    state = b""
     for file in files:
         try:
-            told = os.stat(file)
-            found += f"{told.st_size} {told.st_mtime_ns}\n".encode()
+            status = os.stat(file)
+            state += f"{status.st_size} {status.st_mtime_ns}\n".encode()
         except OSError:
-            found += b"missing\n"
-    return found
+            state += b"missing\n"
+    return state

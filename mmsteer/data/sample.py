@@ -1,6 +1,6 @@
-"""One captioned picture, and how a stranger's picture or caption is read: nothing huge is decoded, nothing in it is run.
+"""One captioned picture, and how an unknown picture or caption is read: nothing huge is decoded, and nothing in it is run.
 
-What reading raises is the item's fault and costs that item alone.
+An error while reading belongs to the sample and costs that sample alone.
 """
 
 import io
@@ -8,56 +8,60 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from mmsteer import image_file
+from mmsteer.data.annotations import Annotation
 from mmsteer.errors import SteerError
 
 MOST_BYTES = 64 * 2**20
-"""Of one encoded picture or caption."""
+"""The most that one encoded picture or caption may take."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+"""Endings of picture files."""
 
 
-class Item(NamedTuple):
+class Sample(NamedTuple):
     """One picture and its caption, neither of them read yet. Reading raises whatever is wrong with it."""
 
     key: str
-    """Where it stands in its source."""
+    """Its place in its source."""
     picture: Callable[[], Image.Image]
     caption: Callable[[], str]
-    truth: tuple[np.ndarray, np.ndarray] | None = None
-    """Of the world: factors and which of them the caption mentions, both `[n_factors]`."""
+    annotation: Annotation | None = None
+    """What the source knows about it, if anything (`Pairs.scheme` describes the factors)."""
     files: tuple[Path, ...] = ()
-    """Where picture and caption lie, if in files of their own."""
+    """The files of picture and caption, if they are in files of their own."""
 
 
 def decode(data: bytes) -> Image.Image:
-    """An encoded picture in RGB, turned as its EXIF says, the first frame of several."""
+    """An encoded picture in RGB, turned upright by its EXIF; the first frame if there are several."""
     check_bytes(len(data))
     try:
         return image_file.decode(io.BytesIO(data), _FORMATS)
-    except SteerError as error:  # which would end the whole reading
+    except SteerError as error:  # a SteerError would end the whole run
         raise ValueError(str(error)) from None
 
 
 def clean(caption: str) -> str:
-    """A caption in one line, of what UTF-8 can say."""
+    """A caption in one line, with only characters that UTF-8 can encode."""
     return " ".join(caption.encode("utf-8", "replace").decode().split())
 
 
 def check_bytes(size: int) -> None:
+    """ValueError for more than `MOST_BYTES`."""
     if size > MOST_BYTES:
         raise ValueError(f"{size} bytes are more than {MOST_BYTES // 2**20} MB")
 
 
 def read_picture(path: Path) -> Image.Image:
+    """A picture file, decoded."""
     check_bytes(path.stat().st_size)
     return decode(path.read_bytes())
 
 
 def read_text(path: Path) -> str:
+    """A caption file."""
     if not path.is_file():
         raise ValueError(f"no caption: {path.name} is missing")
     check_bytes(path.stat().st_size)
@@ -65,7 +69,7 @@ def read_text(path: Path) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A caption as tables have it: a text, or a list of which the first counts."""
+    """A caption from a table's cell: a string, or the first of a list of strings."""
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
     if not isinstance(value, str):
@@ -74,11 +78,12 @@ def text_of(value: Any) -> str:
 
 
 def fail(message: str) -> Any:
+    """Raise ValueError: the picture and caption of a sample that cannot be read."""
     raise ValueError(message)
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
-    """A path that a table names, relative to the table's folder; SteerError where it leads out of it."""
+    """The path of a file that a table names relative to its folder; SteerError if it leads out of that folder."""
     path = folder / name
     if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
         raise SteerError(

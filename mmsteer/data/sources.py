@@ -1,45 +1,57 @@
-"""Which source a text names; and the two simplest: the embedded world, and a folder of pictures with captions beside them."""
+"""The source that a text names, and the simplest one: a folder of pictures with captions beside them."""
 
 import glob
 import os
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterator
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from PIL import Image
-
-from mmsteer.data.pairs import KINDS, Pairs, Survey
-from mmsteer.data.sample import SUFFIXES, Item, read_picture, read_text
+from mmsteer.data.pairs import KINDS, Pairs
+from mmsteer.data.sample import SUFFIXES, Sample, read_picture, read_text
 from mmsteer.data.tables import Hub, Listed, Parquet
 from mmsteer.data.webdataset import Tars
 from mmsteer.errors import SteerError
-from mmsteer.world.draws import READ
-from mmsteer.world.pairs import WorldPairs, written
 
-WORLD_COUNT = 30_000
-_WORLD_BLOCK = 64  # the world draws as many scenes at once
+_SYNTHETIC = {"world": "mmsteer.world.source"}
+"""Sources made from a seed, `NAME[:SEED]`: name -> module with `open_pairs(seed, limit)`, imported when it is asked for."""
 
 
 def open_pairs(source: str, limit: int | None = None, columns: str | None = None) -> Pairs:
-    """The source that a text names; nothing of it is read yet.
+    """Open a source; nothing is read yet.
 
-    `columns` says PICTURE,CAPTION where a table calls them otherwise than is usual. SteerError for what is not there.
+    Args:
+        source: A folder, a file, a pattern of files, `hub:OWNER/NAME[@REVISION][:SPLIT]` or `world[:SEED]`.
+        limit: Only the first so many samples.
+        columns: `PICTURE,CAPTION`, if a table has unusual names for them.
+
+    Raises:
+        SteerError: If nothing is there, or it is of a kind that cannot be read.
     """
     kind, _, rest = source.partition(":")
-    if kind == "world" and (not rest or rest.isdecimal()):
-        return World(int(rest or 0), WORLD_COUNT if limit is None else limit)
+    if kind in _SYNTHETIC and (not rest or rest.isdecimal()):
+        return cast(Pairs, import_module(_SYNTHETIC[kind]).open_pairs(int(rest or 0), limit))
     if kind == "hub":
         return Hub(rest, limit, columns)
     path = Path(source)
     if path.is_dir():
-        for name in ("metadata.jsonl", "metadata.csv"):
-            if (path / name).is_file():
-                return Listed(path / name, limit, columns)
-        files = sorted(path.glob("*.parquet")) or sorted(path.glob("*.tar"))
-        if not files:
-            return Folder(path, limit)
-    else:
-        files = [path] if path.is_file() else [Path(name) for name in sorted(glob.glob(source, recursive=True))]
+        return _open_folder(path, limit, columns)
+    files = [path] if path.is_file() else [Path(name) for name in sorted(glob.glob(source, recursive=True))]
+    if not files:
+        raise SteerError(f"there are no pairs at {source!r}: {KINDS}")
+    return _open_files(files, limit, columns)
+
+
+def _open_folder(folder: Path, limit: int | None, columns: str | None) -> Pairs:
+    for name in ("metadata.jsonl", "metadata.csv"):
+        if (folder / name).is_file():
+            return Listed(folder / name, limit, columns)
+    files = sorted(folder.glob("*.parquet")) or sorted(folder.glob("*.tar"))
+    return _open_files(files, limit, columns) if files else Folder(folder, limit)
+
+
+def _open_files(files: list[Path], limit: int | None, columns: str | None) -> Pairs:
     suffixes = {file.suffix for file in files}
     if suffixes == {".parquet"}:
         return Parquet(files, limit, columns)
@@ -47,39 +59,7 @@ def open_pairs(source: str, limit: int | None = None, columns: str | None = None
         return Tars(files, limit)
     if suffixes <= {".csv", ".jsonl"} and len(files) == 1:
         return Listed(files[0], limit, columns)
-    if not files:
-        raise SteerError(f"there are no pairs at {source!r}: {KINDS}")
-    raise SteerError(f"{source!r} is of {', '.join(sorted(suffixes)) or 'no'} files: {KINDS}")
-
-
-class World(Pairs):
-    """Scenes of the embedded world, drawn as they are read, at the size that the embedded CLIP reads."""
-
-    kind = "world"
-
-    def __init__(self, seed: int, count: int) -> None:
-        super().__init__(f"world:{seed}", count)
-        self._world = WorldPairs(seed, count, READ)
-
-    def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
-        for start in range(0, len(self._world), _WORLD_BLOCK):
-            numbers = range(start, min(start + _WORLD_BLOCK, len(self._world)))
-            if not any(wanted(number) for number in numbers):
-                continue
-            block = next(self._world.batches(_WORLD_BLOCK, start))
-            pictures = block.pictures.permute(0, 2, 3, 1).contiguous().numpy()
-            for k, number in enumerate(numbers):
-                if wanted(number):
-                    picture, caption = partial(Image.fromarray, pictures[k]), partial(str, block.captions[k])
-                    yield number, Item(f"scene {number}", picture, caption, (block.factors[k], block.mentioned[k]))
-
-    def written(self, count: int) -> list[list[str]]:
-        """Captions of `count` other scenes, which are not drawn: of each, several that differ in what no picture shows."""
-        return written(self._world.seed, count)
-
-    @cached_property
-    def survey(self) -> Survey:
-        return Survey(self.kind, self.name, len(self._world), self._world.digest)
+    raise SteerError(f"cannot read pairs from files such as {files[0]}: {KINDS}")
 
 
 class Folder(Pairs):
@@ -91,18 +71,19 @@ class Folder(Pairs):
         super().__init__(folder.resolve().name, limit, place=folder)
         self._folder = folder
 
-    def stream(self) -> Iterator[Item]:
+    def stream(self) -> Iterator[Sample]:
+        """All pictures, by name."""
         for path in _walk(self._folder):
             key = path.relative_to(self._folder).as_posix()
-            told = path.with_suffix(".txt")
-            yield Item(key, partial(read_picture, path), partial(read_text, told), files=(path, told))
+            caption = path.with_suffix(".txt")
+            yield Sample(key, partial(read_picture, path), partial(read_text, caption), files=(path, caption))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Picture files in the order of their names; memory holds the names of one folder at a time."""
+    """Picture files in the order of their names; only the names of one folder at a time are in memory."""
     with os.scandir(folder) as entries:
-        here = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in here:
+        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in visible:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path))
         elif entry.name.lower().endswith(SUFFIXES):

@@ -1,26 +1,26 @@
-"""What a bank is made from: pairs embedded by a CLIP, some of them held out, and what reads prompts in the backbone."""
+"""Dataset splits that a bank is made from: pairs embedded by a CLIP, to train on, to match on and to score on."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
-from mmsteer.training.matryoshka import chosen_levels, read_levels
 
 if TYPE_CHECKING:
     from mmsteer.data.embeddings import Embedded
-    from mmsteer.data.pairs import Pairs
+    from mmsteer.data.pairs import Pairs, SyntheticPairs
     from mmsteer.models.backbone import Backbone
     from mmsteer.models.clip import Clip
 
-HELD = 12_000  # half to match on, half to score on
-WRITTEN = 2  # scenes without a picture that the world tells, each several times, for each pair
+HELD_OUT = 12_000
+"""The most held-out pairs: half to match on, half to score on."""
+CAPTIONS_ONLY = 2
+"""Scenes without a picture for each training pair, if the pairs are synthetic."""
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that say which pairs, embedded by what, make which bank."""
+    """Arguments that say which pairs, embedded by which CLIP, make which bank."""
     parser.add_argument(
         "--clip",
         help="folder or hub id[@commit] of a CLIP or SigLIP (default: clip/ in the backbone's folder, or the world's)",
@@ -30,191 +30,184 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder of pictures with captions, metadata.csv or .jsonl, parquet, webdataset tars (a pattern in quotes), "
         "hub:OWNER/NAME, or world[:SEED] (default)",
     )  # fmt: skip
-    parser.add_argument("--columns", metavar="PICTURE,CAPTION", help="of a table, where they have unusual names")
-    parser.add_argument("--count", type=int, help="the first so many pairs (default: all; of the world 30,000)")
+    parser.add_argument("--columns", metavar="PICTURE,CAPTION", help="names of a table's columns, if they are unusual")
+    parser.add_argument("--count", type=int, help="only the first so many pairs (default: all; of the world 30,000)")
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE",
-        help=f"of your own pairs, kept from training to match and score on, at most {HELD:,} (default 0.2); the world draws as "
-        f"many more (default {HELD:,})",
+        help=f"share of your pairs that is held out to match and score on, at most {HELD_OUT:,} pairs (default 0.2); the world "
+        f"draws this share in addition (default {HELD_OUT:,} pairs)",
     )  # fmt: skip
     parser.add_argument(
         "--backbone",
         help="the diffusion pipeline to steer: a known name, a folder or a hub id (default for the world: mini)",
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="where the bank goes (default for the world: assets/banks/mini)")
-    parser.add_argument("--work", type=Path, default=Path("work/bank"), help="embeddings are kept here")
+    parser.add_argument("--out", type=Path, help="folder of the bank (default for the world: assets/banks/mini)")
+    parser.add_argument("--work", type=Path, default=Path("work/bank"), help="folder that keeps embeddings")
     parser.add_argument("--shard", type=int, default=4096, help="pairs in one file of embeddings (default 4096)")
     parser.add_argument("--batch", type=int, help="pairs embedded at once (default 128 on a CPU, 256 on a GPU)")
-    parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
-    parser.add_argument("--plan", action="store_true", help="say what all this will take, and do nothing")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: the best that is available)")
+    parser.add_argument("--threads", type=int, default=0, help="torch threads (default 0: torch's own choice)")
+    parser.add_argument("--plan", action="store_true", help="print what this will take, and do nothing")
 
 
-class Material(NamedTuple):
-    """What a bank is made from."""
+class Splits(NamedTuple):
+    """Everything that a bank is made from."""
 
     clip: "Clip"
     reader: "Backbone | None"
-    """What reads prompts in the backbone to steer."""
+    """The text side of the backbone to steer."""
     train: "Embedded"
     matching: "Embedded"
     scoring: "Embedded"
     source: "Pairs"
-    """Of the scoring pairs, whose pictures are looked at again."""
+    """The source of the scoring pairs, whose pictures are read again."""
     candidates: list[str]
     """Words of their captions that can be names."""
-    written: list[list[str]]
-    """Scenes that have no picture, each in several captions: the more, the truer what goes with a latent of captions."""
+    captions_only: list[list[str]]
+    """Scenes without a picture, each in several captions: the more, the more exact the steering vectors of caption latents."""
     meta: dict[str, Any]
-    """What the bank says of all this."""
+    """What the bank states about its data."""
 
 
-def gather(args: argparse.Namespace) -> Material | None:
-    """Embed the pairs that the arguments name and set some apart; None in all but a plan, which is printed."""
+class Inputs(NamedTuple):
+    """Model, pairs and backbone that the arguments name, before anything is embedded."""
+
+    clip: "Clip"
+    source: "Pairs"
+    """Pairs to train on and, without `held_out`, to hold out."""
+    held_out: "SyntheticPairs | None"
+    """Pairs to hold out, if the source is synthetic."""
+    reader: "Backbone | None"
+
+
+def open_inputs(args: argparse.Namespace) -> Inputs:
+    """Open model, pairs and backbone, and check that they fit together.
+
+    Args:
+        args: The arguments of `add_source_arguments`. Defaults that depend on others are filled in: `clip`, `backbone`, `out`,
+            `held_out`.
+
+    Raises:
+        SteerError: For arguments that contradict each other, missing files, and a backbone of another CLIP.
+    """
     import torch
 
     from mmsteer import distributed
-    from mmsteer.bank.folder import make_room
-    from mmsteer.data.embedding import embed_pairs, work_folder
-    from mmsteer.data.shards import read_manifest
-    from mmsteer.data.sources import World, open_pairs
-    from mmsteer.labelling.naming import vocabulary
-    from mmsteer.labelling.text_to_joint import load_reader
+    from mmsteer.data.pairs import SyntheticPairs
+    from mmsteer.data.sources import open_pairs
     from mmsteer.models.backbone import choose_device
     from mmsteer.models.clip import Clip
 
     if args.threads:
         torch.set_num_threads(args.threads)
     _check(args)
-    clip = Clip(args.clip, _join(choose_device(args.device)))
-    source = open_pairs(args.pairs, args.count, args.columns)
-    fresh = None
-    if isinstance(source, World):  # fresh pairs cost nothing
-        seed = args.seed if args.pairs == "world" else int(args.pairs.partition(":")[2])
-        count = source.limit or 0
-        apart = HELD if args.held_out is None else max(2, round(args.held_out * count))
-        source, fresh = World(seed + 1, count), World(seed + 2, apart)
+    clip = Clip(args.clip, distributed.join(choose_device(args.device)))
+    source, held_out = open_pairs(args.pairs, args.count, args.columns), None
+    if isinstance(source, SyntheticPairs):
+        seed, count = source.seed if ":" in args.pairs else args.seed, source.limit or 0
+        apart = HELD_OUT if args.held_out is None else max(2, round(args.held_out * count))
+        source, held_out = source.reseeded(seed + 1, count), source.reseeded(seed + 2, apart)
     else:
         args.held_out = args.held_out or 0.2
     if args.backbone is None and clip.projection is None:
         raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
-    reader = None
-    if args.backbone is not None and distributed.rank() == 0:
-        items = source.survey.items
-        share = 1.0 if fresh else 1 - args.held_out
-        reader = load_reader(args.backbone, clip, None if items is None else round(items * share))
-    if args.plan:
-        _plan(clip, source, args)
+    trained_on = 1 - args.held_out if held_out is None else 1.0
+    return Inputs(clip, source, held_out, _open_reader(args, clip, source, trained_on))
+
+
+def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share: float) -> "Backbone | None":
+    """The backbone's text side, in the first process only; its map is fitted to a `share` of the source."""
+    from mmsteer import distributed
+    from mmsteer.labelling.text_to_joint import load_prompt_encoder
+
+    if args.backbone is None or distributed.rank():
         return None
+    items = source.survey.items
+    return load_prompt_encoder(args.backbone, clip, None if items is None else round(items * share))
+
+
+def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
+    """Embed the pairs and split them.
+
+    Raises:
+        SteerError: If `--out` contains anything but a bank, and as `embed_pairs`.
+    """
+    from mmsteer import distributed
+    from mmsteer.bank.folder import make_room
+    from mmsteer.data.embedding import embed_pairs, work_folder
+    from mmsteer.data.shards import read_manifest
+    from mmsteer.labelling.vocabulary import vocabulary
+
+    clip, source, held_out, reader = inputs
     if distributed.rank() == 0:
         make_room(args.out.resolve()).rmdir()
-    folders, sets = [], []
-    for part in (source, fresh):
-        if part is not None:
-            folders.append(work_folder(args.work, clip, part))
-            sets.append(embed_pairs(clip, part, folders[-1], args.shard, args.batch))
-    skipped = read_manifest(folders[0])["skipped"]
-    if skipped and distributed.rank() == 0:
-        print(f"{skipped} pairs could not be read; {folders[0] / 'skipped.jsonl'} lists them", flush=True)
-    if fresh is not None:
-        train, half, apart = sets[0], len(sets[1].captions) // 2, len(sets[1].captions)
-        matching, scoring = sets[1].part(0, half), sets[1].part(half, apart)
-        written = fresh.written(WRITTEN * len(train.captions))
+    folder = work_folder(args.work, clip, source)
+    pairs = embed_pairs(clip, source, folder, args.shard, args.batch)
+    captions_only: list[list[str]] = []
+    if held_out is None:
+        train, matching, scoring = set_apart(pairs, args.held_out)
     else:
-        train, matching, scoring = set_apart(sets[0], args.held_out)
-        written = []
+        apart = embed_pairs(clip, held_out, work_folder(args.work, clip, held_out), args.shard, args.batch)
+        half, count = len(apart.captions) // 2, len(apart.captions)
+        train, matching, scoring = pairs, apart.part(0, half), apart.part(half, count)
+        captions_only = held_out.captions_only(CAPTIONS_ONLY * len(train.captions))
+    skipped = read_manifest(folder)["skipped"]
+    if skipped and distributed.rank() == 0:
+        print(f"{skipped} pairs could not be read; {folder / 'skipped.jsonl'} lists them", flush=True)
     meta = {
         "clip": clip.identity, "source": source.survey._asdict(), "pairs": len(train.captions),
-        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped, "captions_alone": sum(map(len, written)),
+        "held_out": len(matching.captions) + len(scoring.captions), "skipped": skipped,
+        "captions_alone": sum(map(len, captions_only)),
     }  # fmt: skip
-    return Material(
-        clip, reader, train, matching, scoring, fresh or source, vocabulary(scoring.captions), written, meta
-    )
+    candidates = vocabulary(scoring.captions)
+    scored = source if held_out is None else held_out
+    return Splits(clip, reader, train, matching, scoring, scored, candidates, captions_only, meta)
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
-    """Pairs to train on, to match on and to score on; the latter two in memory, taken in turn.
+    """Split pairs into those to train on, to match on and to score on; the latter two are in memory.
 
-    Held out are pictures at even distances: always the same ones, and from all of the source, however it is ordered; with each
-    go all of its captions. At most `HELD` pairs.
+    Held-out pictures are evenly spread: always the same ones, and from all parts of the source, whatever its order. All
+    captions of a picture stay in one split. Matching and scoring take turns.
+
+    Args:
+        pairs: All pairs.
+        share: Of the pictures to hold out, at most `HELD_OUT` pairs.
+
+    Raises:
+        SteerError: If fewer than two pictures would be held out.
     """
     import numpy as np
 
     from mmsteer.data.embeddings import spread
 
     picture = pairs.picture
-    apart = np.floor((picture + 1) * share) > np.floor(picture * share)
-    held = np.unique(picture[apart])
-    held = held[spread(len(held), HELD * len(held) // max(1, apart.sum()))]
-    if len(held) < 2:
+    chosen = np.floor((picture + 1) * share) > np.floor(picture * share)
+    apart = np.unique(picture[chosen])
+    apart = apart[spread(len(apart), HELD_OUT * len(apart) // max(1, chosen.sum()))]
+    if len(apart) < 2:
         raise SteerError(
             f"{share:g} of {len(pairs.items)} pairs, of {len(np.unique(picture))} pictures, leaves none to score on: give more "
             "pictures, or a larger --held-out"
         )
-    kinds = (~np.isin(picture, held), np.isin(picture, held[::2]), np.isin(picture, held[1::2]))
-    train, matching, scoring = (pairs.only(np.flatnonzero(kind)) for kind in kinds)
-    return train, matching.part(0, HELD), scoring.part(0, HELD)
+    splits = (~np.isin(picture, apart), np.isin(picture, apart[::2]), np.isin(picture, apart[1::2]))
+    train, matching, scoring = (pairs.only(np.flatnonzero(split)) for split in splits)
+    return train, matching.part(0, HELD_OUT), scoring.part(0, HELD_OUT)
 
 
 def _check(args: argparse.Namespace) -> None:
-    """SteerError for arguments that cannot be; fills in what stands for the embedded world."""
+    """SteerError for arguments that cannot be; fills in the defaults of the embedded world."""
     if args.out is None and not args.plan:
         if (args.clip, args.backbone) != (None, None) or not args.pairs.startswith("world"):
             raise SteerError("say where the bank goes: --out FOLDER")
         args.out = ASSETS / "banks" / "mini"
     if args.clip is None:
         args.backbone = args.backbone or "mini"
-        own = Path(args.backbone) / "clip"
-        args.clip = own if own.is_dir() else ASSETS / "mini" / "clip"
+        clip = Path(args.backbone) / "clip"
+        args.clip = clip if clip.is_dir() else ASSETS / "mini" / "clip"
     if args.held_out is not None and not 0 < args.held_out < 1:
         raise SteerError(f"--held-out {args.held_out:g}: give a share between 0 and 1, such as 0.2")
     for name in ("count", "shard", "batch"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise SteerError(f"--{name} {getattr(args, name)}: give 1 or more")
-
-
-def _join(device: str) -> str:
-    """Join the other processes, where accelerate or torchrun has started several, and say which device is this one's."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return device
-    from accelerate import PartialState  # type: ignore[import-untyped]
-
-    state = PartialState(cpu=device == "cpu")
-    return device if device == "cpu" else str(state.device)
-
-
-def _plan(clip: "Clip", source: "Pairs", args: argparse.Namespace) -> None:
-    from mmsteer import distributed
-    from mmsteer.data.embedding import plan
-    from mmsteer.training.objectives import Size, step_seconds
-
-    if distributed.rank():
-        return
-    found = plan(clip, source, args.batch)
-    rate = found.pairs_per_second * distributed.count()
-    items = found.items
-    print(f"model        {clip.id}, {found.width} coordinates, {clip.identity['dtype']} on {clip.device}")
-    print(f"pairs        {source.name}: {'not known before it is read' if items is None else f'{items:,}'}")
-    print(f"disk         {_size(found.bytes_per_pair, items)} in {args.work}")
-    print(f"memory       {found.memory / 1e9:.1f} GB while embedding, in each process; it does not grow with the pairs")
-    took = f"{rate:,.0f} pairs/s in {distributed.count()} process{'es' if distributed.count() > 1 else ''}"
-    print(f"embedding    {took}" + ("" if items is None else f": {_duration(items / rate)}"))
-    if hasattr(args, "steps") and distributed.count() == 1:  # one process's step says nothing of several
-        own = 1 - (args.held_out or 0)
-        pairs = 64 * found.width if items is None else round(items * own)  # more would change nothing
-        image, text = chosen_levels(args, found.width, pairs, source.kind == "world")
-        size = Size(read_levels(image), read_levels(text))
-        seconds = args.steps * step_seconds(args.objective, found.width, size, clip.device)
-        print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
-
-
-def _size(bytes_per_pair: float, items: int | None) -> str:
-    if items is None:
-        return f"{bytes_per_pair / 1e3:.1f} kB a pair"
-    return f"{items * bytes_per_pair / 1e6:,.1f} MB"
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"

@@ -1,4 +1,4 @@
-"""Pairs that stand in the rows of a table: metadata.csv or .jsonl beside pictures, parquet, a data set of the hub."""
+"""Pairs in the rows of a table: metadata.csv or metadata.jsonl beside pictures, parquet files, a data set of the hub."""
 
 import csv
 import hashlib
@@ -13,14 +13,15 @@ from typing import Any
 from PIL import Image
 
 from mmsteer.data.pairs import CAPTIONS, KINDS, Pairs, Survey, title
-from mmsteer.data.sample import MOST_BYTES, Item, decode, fail, inside, read_picture, text_of
+from mmsteer.data.sample import MOST_BYTES, Sample, decode, fail, inside, read_picture, text_of
 from mmsteer.errors import SteerError, first_line
 
 PICTURES = ("image", "jpg", "jpeg", "png", "webp", "picture", "img", "file_name", "image_path", "path")
+"""Usual names of columns with pictures or their paths."""
 
 
 class Listed(Pairs):
-    """Pictures named in a table beside them, metadata.csv or metadata.jsonl, a row each."""
+    """Pictures named in a table beside them, metadata.csv or metadata.jsonl: one a row."""
 
     kind = "metadata"
 
@@ -28,21 +29,22 @@ class Listed(Pairs):
         super().__init__(f"{table.resolve().parent.name}/{table.name}", limit, columns, table, [table])
         self._table = table
 
-    def stream(self) -> Iterator[Item]:
+    def stream(self) -> Iterator[Sample]:
+        """All rows; one that is no record is a sample that cannot be read."""
         picture = caption = ""
         for number, row in enumerate(self._rows(), 1):
             if isinstance(row, Exception):
                 broken = partial(fail, str(row))
-                yield Item(f"row {number}", broken, broken)
+                yield Sample(f"row {number}", broken, broken)
                 continue
             if not picture:
                 picture, caption = _columns(row, self.columns, self._table.name)
             name = str(row.get(picture) or "")
             path = inside(self._table.parent, name, f"row {number} of {self._table.name}")
-            yield Item(name, partial(read_picture, path), partial(text_of, row.get(caption)), files=(path,))
+            yield Sample(name, partial(read_picture, path), partial(text_of, row.get(caption)), files=(path,))
 
     def _rows(self) -> Iterator[dict[str, Any] | Exception]:
-        """Rows as records; what is no record is an exception in its place, for one broken line is not the end."""
+        """Rows as records. A row that is none is an exception in its place, so that one broken line does not end the run."""
         with self._table.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
             if self._table.suffix == ".csv":
                 csv.field_size_limit(2**24)
@@ -58,7 +60,7 @@ class Listed(Pairs):
 
 
 class Parquet(Pairs):
-    """Parquet files with a column of pictures (bytes, a struct with bytes, or a path beside the file) and one of captions."""
+    """Parquet files: one column has pictures (bytes, a struct with bytes, or a path beside the file), another has captions."""
 
     kind = "parquet"
 
@@ -70,47 +72,49 @@ class Parquet(Pairs):
         parquet = _optional("pyarrow.parquet", "pyarrow")
         try:
             opened = parquet.ParquetFile(file)
-        except Exception as error:  # whatever pyarrow raises for a damaged file
-            raise SteerError(f"cannot read {file} as parquet ({first_line(error)}): fetch it anew") from error
+        except Exception as error:  # any exception of pyarrow for a damaged file
+            raise SteerError(f"cannot read {file} as parquet ({first_line(error)}): fetch it again") from error
         return opened, *_columns(opened.schema_arrow.names, self.columns, file.name)
 
-    def items(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Item]]:
+    def samples(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Sample]]:
+        """The rows whose numbers are wanted; row groups without any are not read."""
         first = 0
         for file in self.files:
             opened, picture, caption = self._open(file)
-            first_here = first
+            start = first  # number of the file's first row
             for group in range(opened.num_row_groups):
                 size = opened.metadata.row_group(group).num_rows
                 stop = first + size if self.limit is None else min(first + size, self.limit)
                 if any(wanted(number) for number in range(first, stop)):
                     rows = _rows(opened, group, picture, caption)
-                    for number, (seen, said) in zip(range(first, stop), rows, strict=False):
+                    for number, (cell, text) in zip(range(first, stop), rows, strict=False):
                         if wanted(number):
-                            read = partial(_cell_picture, seen, file.parent), partial(_cell_caption, said)
-                            files = (inside(file.parent, _name_in(seen) or "", "a row"),) if self._beside else ()
-                            yield number, Item(f"{file.name} row {number - first_here}", *read, files=files)
+                            read = partial(_cell_picture, cell, file.parent), partial(_cell_caption, text)
+                            files = (inside(file.parent, _name_in(cell) or "", "a row"),) if self._beside else ()
+                            yield number, Sample(f"{file.name} row {number - start}", *read, files=files)
                 first += size
 
     @cached_property
     def _beside(self) -> bool:
-        """Whether pictures lie in files beside the table, which names them: as the first row has it."""
+        """Whether the table names picture files beside it, judged by its first row."""
         opened, picture, _ = self._open(self.files[0])
         first = next(opened.iter_batches(1, columns=[picture]), None)
         return first is not None and _name_in(first.column(0)[0]) is not None
 
     @cached_property
     def survey(self) -> Survey:
+        """As `Pairs.survey`; if the pictures are in the table, its own row counts are enough."""
         if self._beside:
             return super().survey
-        seen, count = hashlib.sha256(), 0
+        digest, count = hashlib.sha256(), 0
         for file in self.files:
-            rows, told = self._open(file)[0].metadata.num_rows, file.stat()
-            seen.update(f"{file.name} {told.st_size} {told.st_mtime_ns}\n".encode())
+            rows, status = self._open(file)[0].metadata.num_rows, file.stat()
+            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
             count += rows
         count = count if self.limit is None else min(count, self.limit)
         if not count:
             raise SteerError(f"there is no row in {self.name}: {KINDS}")
-        return Survey(self.kind, self.name, count, seen.hexdigest()[:16])
+        return Survey(self.kind, self.name, count, digest.hexdigest()[:16])
 
 
 def _rows(opened: Any, group: int, picture: str, caption: str) -> Iterator[tuple[Any, Any]]:
@@ -120,7 +124,7 @@ def _rows(opened: Any, group: int, picture: str, caption: str) -> Iterator[tuple
 
 
 def _name_in(cell: Any) -> str | None:
-    """The path in a cell that does not hold the picture itself."""
+    """The path in a cell that does not contain the picture itself."""
     value = cell.as_py()
     name = value.get("path") if isinstance(value, dict) and not value.get("bytes") else value
     return name if isinstance(name, str) else None
@@ -137,27 +141,27 @@ def _cell_caption(cell: Any) -> str:
 
 
 class Hub(Pairs):
-    """A data set of the Hugging Face hub, streamed: `OWNER/NAME[@REVISION][:SPLIT]`, the split `train` unless said."""
+    """A data set of the Hugging Face hub, streamed: `OWNER/NAME[@REVISION][:SPLIT]`; the default split is `train`."""
 
     kind = "hub"
 
     def __init__(self, name: str, limit: int | None = None, columns: str | None = None) -> None:
-        found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?(?::(\w+))?", name)
-        if not found:
+        parts = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?(?::(\w+))?", name)
+        if not parts:
             raise SteerError(
                 f"cannot read 'hub:{name}': write hub:OWNER/NAME, hub:OWNER/NAME@COMMIT or hub:OWNER/NAME:SPLIT"
             )
         super().__init__(f"hub:{name}", limit, columns)
-        self._id, self._revision, self._split = found[1], found[2], found[3] or "train"
+        self._id, self._revision, self._split = parts[1], parts[2], parts[3] or "train"
 
     @cached_property
     def _commit(self) -> str:
-        """The commit that the revision stands for now: a data set that changes while it is read would be two."""
+        """The commit that the revision names now, so that the data set cannot change while it is read."""
         from huggingface_hub import HfApi
 
         try:
             return str(HfApi().dataset_info(self._id, revision=self._revision).sha)
-        except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
+        except Exception as error:  # offline, gated, deleted or misspelt: the library's message says which
             raise self._unreachable(error) from error
 
     def _open(self) -> Any:
@@ -166,35 +170,37 @@ class Hub(Pairs):
             return datasets.load_dataset(self._id, revision=self._commit, split=self._split, streaming=True)
         except SteerError:
             raise
-        except Exception as error:  # no such split, a script, files of no known form
+        except Exception as error:  # no such split, a script, files of an unknown kind
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> SteerError:
         return SteerError(
             f"cannot open the data set {self._id} ({first_line(error)}): check its name, split and revision, the network and, "
-            "where it is gated, `hf auth login`"
+            "if it is gated, `hf auth login`"
         )
 
-    def stream(self) -> Iterator[Item]:
+    def stream(self) -> Iterator[Sample]:
+        """All rows of the split."""
         return _examples(self._open(), self.columns, self.name)
 
     @cached_property
     def survey(self) -> Survey:
+        """The number of rows that the hub states, if it does, and the commit as digest."""
         splits = self._open().info.splits or {}
         known = splits[self._split].num_examples or None if self._split in splits else None
         items = known if known is None or self.limit is None else min(known, self.limit)
         return Survey(self.kind, self.name, items, self._commit)
 
 
-def _examples(stream: Any, columns: str | None, name: str) -> Iterator[Item]:
-    """Items of a `datasets` stream, pictures left encoded."""
+def _examples(stream: Any, columns: str | None, name: str) -> Iterator[Sample]:
+    """Samples of a `datasets` stream; pictures stay encoded."""
     datasets = _optional("datasets", "datasets")
     features = stream.features or next(iter(stream.take(1)))
     picture, caption = _columns(features, columns, name)
     if isinstance((stream.features or {}).get(picture), datasets.Image):
         stream = stream.cast_column(picture, datasets.Image(decode=False))
     for number, row in enumerate(stream.select_columns(list(dict.fromkeys((picture, caption))))):
-        yield Item(f"{name} row {number}", partial(_streamed, row[picture]), partial(text_of, row[caption]))
+        yield Sample(f"{name} row {number}", partial(_streamed, row[picture]), partial(text_of, row[caption]))
 
 
 def _streamed(value: Any) -> Image.Image:
@@ -210,24 +216,24 @@ def _streamed(value: Any) -> Image.Image:
 
 
 def _columns(names: Iterable[str], asked: str | None, where: str) -> tuple[str, str]:
-    """Which columns hold picture and caption: as asked, or by their usual names."""
-    there = list(names)
+    """The columns of picture and caption: as asked, or by their usual names."""
+    present = list(names)
     if asked is not None:
         picture, _, caption = asked.partition(",")
-        if picture in there and caption in there:
+        if picture in present and caption in present:
             return picture, caption
         wanted = f"columns {picture!r} and {caption!r}"
     else:
-        small = {name.lower(): name for name in reversed(there)}
-        found = [next((small[name] for name in usual if name in small), None) for usual in (PICTURES, CAPTIONS)]
-        if found[0] is not None and found[1] is not None:
-            return found[0], found[1]
+        small = {name.lower(): name for name in reversed(present)}
+        usual = [next((small[name] for name in names if name in small), None) for names in (PICTURES, CAPTIONS)]
+        if usual[0] is not None and usual[1] is not None:
+            return usual[0], usual[1]
         wanted = "columns of pictures and of captions"
-    raise SteerError(f"{where} has no {wanted}, but {', '.join(there[:20])}: say --columns PICTURE,CAPTION")
+    raise SteerError(f"{where} has no {wanted}, but {', '.join(present[:20])}: give --columns PICTURE,CAPTION")
 
 
 def _optional(module: str, package: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise SteerError(f"this source takes {package}, which is not installed: pip install {package}") from None
+        raise SteerError(f"this source needs {package}, which is not installed: pip install {package}") from None

@@ -1,4 +1,4 @@
-"""Pairs in webdataset tars, read where they lie: never unpacked."""
+"""Pairs in webdataset tars, read in place: never unpacked."""
 
 import json
 import re
@@ -11,49 +11,49 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from mmsteer.data.pairs import CAPTIONS, Pairs, title
-from mmsteer.data.sample import SUFFIXES, Item, check_bytes, decode, text_of
+from mmsteer.data.sample import SUFFIXES, Sample, check_bytes, decode, text_of
 from mmsteer.errors import SteerError, first_line
 
 
 class Tars(Pairs):
-    """Webdataset tars: members of one name are one pair, `000.jpg` with `000.txt` or `000.json`. Never unpacked."""
+    """Webdataset tars: members with one name are one pair, `000.jpg` with `000.txt` or `000.json`."""
 
     kind = "webdataset"
 
     def __init__(self, files: list[Path], limit: int | None = None) -> None:
         super().__init__(title(files), limit, place=files[0], files=files)
 
-    def stream(self) -> Iterator[Item]:
+    def stream(self) -> Iterator[Sample]:
+        """All pairs of all tars, in their order."""
         for file in self.files:
             for key, members in groupby(_members(file), key=lambda member: member[0]):
                 parts = {suffix: place for _, suffix, place in members}
                 picture = next((place for suffix, place in parts.items() if f".{suffix}" in SUFFIXES), None)
                 if picture or "txt" in parts or "json" in parts:
-                    yield Item(
-                        f"{file.name}/{key}", partial(_tar_picture, file, picture), partial(_tar_caption, file, parts)
-                    )
+                    read = partial(_tar_picture, file, picture), partial(_tar_caption, file, parts)
+                    yield Sample(f"{file.name}/{key}", *read)
 
 
-_Place = tuple[int, int]  # where a member's bytes begin, and how many they are
+_Place = tuple[int, int]  # offset and number of a member's bytes
 
 
 def _members(file: Path) -> Iterator[tuple[str, str, _Place]]:
-    """Name without ending, ending in small letters, and place of each file in a tar; headers alone are read."""
+    """Name without ending, ending in lower case, and place of each file in a tar. Only headers are read."""
     try:
         with tarfile.open(file, "r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # or it would keep every header
+                tar.members = []  # type: ignore[attr-defined]  # it would collect every header
                 if ".." in PurePosixPath(member.name).parts or member.name.startswith("/") or "\\" in member.name:
                     raise SteerError(
-                        f"{file} holds the path {member.name[:80]!r}, which climbs out of its folder: use no tar that you do "
-                        "not trust, or pack it anew"
+                        f"{file} contains the path {member.name[:80]!r}, which climbs out of its folder: use only tars that you "
+                        "trust, or pack it again"
                     )
-                found = re.fullmatch(r"((?:.*/)?[^./]+)\.([^/]+)", member.name)
-                if member.isfile() and found:
-                    yield found[1], found[2].lower(), (member.offset_data, member.size)
+                name = re.fullmatch(r"((?:.*/)?[^./]+)\.([^/]+)", member.name)
+                if member.isfile() and name:
+                    yield name[1], name[2].lower(), (member.offset_data, member.size)
     except (tarfile.TarError, OSError) as error:
         raise SteerError(
-            f"cannot read {file} as a tar ({first_line(error)}): it is cut off, compressed or no tar; fetch it anew, or pack it "
+            f"cannot read {file} as a tar ({first_line(error)}): it is cut off, compressed or no tar; fetch it again, or pack it "
             "without compression"
         ) from error
 

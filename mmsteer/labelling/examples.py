@@ -1,4 +1,4 @@
-"""Pictures looked at again, once features are known: what is measured of them, and sheets of those on which each fires most."""
+"""Pictures of the scoring pairs, read once more: their measured properties, and example sheets for each feature."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,37 +11,48 @@ from PIL import Image
 from mmsteer.data.pairs import Pairs
 from mmsteer.labelling.picture_properties import PROPERTIES, SIDE, measure
 
-TILE, TILES = 56, 9
-_TOGETHER = 64  # pictures measured at once
+THUMBNAIL = 56  # pixels a side
+EXAMPLES = 9  # on one sheet
+_BATCH = 64  # pictures measured at once
 
 
-def look_again(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, list[Image.Image]]:
-    """Of the pictures of some items, in ascending order: their properties `[N, n_properties]`, and small copies.
+def read_pictures(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, list[Image.Image]]:
+    """Measure pictures in one pass over their source, and make thumbnails; no larger picture stays in memory.
 
-    One pass over the source; no picture is kept larger than a tile.
+    Args:
+        source: where the pictures are.
+        numbers: which ones, ascending.
+
+    Returns:
+        Properties `[N, n_properties]`, and N thumbnails.
     """
-    tiles: list[Image.Image] = []
-    found, waiting = [torch.zeros(0, len(PROPERTIES))], []
+    thumbnails: list[Image.Image] = []
+    properties, waiting = [torch.zeros(0, len(PROPERTIES))], []
     for _, picture in source.pictures(numbers):
-        tiles.append(picture.resize((TILE, TILE), Image.Resampling.LANCZOS))
-        whole = picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        waiting.append(torch.from_numpy(np.array(whole)).permute(2, 0, 1))
-        if len(waiting) == _TOGETHER:
-            found.append(measure(torch.stack(waiting)))
+        thumbnails.append(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS))
+        if picture.size != (SIDE, SIDE):
+            picture = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        waiting.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+        if len(waiting) == _BATCH:
+            properties.append(measure(torch.stack(waiting)))
             waiting = []
     if waiting:
-        found.append(measure(torch.stack(waiting)))
-    return torch.cat(found).numpy(), tiles
+        properties.append(measure(torch.stack(waiting)))
+    return torch.cat(properties).numpy(), thumbnails
 
 
-def write_examples(folder: Path, tiles: Sequence[Image.Image], top: dict[int, list[int]]) -> None:
-    """Write `folder/<feature id>.webp`: the tiles of each feature's pairs, strongest first, nine side by side. Sheets of an
-    older bank go.
+def write_examples(folder: Path, thumbnails: Sequence[Image.Image], top_pairs: dict[int, list[int]]) -> None:
+    """Write an example sheet for each feature: the pictures on which it fires most, strongest first, side by side.
+
+    Args:
+        folder: gets `<feature id>.webp` for each feature. Sheets already in it are deleted.
+        thumbnails: of all pairs.
+        top_pairs: for each feature id, rows of `thumbnails`.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for feature, rows in top.items():
-        sheet = Image.new("RGB", (TILE * TILES, TILE))
-        for k, row in enumerate(rows[:TILES]):
-            sheet.paste(tiles[row], (k * TILE, 0))
+    for feature, rows in top_pairs.items():
+        sheet = Image.new("RGB", (THUMBNAIL * EXAMPLES, THUMBNAIL))
+        for k, row in enumerate(rows[:EXAMPLES]):
+            sheet.paste(thumbnails[row], (k * THUMBNAIL, 0))
         sheet.save(folder / f"{feature}.webp", quality=88)

@@ -1,46 +1,54 @@
-"""Automatic names: for any bank, from activations, captions and measured pictures alone, each with a held-out score.
+"""Automatic names, for any bank: from activations, captions and measured pictures, each with a held-out score.
 
-A feature with a text side is named by the word, two-word phrase or run of letters that sets it off; one that only pictures
-have by the measurable property of the pictures it fires on. One part of the pairs chooses names, the other scores them.
+A feature with a text side is named after the word, two-word phrase or run of letters that makes it fire; a feature of
+pictures alone after the measurable property of the pictures on which it fires. One part of the pairs chooses names, the
+other scores them.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from mmsteer.bank import Modality
-from mmsteer.errors import SteerError
+from mmsteer.labelling.detection import auc
 from mmsteer.labelling.picture_properties import PROPERTIES
-from mmsteer.models.word_segmentation import segments, unspaced
+from mmsteer.labelling.vocabulary import terms
 
-Segments = list[list[str]]
-Units = tuple[str, ...]
-"""A term's words, or its letters."""
-# A feature silent elsewhere that fires on a share r of the captions with a word has an AUC of (1 + r) / 2: 7 in 10.
-LEAST_CONFIDENCE_WORDS = 0.85
+# A feature that fires on a share r of the captions with a word, and nowhere else, has an AUC of (1 + r) / 2: here 7 in 10.
+MIN_AUC_WORDS = 0.85
 # Properties overlap where firing does not. 0.75 is two normal distributions about one standard deviation apart, which is
-# past what Cohen calls a large effect (0.8).
-LEAST_CONFIDENCE_PROPERTY = 0.75
-# A feature may fire on much besides what moves it most: a name for less than a quarter of what it does would mislead.
-LEAST_SHARE = 0.25
-_COMMON = 0.5  # a word in more than this share of all captions names nothing
-_LEAST_CAPTIONS = 20  # that must hold a word: with fewer its AUC is mostly luck
-_LONGEST = 13  # letters: longer runs are not counted, and whether one of so many is whole is not known
-_PART = 0.9  # of the captions with a run of letters hold a longer one: then it is a part of that
+# more than what Cohen calls a large effect (0.8).
+MIN_AUC_PROPERTY = 0.75
+# A feature may fire on much besides what makes it fire most: a name for less than a quarter of what it does would mislead.
+MIN_SHARE = 0.25
 _SHORTLIST = 20  # candidates from each source
 _EQUAL = 0.01  # of AUC: closer candidates are equally good
 
 
+class NamingEvidence(NamedTuple):
+    """What names are made from, for N pairs."""
+
+    captions: Sequence[str]
+    """N captions"""
+    properties: np.ndarray
+    """[N, n_properties] of their pictures (`picture_properties.measure`)"""
+    candidates: Sequence[str]
+    """Terms of captions that can be names (`vocabulary.vocabulary`)"""
+    embeddings: np.ndarray
+    """[n_candidates, d_joint], the candidates embedded as prompts"""
+    choosing: np.ndarray
+    """bool [N]: which pairs choose names; the others score them"""
+
+
 class AutomaticName(NamedTuple):
-    """A name, or the best candidate where none is sure."""
+    """A name, or the best candidate where none is reliable."""
 
     text: str | None
-    """None where the score or the share is too low: no sure name."""
+    """None where the score or the share is too low for a name."""
     candidate: str
     score: float
-    """Held-out AUC, 0.5 is chance. Words: P(a caption with them has the higher activation); a property: P(a picture on
+    """Held-out AUC, 0.5 is chance. Words: P(a caption with them has the higher activation). A property: P(a picture on
     which the feature fires has more of it). Ties count one half."""
     kind: Literal["words", "property"]
     share: float
@@ -48,172 +56,91 @@ class AutomaticName(NamedTuple):
     property, as many as it fires on."""
 
 
-def auc(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """P(a value inside a group > one outside), ties one half: `values [N, p]`, `groups` bool `[N, q]` -> `[p, q]`.
-
-    Mann and Whitney's U from average ranks; 0.5 where a group holds nothing or everything.
-    """
-    ranks = np.empty(values.shape)
-    for column, rank in zip(values.T, ranks.T, strict=True):
-        ordered = np.sort(column)
-        rank[:] = (np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right") + 1) / 2
-    inside = groups.sum(0)
-    wins = ranks.T @ groups.astype(np.float64) - inside * (inside + 1) / 2
-    contests = inside * (len(groups) - inside)
-    return np.where(contests > 0, wins / np.maximum(contests, 1), 0.5)
-
-
-def vocabulary(captions: Sequence[str], limit: int = 500) -> list[str]:
-    """The `limit` most frequent terms that can be names: words, two-word phrases, and runs of letters in scripts without
-    spaces between words (`mmsteer.models.word_segmentation`).
-
-    Not a word in more than half of all captions ("a", "the"), nor a phrase of nothing else. Two words are a phrase where
-    at least a third of the captions with the rarer one hold it; a run of letters hardly seen without a further one is part of
-    a word. What says more comes first: of equally good names the first is taken ("please draw" before "draw", but "dunes"
-    before "the dunes").
-    """
-    counts, units = _frequent([segments(caption) for caption in captions])
-    common = {term for term, n in counts.items() if n > _COMMON * len(captions)}
-    parts = {
-        part
-        for term, own in units.items()
-        if unspaced(term) and len(own) > 1
-        for part in (_join(own[:-1]), _join(own[1:]))
-        if counts[term] >= _PART * counts[part]
-    }
-
-    def can_be(term: str) -> bool:
-        own = units[term]
-        if unspaced(term):  # its letters say nothing: most of an alphabet is in every caption
-            return len(own) < _LONGEST and term not in common and term not in parts
-        return not common.issuperset(own) and 3 * counts[term] >= min(counts[word] for word in own)
-
-    names = [term for term in counts if can_be(term)]
-    if not names:
-        raise SteerError(
-            f"{len(captions)} captions hold no word {_LEAST_CAPTIONS} times that could be a name: give more pairs"
-        )
-    frequent = sorted(names, key=lambda term: (-counts[term], term))[:limit]
-    return sorted(frequent, key=lambda t: (-len(set(units[t]) - common), len(units[t]), -len(t), t))
-
-
-def _frequent(captions: Sequence[Segments]) -> tuple[Counter[str], dict[str, Units]]:
-    """Terms that enough captions hold: how many do, and their units. No term is more frequent than its parts, so they are
-    found one unit longer at a time.
-    """
-    counts: Counter[str] = Counter()
-    units: dict[str, Units] = {}
-    for size in range(1, _LONGEST + 1):
-        seen: Counter[str] = Counter()
-        terms: dict[str, Units] = {}
-        for caption in captions:
-            here = {
-                _join(own): own
-                for own in _units(caption, size)
-                if size == 1 or (_join(own[:-1]) in counts and _join(own[1:]) in counts)
-            }
-            seen.update(here.keys())
-            terms |= here
-        enough = {term: n for term, n in seen.items() if n >= _LEAST_CAPTIONS}
-        counts |= Counter(enough)
-        units |= {term: terms[term] for term in enough}
-    return counts, units
-
-
-def _units(caption: Segments, size: int) -> Iterator[Units]:
-    """Neighbouring words, two at most, or letters, `size` of them."""
-    for segment in caption:
-        if size <= 2 or unspaced(segment[0]):
-            yield from (tuple(segment[k : k + size]) for k in range(len(segment) - size + 1))
-
-
-def _join(units: Units) -> str:
-    return ("" if unspaced(units[0]) else " ").join(units)
-
-
-def _terms(caption: str) -> set[str]:
-    """The words of a caption, its pairs of neighbours, and its runs of letters."""
-    found = segments(caption)
-    return {_join(own) for size in range(1, _LONGEST + 1) for own in _units(found, size)}
-
-
 def automatic_names(
     z_image: np.ndarray,
     z_text: np.ndarray,
     modalities: Sequence[Modality],
-    captions: Sequence[str],
-    properties: np.ndarray,
-    text_directions: np.ndarray,
-    candidates: Sequence[str],
-    embeddings: np.ndarray,
-    fitting: np.ndarray,
+    directions: np.ndarray,
+    evidence: NamingEvidence,
 ) -> list[AutomaticName]:
-    """One name for each of n features, from N matched pairs.
+    """Name each of n features.
 
-    Codes `z_image`, `z_text` `[N, n]`, zero where a feature lacks the side; `properties [N, p]` of the pictures
-    (`properties.measure`); `text_directions [n, d_joint]`, zero where there is none; `candidates` (`vocabulary`) and
-    their `embeddings [n_candidates, d_joint]` as prompts; `fitting` bool `[N]`: which pairs choose names, the others
-    score them. Vision-only features whose pictures share no property fall back on the words of those pictures' captions.
+    Vision-only features whose pictures share no property are named after words of those pictures' captions.
+
+    Args:
+        z_image: codes of the pictures, `[N, n]`; zero where a feature lacks the side.
+        z_text: codes of the captions, `[N, n]`.
+        modalities: one for each feature.
+        directions: `[n, d_joint]`, steering vectors of their text latents; zero where a feature has none.
+        evidence: captions and pictures of the same pairs.
     """
-    holds = np.array([[candidate in here for candidate in candidates] for here in map(_terms, captions)])
-    seen_only = (np.array(modalities) == "vision") | ~z_text.any(0)
-    z = np.where(seen_only, z_image, z_text)
-    words = _by_words(z, holds, text_directions, candidates, embeddings, fitting)
-    measured = _by_property(z_image, properties, fitting)
+    contains = _contains(evidence)
+    only_seen = (np.array(modalities) == "vision") | ~z_text.any(0)
+    z = np.where(only_seen, z_image, z_text)
+    by_words = _by_words(z, contains, directions, evidence)
+    by_property = _by_property(z_image, evidence)
     return [
-        found if seen and (found.text or not worded.text) else worded
-        for seen, worded, found in zip(seen_only, words, measured, strict=True)
+        measured if seen and (measured.text or not worded.text) else worded
+        for seen, worded, measured in zip(only_seen, by_words, by_property, strict=True)
     ]
+
+
+def _contains(evidence: NamingEvidence) -> np.ndarray:
+    """Which captions contain which candidates, bool `[N, n_candidates]`."""
+    return np.array(
+        [[candidate in words for candidate in evidence.candidates] for words in map(terms, evidence.captions)]
+    )
 
 
 def _by_words(
-    z: np.ndarray,
-    holds: np.ndarray,
-    directions: np.ndarray,
-    candidates: Sequence[str],
-    embeddings: np.ndarray,
-    fitting: np.ndarray,
+    z: np.ndarray, contains: np.ndarray, directions: np.ndarray, evidence: NamingEvidence
 ) -> list[AutomaticName]:
-    """Of candidates near a feature's direction, and of those that stand out where it fires, the one with the best AUC."""
-    centred = embeddings - embeddings.mean(0)
-    likeness = directions @ (centred / np.linalg.norm(centred, axis=1, keepdims=True)).T
-    share = _share(z[fitting], holds[fitting])
-    standing_out = share * np.log(len(holds) / holds.sum(0))  # class TF-IDF, captions weighted by activation
+    """The candidate with the best AUC, of those near a feature's direction and those that stand out where it fires."""
+    choosing, scoring = evidence.choosing, ~evidence.choosing
+    centred = evidence.embeddings - evidence.embeddings.mean(0)
+    similarity = directions @ (centred / np.linalg.norm(centred, axis=1, keepdims=True)).T
+    share = _share(z[choosing], contains[choosing])
+    tf_idf = share * np.log(len(contains) / contains.sum(0))  # by class, captions weighted by activation
     listed = np.zeros(share.shape, dtype=bool)
-    for source in (likeness, standing_out):
+    for source in (similarity, tf_idf):
         np.put_along_axis(listed, np.argsort(-source, axis=1)[:, :_SHORTLIST], True, axis=1)
-    fit = np.where(listed, auc(z[fitting], holds[fitting]), 0)
+    fit = np.where(listed, auc(z[choosing], contains[choosing]), 0)
     # of equally good ones the plainest: what accounts for most of the activation
     best = np.where(fit >= fit.max(1, keepdims=True) - _EQUAL, share.round(6), -1).argmax(1)
-    score = np.take_along_axis(auc(z[~fitting], holds[~fitting]), best[:, None], 1)[:, 0]
-    held = np.take_along_axis(_share(z[~fitting], holds[~fitting]), best[:, None], 1)[:, 0]
+    scores = np.take_along_axis(auc(z[scoring], contains[scoring]), best[:, None], 1)[:, 0]
+    shares = np.take_along_axis(_share(z[scoring], contains[scoring]), best[:, None], 1)[:, 0]
     return [
-        AutomaticName(_sure(name, s, LEAST_CONFIDENCE_WORDS, h), name, float(s), "words", float(h))
-        for name, s, h in zip([candidates[b] for b in best], score, held, strict=True)
+        AutomaticName(_reliable(name, score, MIN_AUC_WORDS, part), name, float(score), "words", float(part))
+        for name, score, part in zip([evidence.candidates[b] for b in best], scores, shares, strict=True)
     ]
 
 
-def _by_property(z: np.ndarray, properties: np.ndarray, fitting: np.ndarray) -> list[AutomaticName]:
+def _by_property(z: np.ndarray, evidence: NamingEvidence) -> list[AutomaticName]:
     """The pole with the largest effect size (Cohen's d) between the pictures on which a feature fires and the others."""
-    fires, fit, held, fresh = z[fitting] > 0, properties[fitting], properties[~fitting], z[~fitting]
-    mean, variance = _moments(fires, fit)
-    mean_silent, variance_silent = _moments(~fires, fit)
-    effect = (mean - mean_silent) / np.sqrt((variance + variance_silent) / 2 + 1e-12)
-    above = auc(held, fresh > 0).T
-    found = []
-    for k, best in enumerate(np.abs(effect).argmax(1)):
-        high = effect[k, best] > 0
+    choosing, scoring = evidence.choosing, ~evidence.choosing
+    effect_size = _effect_size(z[choosing] > 0, evidence.properties[choosing])
+    properties, activation = evidence.properties[scoring], z[scoring]
+    above = auc(properties, activation > 0).T
+    names = []
+    for k, best in enumerate(np.abs(effect_size).argmax(1)):
+        high = effect_size[k, best] > 0
         name = PROPERTIES[best].high if high else PROPERTIES[best].low
         score = float(above[k, best] if high else 1 - above[k, best])
-        most = np.argsort(-held[:, best] if high else held[:, best])[: np.count_nonzero(fresh[:, k])]
-        share = float(fresh[most, k].sum() / max(fresh[:, k].sum(), 1e-9))
-        found.append(
-            AutomaticName(_sure(name, score, LEAST_CONFIDENCE_PROPERTY, share), name, score, "property", share)
-        )
-    return found
+        order = np.argsort(-properties[:, best] if high else properties[:, best])
+        most = order[: np.count_nonzero(activation[:, k])]
+        share = float(activation[most, k].sum() / max(activation[:, k].sum(), 1e-9))
+        names.append(AutomaticName(_reliable(name, score, MIN_AUC_PROPERTY, share), name, score, "property", share))
+    return names
 
 
-def _moments(groups: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _effect_size(fires: np.ndarray, properties: np.ndarray) -> np.ndarray:
+    """Cohen's d of `properties [N, p]` between where each feature fires, bool `[N, n]`, and where not: `[n, p]`."""
+    mean, variance = _mean_and_variance(fires, properties)
+    mean_silent, variance_silent = _mean_and_variance(~fires, properties)
+    return np.asarray((mean - mean_silent) / np.sqrt((variance + variance_silent) / 2 + 1e-12))
+
+
+def _mean_and_variance(groups: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of `values [N, p]` in each group, bool `[N, n]`: `[n, p]` each; 0 in an empty one."""
     weights = groups.T / np.maximum(groups.sum(0), 1)[:, None]
     mean = weights @ values
@@ -222,8 +149,8 @@ def _moments(groups: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _share(z: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Share of the activation `z [N, n]` that falls into each group `[N, q]`: `[n, q]`."""
-    return (z.T @ groups.astype(z.dtype)) / np.maximum(z.sum(0), 1e-9)[:, None]
+    return np.asarray((z.T @ groups.astype(z.dtype)) / np.maximum(z.sum(0), 1e-9)[:, None])
 
 
-def _sure(name: str, score: float, margin: float, share: float) -> str | None:
-    return name if score >= margin and share >= LEAST_SHARE else None
+def _reliable(name: str, score: float, min_auc: float, share: float) -> str | None:
+    return name if score >= min_auc and share >= MIN_SHARE else None

@@ -1,8 +1,8 @@
-"""What can be measured of any picture: thirteen numbers, each with two poles a person can name.
+"""Thirteen properties that can be measured on any picture, each with two poles that a person can name.
 
-Knows pixels alone, so that features of any bank can be named by what they see. Each is a plain statistic of colours or
-of slopes (first differences of luma), made so that it does not follow from another: sharpness is curvature over slope,
-which contrast leaves alone; corners are compared along rows, which a bright sky leaves alone.
+They need nothing but pixels, so they can name features of any bank. Each is a plain statistic of colours or of slopes (first
+differences of luma), designed so that no property follows from another: sharpness is curvature over slope, which does not
+depend on contrast; corners are compared along rows, which a bright sky does not affect.
 """
 
 import math
@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-SIDE = 128  # pixels a side on which everything is measured
-_BLOCK = 8  # pixels a side of the blocks in which sharpness is measured
-_EDGE = 0.02  # least change of brightness from one pixel to the next that makes an edge
+SIDE = 128  # pixels: every picture is measured at this width and height
+_BLOCK = 8  # pixels: width and height of the blocks in which sharpness is measured
+_EDGE = 0.02  # smallest change of brightness between neighbouring pixels that counts as an edge
 _CHUNK = 64  # pictures measured together: small enough to stay in the processor's cache
 
 
@@ -44,21 +44,26 @@ PROPERTIES: tuple[Property, ...] = (
 
 
 def measure(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures `uint8 [B, 3, H, W]` of any size from 32 pixels -> `float32 [B, n_properties]`, as in `PROPERTIES`.
+    """Measure pictures.
 
-    Colours and luma count from 0 to 1, lengths in pixels of a 128x128 copy, tilt in pixels down per pixel right.
+    Args:
+        pictures: `uint8 [B, 3, H, W]` of any size from 32 pixels.
+
+    Returns:
+        `float32 [B, n_properties]`, in the order of `PROPERTIES`. Colours and luma run from 0 to 1; lengths are pixels of a
+        copy of 128x128; tilt is pixels down per pixel to the right.
     """
     if not len(pictures):
         return torch.zeros(0, len(PROPERTIES))
-    return torch.cat([_measure(some.float() / 255) for some in pictures.split(_CHUNK)])
+    return torch.cat([_measure(chunk.float() / 255) for chunk in torch.split(pictures, _CHUNK)])
 
 
 def _measure(x: torch.Tensor) -> torch.Tensor:
-    """`float [B, 3, H, W]` in [0, 1] -> `[B, n_properties]`."""
+    """Measure `float [B, 3, H, W]` in [0, 1]: `[B, n_properties]`."""
     if x.shape[-2:] != (SIDE, SIDE):
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
     luma = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1)
-    half = F.avg_pool2d(x, 2)  # half size is enough for colours and for slopes that noise must not turn
+    half = F.avg_pool2d(x, 2)  # enough for colours, and for slopes whose direction noise must not change
     half_luma = F.avg_pool2d(luma, 2)
     red, green, blue = half.mean((2, 3)).unbind(1)
     lightest = half[..., 6:-6, 6:-6].flatten(2).topk(54, 2).values[..., -1]  # one in fifty is lighter; no border
@@ -81,14 +86,16 @@ def _slopes(luma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _balance(slope: torch.Tensor) -> torch.Tensor:
-    """Centre of slope across the picture, -1 at the left side and 1 at the right."""
+    """Where slope has its centre: -1 at the left edge of the picture, 1 at the right."""
     x = torch.linspace(-1, 1, slope.shape[-1])
     return (slope * x).sum((1, 2)) / slope.sum((1, 2)).clamp(min=1e-6)
 
 
 def _sharpness(luma: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Curvature over slope, each the largest of its block: 2 at a step from one pixel to the next, 0.2 where that step
-    is blurred by 3 pixels. Over all blocks, and over the outer ones, without the rim; 1 where there is no edge.
+    """Sharpness of the picture and of its surroundings: curvature over slope, each the largest of its block.
+
+    It is 2 at a step between neighbouring pixels and 0.2 where that step is blurred by 3 pixels. Blocks at the rim are left
+    out; a picture without edges has 1.
     """
     near = luma[:, 1:-1, 2:] + luma[:, 1:-1, :-2] + luma[:, 2:, 1:-1] + luma[:, :-2, 1:-1]
     curved, steep = (
@@ -102,7 +109,7 @@ def _sharpness(luma: torch.Tensor, slope: torch.Tensor) -> tuple[torch.Tensor, t
 
 
 def _corners(luma: torch.Tensor) -> torch.Tensor:
-    """Ends of the top and bottom rows against their middle, so that a bright sky makes no dark corners; no border."""
+    """Ends of the top and bottom rows against their middle, so that a bright sky makes no dark corners. Leaves out a border."""
     n = luma.shape[-1]
     rim, band, end, middle = n // 14, n // 4, n // 7, n // 4
     rows = (torch.cat([luma[:, rim:band], luma[:, -band:-rim]], 1) + 0.02).log()
@@ -111,14 +118,14 @@ def _corners(luma: torch.Tensor) -> torch.Tensor:
 
 
 def _border(luma: torch.Tensor) -> torch.Tensor:
-    """The outermost 4 pixels of each side against those 10 to 14 from it. All four sides must agree: sky makes no border."""
+    """The outermost 4 pixels of each side against those 10 to 14 from it. All four sides must agree: a sky is no border."""
     sides = [luma.rot90(k, (1, 2))[:, :, 14:-14] for k in range(4)]
     steps = torch.stack([side[:, :4].mean((1, 2)) - side[:, 10:14].mean((1, 2)) for side in sides], 1)
     return steps.amin(1).clamp(min=0) + steps.amax(1).clamp(max=0)
 
 
 def _tilt(luma: torch.Tensor) -> torch.Tensor:
-    """Mean slope of the edges less steep than one half; by the root of their strength, or one sharp edge would decide."""
+    """Mean slope of edges less steep than one half, weighted by the root of their strength, or one sharp edge would decide."""
     across, down = _slopes(luma)
     level = across.abs() < down.abs() / 2
     weight = level * down.abs().sqrt() * (down.abs() > 0.002)

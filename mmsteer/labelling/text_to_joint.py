@@ -1,82 +1,80 @@
-"""The tensors of a bank: what steering needs of the text encoder it was made for, fitted once on many prompts."""
+"""The text-to-joint map: between what a backbone's denoiser reads and the joint space, CLIP's own or fitted to captions."""
 
-import math
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
-from mmsteer.bank import Feature
 from mmsteer.bank.compatibility import LEAST_AGREEMENT, PROBES, probe
-from mmsteer.data.embeddings import Embedded
 from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.clip import Clip
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.models.prompt import encode
-from mmsteer.models.sae import SparseAutoencoder
-from mmsteer.steering.edit import STRONGEST
-from mmsteer.training.trainer import moments, parts
 
-_LEAST_CAPTIONS = 500
+MAX_CAPTIONS = 10_000  # to fit on; more would not improve the map
+_MIN_CAPTIONS = 500
 _RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # as shares of a coordinate's variance
+_EXACT = 0.99  # cosine with CLIP's own embeddings; in half precision an exact map does not quite reach 1
 
 
-def fit_joint(
+def fit_text_to_joint(
     backbone: Backbone, captions: list[str], x: torch.Tensor, projection: torch.Tensor | None
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """The map between what a backbone's UNet reads of `captions` and their joint vectors `x [N, d_joint]`, and what is
-    known of it.
+    """Fit the map between what a backbone reads of captions and their joint vectors.
 
-    Where the end-of-text rows times CLIP's own `projection` are `x`, that is the map, exactly. Else it is fitted both
-    ways by ridge regression: rows on joint vectors is also what a joint-space difference most likely does to the rows,
-    damped where the joint vector does not determine them. Both are of the centred; the strength of the ridge is chosen
-    on a fifth of the captions, and faithfulness told on another fifth. SteerError for too few captions.
+    If the end-of-text rows times CLIP's own `projection` are `x`, that is the map, exactly. Otherwise it is fitted both ways by
+    ridge regression on centred rows. Hidden states regressed on joint vectors are also what a joint-space difference most
+    likely does to the hidden states, damped where the joint vector does not determine them. One fifth of the captions chooses
+    the strength of the ridge, and another measures faithfulness.
+
+    Args:
+        backbone: its text encoder is enough.
+        captions: N captions, all different.
+        x: their joint vectors `[N, d_joint]`.
+        projection: CLIP's own, `[d_text, d_joint]`, or None for a model without one.
+
+    Returns:
+        Tensors of a bank (`mmsteer.bank.tensors`): `projection`, `probes`, and for a fitted map `offset`, `inverse` and,
+        where the backbone has a pooled vector, `inverse_pooled`. And what to record about them: `kind`, `r2` on unseen
+        captions, `condition` number, number of `prompts`.
+
+    Raises:
+        SteerError: for too few captions to fit a map.
     """
-    rows, pooled = _read_rows(backbone, captions)
+    rows, pooled = _end_of_text_rows(backbone, captions)
     if projection is not None and _is_exact(rows, x, projection):
         condition = round(float(torch.linalg.cond(projection.double())), 1)
-        kept = {"projection": projection, "probes": probe(backbone, JointSpace(projection.to(rows)))}
-        return kept, {"kind": "exact", "r2": 1.0, "condition": condition, "prompts": len(x)}
+        exact = {"projection": projection, "probes": probe(backbone, JointSpace(projection.to(rows)))}
+        return exact, {"kind": "exact", "r2": 1.0, "condition": condition, "prompts": len(x)}
     _check_count(len(captions), backbone)
     fold = torch.arange(len(x)) % 5
-    forth, r2, _ = _ridge(rows, x, fold)
-    back, r2_back, condition = _ridge(x, rows, fold)
-    found = {"projection": forth, "offset": x.mean(0) - rows.mean(0) @ forth, "inverse": back}
+    forward, r2, _ = _ridge(rows, x, fold)
+    inverse, r2_back, condition = _ridge(x, rows, fold)
+    fitted = {"projection": forward, "offset": x.mean(0) - rows.mean(0) @ forward, "inverse": inverse}
     if pooled is not None:
-        found["inverse_pooled"], _, _ = _ridge(x, pooled, fold)
-    found["probes"] = probe(backbone, JointSpace(found["projection"], found["offset"], found["inverse"]))
-    told = {"r2": round(r2, 4), "r2_back": round(r2_back, 4), "condition": condition}
-    return found, {"kind": "fitted", **told, "prompts": len(x)}
+        fitted["inverse_pooled"], _, _ = _ridge(x, pooled, fold)
+    fitted["probes"] = probe(backbone, JointSpace(fitted["projection"], fitted["offset"], fitted["inverse"]))
+    quality = {"r2": round(r2, 4), "r2_back": round(r2_back, 4), "condition": condition}
+    return fitted, {"kind": "fitted", **quality, "prompts": len(x)}
 
 
-def _is_exact(rows: torch.Tensor, x: torch.Tensor, projection: torch.Tensor) -> bool:
-    """Whether rows `[N, d_text]` times `projection` are the joint vectors `x [N, d_joint]`."""
-    if len(projection) != rows.shape[1]:
-        return False
-    cosine = float((JointSpace(projection.to(rows)).project(rows)[0] * x).sum(1).mean())
-    return cosine > 0.99  # in half precision not quite 1
+def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbone:
+    """Load the half of a backbone that reads prompts, and check that a bank of this CLIP can steer it.
 
+    Models other than CLIP share no text encoder with any backbone. For them the map is fitted, and a printed note says so.
 
-def _check_count(captions: int, backbone: Backbone) -> None:
-    if captions < _LEAST_CAPTIONS:
-        raise SteerError(
-            f"{captions} captions are too few to fit the map between {backbone.name} and the joint space: give "
-            f"{_LEAST_CAPTIONS:,} or more, all different (more pairs, or `bank fit --captions FILE`)"
-        )
+    Args:
+        name: a backbone's known name, folder or hub id.
+        clip: the model whose joint space the bank is for.
+        n_captions: how many captions there will be to fit the map on; None if not known yet.
 
-
-def load_reader(name: str, clip: Clip, captions: int | None) -> Backbone:
-    """The half of a backbone that reads prompts, once it is known that a bank of this CLIP can steer it.
-
-    SteerError, before anything is embedded, for a backbone that does not load, one whose text encoder or image embedding is
-    another CLIP's, and where `captions` (None: not known yet) are too few to fit a map on. Models of another kind than CLIP
-    share no text encoder with any backbone; for them the map is fitted, and a line says so.
+    Raises:
+        SteerError: before anything is embedded, if the backbone does not load, its text encoder or image embedding is
+            another CLIP's, or the captions are too few.
     """
     backbone = Backbone.load(name, clip.device, words_only=True)
-    texts = list(PROBES)
-    x, rows = clip.words(texts), encode(backbone, texts).last
+    prompts = list(PROBES)
+    x, rows = clip.words(prompts), encode(backbone, prompts).last
     if backbone.family.image and (width := backbone.pipeline.image_normalizer.mean.shape[-1]) != x.shape[1]:
         raise SteerError(
             f"{name} reads image embeddings {width} wide, those of {clip.id} are {x.shape[1]}: give --clip its own, "
@@ -84,31 +82,47 @@ def load_reader(name: str, clip: Clip, captions: int | None) -> Backbone:
         )
     if clip.projection is not None and _is_exact(rows, x, clip.projection):
         return backbone
-    parts = [backbone.pipeline.text_encoder] + ([backbone.pipeline.text_encoder_2] if backbone.family.pooled else [])
-    if not any(_same_words(part, clip.model.text_model) for part in parts):
+    encoders = [backbone.pipeline.text_encoder] + ([backbone.pipeline.text_encoder_2] if backbone.family.pooled else [])
+    if not any(_same_tokens(encoder, clip.model.text_model) for encoder in encoders):
         if clip.model.config.model_type == "clip":
             raise SteerError(
                 f"the text encoder of {name} is not that of {clip.id}: give --clip its own, {backbone.family.clip}; or leave "
                 "--backbone out, and fit the bank to it afterwards with `bank fit`"
             )
         print(
-            f"note: {name} reads another text encoder than {clip.id}; the map between them is fitted to captions, and only as "
-            "true as its R² says",
+            f"note: {name} reads another text encoder than {clip.id}. The map between them is fitted to captions; its R² says "
+            "how faithful it is",
             flush=True,
         )
-    if captions is not None:
-        _check_count(captions, backbone)
+    if n_captions is not None:
+        _check_count(n_captions, backbone)
     return backbone
 
 
-def _same_words(one: Any, other: Any) -> bool:
-    """Whether two text encoders begin with the same embeddings of tokens, whatever their precision and a little fine-tuning."""
-    a, b = (part.get_input_embeddings().weight.detach().float().cpu() for part in (one, other))
+def _is_exact(rows: torch.Tensor, x: torch.Tensor, projection: torch.Tensor) -> bool:
+    """Whether rows `[N, d_text]` times `projection` are the joint vectors `x [N, d_joint]`."""
+    if len(projection) != rows.shape[1]:
+        return False
+    cosine = float((JointSpace(projection.to(rows)).project(rows)[0] * x).sum(1).mean())
+    return cosine > _EXACT
+
+
+def _check_count(captions: int, backbone: Backbone) -> None:
+    if captions < _MIN_CAPTIONS:
+        raise SteerError(
+            f"{captions} captions are too few to fit the map between {backbone.name} and the joint space: give "
+            f"{_MIN_CAPTIONS:,} or more, all different (more pairs, or `bank fit --captions FILE`)"
+        )
+
+
+def _same_tokens(one: Any, other: Any) -> bool:
+    """Whether two text encoders have the same token embeddings, whatever their precision and a little fine-tuning."""
+    a, b = (encoder.get_input_embeddings().weight.detach().float().cpu() for encoder in (one, other))
     return a.shape == b.shape and float(torch.cosine_similarity(a, b, dim=1).mean()) > LEAST_AGREEMENT
 
 
-def _read_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """End-of-text rows `[N, d_text]` and, where there are any, pooled vectors `[N, d_pooled]`, batch by batch."""
+def _end_of_text_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """End-of-text rows `[N, d_text]` and, if the backbone has any, pooled vectors `[N, d_pooled]`."""
     rows, pooled = [], []
     for start in range(0, len(captions), 64):
         encoded = encode(backbone, captions[start : start + 64])
@@ -119,112 +133,31 @@ def _read_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, t
 
 
 def _ridge(a: torch.Tensor, b: torch.Tensor, fold: torch.Tensor) -> tuple[torch.Tensor, float, float]:
-    """The matrix `[d_a, d_b]` that maps centred rows of `a` to those of `b`, its R² on rows it has not seen, and the
-    condition number of the damped problem.
+    """Ridge regression of centred rows of `b` on those of `a`.
 
-    Coordinates of `a` are brought to one scale first (a few of a transformer's are a hundred times the others); `fold`
-    numbers rows 0 to 4: 0 tells R², 1 chooses the strength of the ridge, the others are fitted.
+    Coordinates of `a` are brought to one scale first: a few of a transformer's are a hundred times the others.
+
+    Args:
+        a: `[N, d_a]`.
+        b: `[N, d_b]`.
+        fold: `[N]`, 0 to 4: rows of fold 0 measure R², those of 1 choose the strength of the ridge, the others are fitted.
+
+    Returns:
+        The matrix `[d_a, d_b]`, its R² on unseen rows, and the condition number of the damped problem.
     """
-    mean, centre = a[fold > 1].mean(0), b[fold > 1].mean(0)
+    mean_a, mean_b = a[fold > 1].mean(0), b[fold > 1].mean(0)
     scale = a[fold > 1].std(0).clamp(min=1e-6 * float(a.std()) + 1e-12)
-    seen, target = ((a - mean) / scale).double(), (b - centre).double()
-    values, axes = torch.linalg.eigh(seen[fold > 1].T @ seen[fold > 1] / int((fold > 1).sum()))
-    cross = axes.T @ (seen[fold > 1].T @ target[fold > 1]) / int((fold > 1).sum())
+    inputs, targets = ((a - mean_a) / scale).double(), (b - mean_b).double()
+    values, axes = torch.linalg.eigh(inputs[fold > 1].T @ inputs[fold > 1] / int((fold > 1).sum()))
+    cross = axes.T @ (inputs[fold > 1].T @ targets[fold > 1]) / int((fold > 1).sum())
 
-    def left(strength: float, rows: torch.Tensor) -> tuple[torch.Tensor, float]:
+    def solve(strength: float, rows: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """The matrix, and its R² on `rows`."""
         matrix = axes @ (cross / (values.clamp(min=0) + strength)[:, None])
-        error = (target[rows] - seen[rows] @ matrix).square().sum()
-        return matrix, float(1 - error / target[rows].square().sum())
+        error = (targets[rows] - inputs[rows] @ matrix).square().sum()
+        return matrix, float(1 - error / targets[rows].square().sum())
 
-    best = max(_RIDGES, key=lambda strength: left(strength, fold == 1)[1])
-    matrix, r2 = left(best, fold == 0)
+    best = max(_RIDGES, key=lambda strength: solve(strength, fold == 1)[1])
+    matrix, r2 = solve(best, fold == 0)
     condition = float((values[-1] + best) / (values[0].clamp(min=0) + best))
     return (matrix / scale[:, None].double()).float(), r2, round(condition, 1)
-
-
-def fit_tensors(
-    pairs: Embedded, dictionaries: dict[str, SparseAutoencoder], written: torch.Tensor | None = None
-) -> dict[str, torch.Tensor]:
-    """The tensors of a bank beside the map of `fit_joint`: mean embeddings of both sides, effects of all latents, and the
-    OOD distance's statistics.
-
-    Effects of the captions' latents are taken on `written [n_scenes, n_tellings, d_joint]`, captions alone, where there
-    are any, else on those of the pairs. Each is a difference of means, so its error is chance, which shrinks with the root
-    of their number.
-
-    The OOD distance is the Mahalanobis distance from the mean prompt. Its covariance is the mean of both sides', since a
-    backbone that reads vision-only directions has ordinary places on either side; its unit is the distance below
-    which 99 % of prompts lie.
-    """
-    (mean_text, covariance_text), (mean_image, covariance_image) = moments(pairs.text), moments(pairs.image)
-    covariance = (covariance_text + covariance_image) / 2
-    ridge = 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance))
-    precision = torch.linalg.inv(covariance + ridge)
-    centred = ((part - mean_text) for _, part in parts(pairs.text))
-    distance = torch.cat([((rows @ precision) * rows).sum(1).clamp(min=0).sqrt() for rows in centred])
-    acting: dict[str, torch.Tensor] = {}
-    for side, dictionary in dictionaries.items():
-        if written is not None and side == "text":
-            found = effects(dictionary, written.flatten(0, 1), written.shape[1])
-        else:
-            found = effects(dictionary, getattr(pairs, side))
-        acting[f"steering_{side}"], acting[f"baseline_{side}"] = found
-    return {
-        **acting,
-        "mean_text": mean_text,
-        "mean_image": mean_image,
-        "ood_mean": mean_text.clone(),
-        "ood_precision": precision,
-        "ood_p99": torch.tensor(np.quantile(distance.numpy(), 0.99), dtype=torch.float32),
-    }
-
-
-def calibrate(features: list[Feature], tensors: dict[str, torch.Tensor], text: torch.Tensor) -> list[Feature]:
-    """Features with their usable range: the strengths at which a typical prompt reaches an OOD distance of 1, either way.
-
-    Adding s times d moves a prompt's squared distance from the mean prompt along a parabola in s; of its crossings with the
-    squared unit of the OOD distance, the median over the captions `text [N, d_joint]` that lie within.
-    """
-    precision, limit = tensors["ood_precision"], tensors["ood_p99"].square()
-    away = text - tensors["ood_mean"]
-    height = ((away @ precision) * away).sum(1)
-    inside = height < limit
-    ranged = []
-    for feature in features:
-        d = tensors[f"steering_{feature.side}"][feature.latent] * feature.activation_scale
-        slope, bend = away[inside] @ precision @ d, d @ precision @ d
-        root = (slope.square() + bend * (limit - height[inside])).sqrt()
-        ends = [float(((sign * root - slope) / bend).median()) for sign in (-1, 1)]
-        low, high = (math.copysign(min(max(round(abs(end), 1), 0.5), STRONGEST), end) for end in ends)
-        ranged.append(replace(feature, usable=(low, high)))
-    return ranged
-
-
-def effects(dictionary: SparseAutoencoder, x: torch.Tensor, tellings: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """What goes with each latent: mean of rows `x [N, d_joint]` where it fires minus where it is silent, per unit of its
-    activation, `[n_latents, d_joint]`; and how far the mean row where it is silent lies along that, `[n_latents]`.
-
-    Not the decoder's row. In nested levels that is only what the coarser latents, which fire along, leave over: of
-    "panda" it had a cosine of 0.4 with the whole difference, and adding it drew no panda.
-
-    Where every `tellings` rows in turn tell one scene, a latent that comes and goes between tellings rather than between
-    scenes has only tellings of the same scene compared (the within estimator of panel data; Wooldridge 2010, section 10.5):
-    the scenes in which it happens to fire more often are then no part of its effect.
-    """
-    n, d = dictionary.config.n_latents, dictionary.config.d_in
-    count, unit, inside, everything = torch.zeros(n, 1), torch.zeros(n, 1), torch.zeros(n, d), torch.zeros(d)
-    within, varies = torch.zeros(n, d), torch.zeros(n, 1)
-    for _, rows in parts(x, 8192 // tellings * tellings):
-        code = dictionary.encode(rows)
-        fires = (code > 0).float()
-        count, unit = count + fires.sum(0)[:, None], unit + code.sum(0)[:, None]
-        inside, everything = inside + fires.T @ rows, everything + rows.sum(0)
-        scenes = fires.view(-1, tellings, n)
-        differs = (scenes - scenes.mean(1, keepdim=True)).view(-1, n)
-        within, varies = within + differs.T @ rows, varies + differs.square().sum(0)[:, None]
-    silent = (everything - inside) / (len(x) - count).clamp(min=1)
-    difference, unit = inside / count.clamp(min=1) - silent, unit / count.clamp(min=1)
-    by_telling = varies > count * (1 - count / len(x)) / 2  # most of its variance is there
-    difference = torch.where(by_telling, within / varies.clamp(min=1e-6), difference)
-    effect = torch.where(count > 0, difference / unit.clamp(min=1e-6), dictionary.W_dec)
-    return effect, (silent * effect).sum(1) / effect.square().sum(1).clamp(min=1e-12)

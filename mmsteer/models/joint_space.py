@@ -12,7 +12,7 @@ class JointSpace:
     The map is exact where the UNet reads the layer that CLIP projects: `projection [d_text, d_joint]` is CLIP's text projection
     (Radford et al., 2103.00020), applied to rows after the final layer norm, and its pseudo-inverse leads back. It is fitted
     where the UNet reads another layer: `projection`, `offset [d_joint]`, `inverse [d_joint, d_text]` and, for UNets that
-    read a pooled vector too, `inverse_pooled [d_joint, d_pooled]` come from `mmsteer.labelling.text_to_joint.fit_joint`.
+    read a pooled vector too, `inverse_pooled [d_joint, d_pooled]` come from `mmsteer.labelling.text_to_joint.fit_text_to_joint`.
     """
 
     def __init__(

@@ -1,14 +1,14 @@
 """What features do to a UNet that was not trained to be steered, through the words and through an image adapter.
 
-`ordinary` was trained on captions alone, as real checkpoints are. Beside it, with --steerable FOLDER, a UNet of the same shape
-and as many training steps, half of them with edits (`world train teacher --small`). Each by several routes:
+`ordinary` was trained on captions alone, as real checkpoints are. With --steerable FOLDER it is compared with a UNet of the same
+shape and as many training steps, half of them with edits (`world train teacher --small`). The routes:
   words            edits move the text encoder's states
   from a quarter   the same, from a quarter of the run on (vision-only features)
   guidance         words, and each step goes twice as far from the prediction for *before* to that for *after* (2301.12247)
   image            an adapter reads an image embedding beside the words: the prompt's own, moved by the edits; vision-only
-                   features move that alone
-Figures as in `study effects`, beside a mean difference of known pictures or captions, as long, with the same suppression.
---figure FILE.webp draws vision-only features by words and by image, and beside it FILE.png the figures.
+                   features move the image embedding alone
+Figures as in `study effects`, beside a mean difference of known pictures or captions, as long and with the same suppression.
+--figure FILE.webp draws vision-only features by words and by image; FILE.png beside it shows the figures.
 """
 
 from dataclasses import replace
@@ -19,11 +19,13 @@ from mmsteer.bank import Feature, FeatureBank
 from mmsteer.models.backbone import Backbone
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.cases import Value
-from mmsteer.studies.effects import Sizes, Study, by_length, concepts
-from mmsteer.studies.means import FEATURE, WITH, Row, filled, over
-from mmsteer.studies.methods import DIRECTIONS
-from mmsteer.studies.report import save_strips, share, table
+from mmsteer.studies.effects import by_length, concepts
+from mmsteer.studies.measures.cases import Value
+from mmsteer.studies.measures.means import FEATURE, Row, filled, over
+from mmsteer.studies.measures.methods import DIRECTIONS, WITH_SUPPRESSION
+from mmsteer.studies.measures.shares import share
+from mmsteer.studies.measures.steering_evaluation import Sizes, SteeringEvaluation
+from mmsteer.studies.report import save_strips, table
 from mmsteer.world.factors import INDEX
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge
@@ -45,7 +47,17 @@ _EVERY_THING = 7  # one in so many things and people is measured
 
 
 def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = None) -> dict[str, Any]:
-    """Measure both UNets by every route; print means a group of concepts."""
+    """Measure both UNets by every route; print means over each group of concepts.
+
+    Args:
+        seed: of prompts and noise.
+        quick: measure one concept of each group, on few prompts.
+        figure: a sheet of pictures to draw, .webp; the bars go beside it as .png.
+        steerable: the folder of a UNet to compare with; without it, only the ordinary one is measured.
+
+    Returns:
+        The figures, for JSON.
+    """
     judge, sizes = Judge.load(MINI / "judge"), QUICK if quick else FULL
     before: list[Row] = []
     rows: list[Row] = []
@@ -56,19 +68,20 @@ def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = 
         *([("steerable", "words")] if steerable else []),
     ]:
         steerer = _load(title, route, steerable)
-        run = Study(steerer, judge, seed, sizes, ("feature", "mean"), brief=True)
+        evaluation = SteeringEvaluation(steerer, judge, seed, sizes, ("feature", "mean"), brief=True)
         head = {"UNet": title, "route": route}
-        some = _some(steerer, quick)
-        before.append(head | _shows(run))
-        rows += [head | row for row in _measure(run, some)]
-        curves += [head | row for row in _curve(run, some[_VISION])]
+        groups = _groups(steerer, quick)
+        vision_only = {_VISION: groups[_VISION]}
+        before.append(head | _shown_before(evaluation))
+        rows += [head | row for row in _measure(evaluation, groups)]
+        curves += [head | row for row in _curve(evaluation, groups[_VISION])]
         print(f"  {title}, {route}: done", flush=True)
         if title == "ordinary" and route == "words":  # what else might help
-            run.start = 0.25
-            rows += [head | {"route": "from a quarter"} | row for row in _measure(run, {_VISION: some[_VISION]})]
-            run.start, steerer.sampler = 0.0, replace(steerer.sampler, edit_guidance=2.0)
-            rows += [head | {"route": "guidance"} | row for row in _measure(run, {_VISION: some[_VISION]})]
-    print("of what prompts say, before shows\n" + table(before))
+            evaluation.start = 0.25
+            rows += [head | {"route": "from a quarter"} | row for row in _measure(evaluation, vision_only)]
+            evaluation.start, steerer.sampler = 0.0, replace(steerer.sampler, edit_guidance=2.0)
+            rows += [head | {"route": "guidance"} | row for row in _measure(evaluation, vision_only)]
+    print("of what prompts mention, before shows\n" + table(before))
     print("\n" + table(filled(rows)))
     print("\nvision-only features by the length of their push\n" + table(curves))
     if figure:
@@ -78,7 +91,7 @@ def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = 
 
 
 def _load(title: str, route: str, steerable: Path | None) -> Steerer:
-    """One of the UNets, beside the embedded CLIP, autoencoder and bank."""
+    """One of the UNets, with the embedded CLIP, autoencoder and bank."""
     if title == "ordinary" or steerable is None:
         return Steerer.load("ordinary-image" if route == "image" else "ordinary")
     from mmsteer.world.models.parts import read_unet
@@ -88,8 +101,8 @@ def _load(title: str, route: str, steerable: Path | None) -> Steerer:
     return Steerer(backbone, FeatureBank.load(MINI.parent / "banks" / "mini"))
 
 
-def _some(steerer: Steerer, quick: bool) -> dict[str, dict[Value, Feature]]:
-    """Group -> concepts with their first feature: of things and people one in seven, of all others each."""
+def _groups(steerer: Steerer, quick: bool) -> dict[str, dict[Value, Feature]]:
+    """Group -> concepts with their first feature: one in seven things and people, all others."""
     first = {value: features[0] for value, features in concepts(steerer, 1).items()}
     things = [value for value, f in first.items() if f.modality == "cross" and value[0] in ("thing", "gender")]
     groups = {
@@ -97,54 +110,57 @@ def _some(steerer: Steerer, quick: bool) -> dict[str, dict[Value, Feature]]:
         "cross: things, people": {v: first[v] for v in things[::_EVERY_THING]},
         _VISION: {v: f for v, f in first.items() if f.modality == "vision"},
     }
-    return {group: dict(list(some.items())[: 1 if quick else None]) for group, some in groups.items()}
+    return {group: dict(list(chosen.items())[: 1 if quick else None]) for group, chosen in groups.items()}
 
 
-def _measure(run: Study, groups: dict[str, dict[Value, Feature]]) -> list[Row]:
+def _measure(evaluation: SteeringEvaluation, groups: dict[str, dict[Value, Feature]]) -> list[Row]:
     rows = []
-    for group, some in groups.items():
+    for group, chosen in groups.items():
         figures: dict[str, list[float]] = {}
-        for value, feature in some.items():
-            added, taken = run.added(feature, value, words=False), run.removed(feature, value)
-            for head, way in (("", FEATURE), ("mean difference: ", _MEAN)):
-                for key, one in (added.get(way + WITH, added.get(way, {})) | taken[way]).items():
+        for value, feature in chosen.items():
+            added, removed = evaluation.added(feature, value, words=False), evaluation.removed(feature, value)
+            for head, method in (("", FEATURE), ("mean difference: ", _MEAN)):
+                with_suppression = added.get(method + WITH_SUPPRESSION, added.get(method, {}))
+                for key, one in (with_suppression | removed[method]).items():
                     if one.trials:
                         figures.setdefault(f"{head}{key}", []).append(one.value)
         means = {key: over(values) for key, values in figures.items()}
         keys = ("hit", "leak", "gone", "mean difference: hit", "mean difference: leak", "mean difference: gone")
-        rows.append({"concepts": group, "count": len(some)} | {key: means.get(key) for key in keys})
+        rows.append({"concepts": group, "count": len(chosen)} | {key: means.get(key) for key in keys})
     return rows
 
 
-def _curve(run: Study, some: dict[Value, Feature]) -> list[Row]:
-    rows = by_length(run, {value: [feature] for value, feature in some.items()})
+def _curve(evaluation: SteeringEvaluation, chosen: dict[Value, Feature]) -> list[Row]:
+    rows = by_length(evaluation, {value: [feature] for value, feature in chosen.items()})
     return [{key: row[key] for key in ("length", "hit", "leak")} for row in rows if row["method"] == FEATURE]
 
 
-def _shows(run: Study) -> Row:
-    """How much of its prompts the UNet draws at all: where that is low, no feature can add."""
+def _shown_before(evaluation: SteeringEvaluation) -> Row:
+    """How much of its prompts the UNet draws at all: where that is low, no feature can add anything."""
     shown: Row = {}
+    cases = evaluation.cases
     for name in ("thing", "place", "position", "size"):
         k = INDEX[name]
-        right = run.cases.told[:, k] & (run.cases.before[:, k] == run.cases.values[:, k])
-        shown[name] = share(int(right.sum()), int(run.cases.told[:, k].sum()))
+        right = cases.mentioned[:, k] & (cases.before[:, k] == cases.values[:, k])
+        shown[name] = share(int(right.sum()), int(cases.mentioned[:, k].sum()))
     return shown
 
 
 def _bars(rows: list[Row], path: Path) -> None:
-    """Hit and leak of each group of concepts by UNet and route, with the targets as lines."""
+    """Draw hit and leak of each group of concepts by UNet and route, with the targets as lines."""
     from matplotlib.figure import Figure
 
     sheet = Figure((11, 4), layout="constrained")
     panels = sheet.subplots(1, 2, sharey=True)
     groups = list(dict.fromkeys(row["concepts"] for row in rows))
-    ways = list(dict.fromkeys((row["UNet"], row["route"]) for row in rows))
+    routes = list(dict.fromkeys((row["UNet"], row["route"]) for row in rows))
     for axes, key in zip(panels, ("hit", "leak"), strict=True):
-        for k, way in enumerate(ways):
-            some = [row for row in rows if (row["UNet"], row["route"]) == way]
-            at = [groups.index(row["concepts"]) + (k - (len(ways) - 1) / 2) * 0.8 / len(ways) for row in some]
-            axes.bar(at, [row[key].value for row in some], 0.8 / len(ways), label=", ".join(way), color=_COLOURS[way])
-            for x, row in zip(at, some, strict=True):
+        for k, route in enumerate(routes):
+            bars = [row for row in rows if (row["UNet"], row["route"]) == route]
+            at = [groups.index(row["concepts"]) + (k - (len(routes) - 1) / 2) * 0.8 / len(routes) for row in bars]
+            heights = [row[key].value for row in bars]
+            axes.bar(at, heights, 0.8 / len(routes), label=", ".join(route), color=_COLOURS[route])
+            for x, row in zip(at, bars, strict=True):
                 axes.vlines(x, row[key].low, row[key].high, "black", lw=1)
         lines = {"hit": (TARGETS["hit cross"], TARGETS["hit vision"]), "leak": (TARGETS["leak"],)}[key]
         for line in lines:
@@ -158,7 +174,7 @@ def _bars(rows: list[Row], path: Path) -> None:
 
 
 def _sheet(path: Path) -> None:
-    """The ordinary UNet's pictures: one prompt a column; *before*, then vision-only features by words and by image."""
+    """Draw the ordinary UNet's pictures, one prompt a column: *before*, then vision-only features, by words and by image."""
     seeds = list(range(len(_PROMPTS)))
     strips: list[tuple[str, Any]] = []
     for name, route in (("ordinary", "words"), ("ordinary-image", "image")):

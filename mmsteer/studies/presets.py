@@ -1,8 +1,8 @@
-"""Whether the page's presets hold: of fresh seeds, in how many the picture shows what the preset promises.
+"""On how many fresh seeds each preset of the page shows what it promises, as the judge reads it.
 
-Read by the judge. A preset holds on a seed if *before* shows what the prompt says, and *after* shows each added value that can
-be drawn and whatever else the prompt says. It is visible where, besides, *before* lacks what is added: a prompt that says
-nothing of frames is drawn with one now and then. The page takes the first seed from 0 on at which a preset is visible.
+A preset holds on a seed if *before* shows what the prompt mentions, and *after* shows each added value that can be drawn and
+everything else that the prompt mentions. It is visible where *before* also lacks what is added: a prompt that does not mention
+frames is drawn with one now and then. The page takes the first seed from 0 on at which a preset is visible.
 """
 
 from pathlib import Path
@@ -12,18 +12,29 @@ import numpy as np
 
 from mmsteer.labelling.known_names import known_value
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.report import share, table
+from mmsteer.studies.measures.shares import share
+from mmsteer.studies.report import table
 from mmsteer.ui.presets import PRESETS, Preset
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge
+from mmsteer.world.scheme import SCHEME
 
 TARGET = 0.9
 
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Draw every preset from many seeds; print a row each. `figure` is not drawn: the page shows the presets."""
+    """Draw every preset from many seeds and print a row for each.
+
+    Args:
+        seed: the first of the seeds.
+        quick: draw 8 seeds instead of 48.
+        figure: unused; the page shows the presets.
+
+    Returns:
+        The figures, for JSON.
+    """
     steerer, judge = Steerer.load("mini"), Judge.load(MINI / "judge")
     seeds = list(range(seed, seed + (8 if quick else 48)))
     rows = [{"preset": preset.title} | holds(steerer, judge, preset, seeds) for preset in PRESETS]
@@ -32,17 +43,17 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
 
 
 def holds(steerer: Steerer, judge: Judge, preset: Preset, seeds: list[int]) -> dict[str, Any]:
-    """Shares of the seeds on which *before* shows the prompt, *after* the edits and the rest of the prompt, both do, and the
-    difference is visible.
+    """Shares of the seeds on which *before* shows the prompt, on which *after* shows the edits and the rest of the prompt, on
+    which both hold, and on which the difference is visible; and the first seed of the last kind.
     """
     prompts = [preset.prompt] * len(seeds)
     before, after = (judge.read(steerer.render_many(prompts, edits, seeds)) for edits in ((), preset.edits))
-    named = [known_value(steerer.bank.get(edit.feature).name) for edit in preset.edits]
+    named = [known_value(steerer.bank.get(edit.feature).name, SCHEME) for edit in preset.edits]
     added = {factor: value for factor, value in filter(None, named) if factor in DRAWN}
-    said = _said(preset.prompt)
-    shown, steered = _all_read(before, said), _all_read(after, said | added)
-    there = [_all_read(before, {factor: value}) for factor, value in added.items()]
-    visible = shown & steered & ~np.logical_or.reduce([np.zeros(len(seeds), dtype=bool), *there])
+    mentioned = _mentioned(preset.prompt)
+    shown, steered = _all_read(before, mentioned), _all_read(after, mentioned | added)
+    already = [_all_read(before, {factor: value}) for factor, value in added.items()]
+    visible = shown & steered & ~np.logical_or.reduce([np.zeros(len(seeds), dtype=bool), *already])
     return {
         "before shows the prompt": share(int(shown.sum()), len(seeds)),
         "after shows edits and the rest": share(int(steered.sum()), len(seeds)),
@@ -52,8 +63,8 @@ def holds(steerer: Steerer, judge: Judge, preset: Preset, seeds: list[int]) -> d
     }
 
 
-def _said(prompt: str) -> dict[str, str]:
-    """Factor -> value of what a prompt says and pictures can show."""
+def _mentioned(prompt: str) -> dict[str, str]:
+    """Factor -> value of what a prompt mentions and pictures can show."""
     text = f" {prompt} "
     return {
         factor.name: value
@@ -64,6 +75,6 @@ def _said(prompt: str) -> dict[str, str]:
 
 
 def _all_read(seen: np.ndarray, values: dict[str, str]) -> np.ndarray:
-    """Per picture of `seen [B, n_factors]`, whether every value is read."""
+    """Whether every value is read, for each picture of `seen [B, n_factors]`."""
     right = [seen[:, INDEX[name]] == FACTORS[INDEX[name]].values.index(value) for name, value in values.items()]
-    return np.logical_and.reduce(right)
+    return np.asarray(np.logical_and.reduce(right))

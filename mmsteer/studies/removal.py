@@ -1,9 +1,10 @@
-"""What recognition and retrieval lose when the bank's vision, language or cross features are removed from embeddings.
+"""What recognition and retrieval lose when the bank's features of one modality are removed from embeddings.
 
-A vision feature is removed from pictures' embeddings, a language feature from captions' (and class prompts'), a cross
-feature from both: x - code[:, group] @ W_dec[group], back to unit length. Groups are compared whole, at equal count
-(as many features as the smallest has) and at equal energy (mean squared norm removed per pair, both sides together,
-as the whole of the weakest takes); each beside random latents of the same sides, as many or as strong on each.
+A vision-only feature is removed from embeddings of pictures, a language-only feature from those of captions and class prompts, a
+cross-modal feature from both: x - code[:, group] @ W_dec[group], back to unit length. Groups are compared in three ways: all of a
+modality ("whole"), at equal count (as many features as the smallest group has), and at equal energy (mean squared norm removed
+per pair, both sides together, as much as the weakest group has). Each is compared with random latents of the same sides, as many
+or as strong on each side.
 
   recognition  which word fits a picture best, among those of one factor: mean over thing, place, position and size
                (gender, of pictures of people, is shown beside it)
@@ -20,56 +21,83 @@ import torch.nn.functional as F
 
 from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.studies.report import COLOURS, table
-from mmsteer.studies.zero_shot_ablation import (
+from mmsteer.studies.measures.zero_shot_ablation import (
     BATCH,
     NONE,
     SIDES,
     TASKS,
     TOLERANCE,
-    Answers,
-    Exam,
+    Correct,
     Group,
+    ZeroShotAblation,
     energy,
     interval,
     latents,
-    new_exam,
+    new_evaluation,
     pick_at_random,
-)  # fmt: skip
+)
+from mmsteer.studies.report import COLOURS, table
 
 _COMPARED = ("equal count", "equal energy")
 
 
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Remove groups, measure, print the figures and what they say of the order the paper is said to report."""
+    """Remove groups, measure, and print the figures and what they say about the order that the paper is said to report.
+
+    Args:
+        seed: of the pairs and of the draws.
+        quick: fewer pairs and draws.
+        figure: where to draw the figure.
+
+    Returns:
+        The figures, for JSON; `text` has the sentences.
+    """
     bank = FeatureBank.load(ASSETS / "banks" / "mini")
-    exam = new_exam(bank, seed, (6 if quick else 24) * BATCH)
+    evaluation = new_evaluation(bank, seed, (6 if quick else 24) * BATCH)
     rng, draws = np.random.default_rng((seed, 13)), 4 if quick else 16
     groups: dict[str, Group] = {modality: latents(bank.features, modality) for modality in MODALITIES}
-    means = {"image": bank.tensors["mean_image"], "text": bank.tensors["mean_text"]}
-    untouched = exam.answers([exam.x])
-    centred = exam.answers([{side: F.normalize(x - means[side], dim=1) for side, x in exam.x.items()}])
-    rows = [_row(exam, "-", "nothing", [{}], untouched), _row(exam, "-", "mean gap", [{}], centred)]
-    rows[1] |= {f"{side} energy": float(mean.square().sum()) for side, mean in means.items()}
-    for title, known in (("vision, sure name", True), ("vision, no sure name", False)):
-        some = [latents([f for f in bank.features if (f.named_by == "truth") == known], "vision")]
-        rows.append(_row(exam, "whole", title, some, exam.answers(map(exam.without, some))))
-
+    untouched = evaluation.evaluate_all([evaluation.x])
+    rows = _references(bank, evaluation, untouched)
     costs: list[dict[str, Any]] = []
-    lost: dict[tuple[str, str], Answers] = {}
+    lost: dict[tuple[str, str], Correct] = {}
     for comparison in ("whole", *_COMPARED):
-        for modality, some in _compared(rng, exam, groups, comparison, draws).items():
-            alike = [_random_like(rng, exam, group, comparison) for group in some]
-            left, chance = (exam.answers(map(exam.without, each)) for each in (some, alike))
-            rows.append(_row(exam, comparison, modality, some, left))
-            rows.append(_row(exam, comparison, f"random as {modality}", alike, chance))
+        for modality, chosen in _compared(rng, evaluation, groups, comparison, draws).items():
+            matched = [_random_like(rng, evaluation, group, comparison) for group in chosen]
+            left, chance = (evaluation.evaluate_all(map(evaluation.without, each)) for each in (chosen, matched))
+            rows.append(_row(evaluation, comparison, modality, chosen, left))
+            rows.append(_row(evaluation, comparison, f"random as {modality}", matched, chance))
             lost[comparison, modality] = {task: untouched[task] - left[task] for task in TASKS}
             costs.append({"comparison": comparison, "removed": modality})
             for task in TASKS:
-                costs[-1][f"{task} cost"] = interval(untouched[task] - left[task], exam.weights)
-                costs[-1][f"{task} over random"] = interval(chance[task] - left[task], exam.weights)
-    curves = _curves(rng, exam, groups, 5 if quick else 9, draws)
+                costs[-1][f"{task} cost"] = interval(untouched[task] - left[task], evaluation.weights)
+                costs[-1][f"{task} over random"] = interval(chance[task] - left[task], evaluation.weights)
+    curves = _curves(rng, evaluation, groups, 5 if quick else 9, draws)
+    text = _sentences(evaluation, rows, lost)
+    _print(rows, costs, text)
+    if figure:
+        _figure(rows, curves, figure)
+    return {
+        "pairs": len(evaluation.x["image"]), "draws": draws, "tolerance": TOLERANCE,
+        "rows": rows, "costs": costs, "curves": curves, "text": text,
+    }  # fmt: skip
 
+
+def _references(bank: FeatureBank, evaluation: ZeroShotAblation, untouched: Correct) -> list[dict[str, Any]]:
+    """Rows for nothing removed, for the mean gap alone, and for vision-only features with and without a sure name."""
+    means = {"image": bank.tensors["mean_image"], "text": bank.tensors["mean_text"]}
+    centred = {side: F.normalize(x - means[side], dim=1) for side, x in evaluation.x.items()}
+    rows = [
+        _row(evaluation, "-", "nothing", [{}], untouched),
+        _row(evaluation, "-", "mean gap", [{}], evaluation.evaluate_all([centred])),
+    ]
+    rows[1] |= {f"{side} energy": float(mean.square().sum()) for side, mean in means.items()}
+    for title, sure in (("vision, sure name", True), ("vision, no sure name", False)):
+        chosen = [latents([f for f in bank.features if (f.named_by == "truth") == sure], "vision")]
+        rows.append(_row(evaluation, "whole", title, chosen, evaluation.evaluate_all(map(evaluation.without, chosen))))
+    return rows
+
+
+def _print(rows: list[dict[str, Any]], costs: list[dict[str, Any]], text: str) -> None:
     summed = (*TASKS["retrieval"], *TASKS)
     print(table([{k: v for k, v in row.items() if k not in summed} for row in rows]))
     print("\n" + table([{k: row[k] for k in ("comparison", "removed", *summed)} for row in rows]))
@@ -77,27 +105,20 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
         "\ncost: right answers lost, as a share of all; over random: beyond what random latents of the same sides cost"
     )
     print(table(costs))
-    said = _sentences(exam, rows, lost)
-    print("\n" + said)
-    if figure:
-        _figure(rows, curves, figure)
-    return {
-        "pairs": len(exam.x["image"]), "draws": draws, "tolerance": TOLERANCE,
-        "rows": rows, "costs": costs, "curves": curves, "text": said,
-    }  # fmt: skip
+    print("\n" + text)
 
 
 def _compared(
-    rng: np.random.Generator, exam: Exam, groups: dict[str, Group], comparison: str, draws: int
+    rng: np.random.Generator, evaluation: ZeroShotAblation, groups: dict[str, Group], comparison: str, draws: int
 ) -> dict[str, list[Group]]:
     """Per modality, what is removed in each draw."""
     matrices = {
-        modality: np.sum([exam.matrix[side][np.ix_(rows, rows)] for side, rows in group.items()], axis=0)
+        modality: np.sum([evaluation.matrix[side][np.ix_(rows, rows)] for side, rows in group.items()], axis=0)
         for modality, group in groups.items()
     }
     least_count = min(len(matrix) for matrix in matrices.values())
     least_energy = min(float(matrix.sum()) for matrix in matrices.values())
-    found: dict[str, list[Group]] = {modality: [] for modality in groups}
+    compared: dict[str, list[Group]] = {modality: [] for modality in groups}
     for modality, group in groups.items():
         every = np.arange(len(matrices[modality]))
         for _ in range(draws):
@@ -107,52 +128,58 @@ def _compared(
                 chosen = rng.permutation(every)[:least_count]
             else:
                 chosen = pick_at_random(rng, matrices[modality], every, least_energy)
-            found[modality].append({side: rows[chosen] for side, rows in group.items()})
-    return found
+            compared[modality].append({side: rows[chosen] for side, rows in group.items()})
+    return compared
 
 
-def _random_like(rng: np.random.Generator, exam: Exam, group: Group, comparison: str) -> Group:
+def _random_like(rng: np.random.Generator, evaluation: ZeroShotAblation, group: Group, comparison: str) -> Group:
     """Random latents of the same sides: as strong on each at equal energy, else as many."""
     if comparison == "equal energy":
         return {
-            side: pick_at_random(rng, exam.matrix[side], exam.pool[side], energy(exam.matrix[side], rows))
+            side: pick_at_random(
+                rng, evaluation.matrix[side], evaluation.pool[side], energy(evaluation.matrix[side], rows)
+            )
             for side, rows in group.items()
         }
-    return {side: rng.permutation(exam.pool[side])[: len(rows)] for side, rows in group.items()}
+    return {side: rng.permutation(evaluation.pool[side])[: len(rows)] for side, rows in group.items()}
 
 
-def _row(exam: Exam, comparison: str, removed: str, groups: list[Group], answers: Answers) -> dict[str, Any]:
+def _row(
+    evaluation: ZeroShotAblation, comparison: str, removed: str, groups: list[Group], correct: Correct
+) -> dict[str, Any]:
     row: dict[str, Any] = {"comparison": comparison, "removed": removed}
-    for side in exam.x:
-        taken = [group.get(side, NONE) for group in groups]
-        row[f"{side} latents"] = round(float(np.mean([len(rows) for rows in taken])))
-        row[f"{side} energy"] = float(np.mean([energy(exam.matrix[side], rows) for rows in taken]))
-    return row | {name: exam.share(answers, name) for name in answers}
+    for side in evaluation.x:
+        on_side = [group.get(side, NONE) for group in groups]
+        row[f"{side} latents"] = round(float(np.mean([len(rows) for rows in on_side])))
+        row[f"{side} energy"] = float(np.mean([energy(evaluation.matrix[side], rows) for rows in on_side]))
+    return row | {name: evaluation.share(correct, name) for name in correct}
 
 
 def _curves(
-    rng: np.random.Generator, exam: Exam, groups: dict[str, Group], points: int, draws: int
+    rng: np.random.Generator, evaluation: ZeroShotAblation, groups: dict[str, Group], points: int, draws: int
 ) -> list[dict[str, Any]]:
-    """Both tasks against how many features are removed, in random orders, and random latents of the same sides."""
-    found = []
+    """Both tasks against how many features are removed, in random orders, and against random latents of the same sides."""
+    curves = []
     for modality, group in groups.items():
         size = len(group[SIDES[modality][0]])
         orders = [rng.permutation(size) for _ in range(draws)]
-        some = [{side: rows[order] for side, rows in group.items()} for order in orders]
-        alike = [{side: rng.permutation(exam.pool[side]) for side in group} for _ in range(draws)]
+        ordered = [{side: rows[order] for side, rows in group.items()} for order in orders]
+        matched = [{side: rng.permutation(evaluation.pool[side]) for side in group} for _ in range(draws)]
         for k in np.linspace(0, size, points).round().astype(int):
-            for removed, each in ((modality, some), (f"random as {modality}", alike)):
+            for removed, each in ((modality, ordered), (f"random as {modality}", matched)):
                 first = [{side: rows[:k] for side, rows in group.items()} for group in each]
-                answers = exam.answers(map(exam.without, first))
-                found.append({"removed": removed, "features": int(k)} | {t: exam.share(answers, t) for t in TASKS})
-    return found
+                correct = evaluation.evaluate_all(map(evaluation.without, first))
+                curves.append(
+                    {"removed": removed, "features": int(k)} | {t: evaluation.share(correct, t) for t in TASKS}
+                )
+    return curves
 
 
-def _sentences(exam: Exam, rows: list[dict[str, Any]], lost: dict[tuple[str, str], Answers]) -> str:
+def _sentences(evaluation: ZeroShotAblation, rows: list[dict[str, Any]], lost: dict[tuple[str, str], Correct]) -> str:
     """How often cross features cost least, as the paper is said to report, and what equal energy makes of it."""
     least = most = 0
     for cost in ([lost[c, m][task] for m in ("cross", "vision", "language")] for c in _COMPARED for task in TASKS):
-        over = [interval(cost[0] - other, exam.weights) for other in cost[1:]]
+        over = [interval(cost[0] - other, evaluation.weights) for other in cost[1:]]
         least += all(difference.high < 0 for difference in over)
         most += all(difference.low > 0 for difference in over)
     taken = {r["removed"]: r["image energy"] + r["text energy"] for r in rows if r["comparison"] == "equal count"}
@@ -169,7 +196,7 @@ def _sentences(exam: Exam, rows: list[dict[str, Any]], lost: dict[tuple[str, str
 
 
 def _figure(rows: list[dict[str, Any]], curves: list[dict[str, Any]], path: Path) -> None:
-    """Above, both tasks at equal count and energy; below, against the number of features removed."""
+    """Draw, above, both tasks at equal count and energy; below, against the number of features removed."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.patches import Patch
@@ -181,34 +208,34 @@ def _figure(rows: list[dict[str, Any]], curves: list[dict[str, Any]], path: Path
         axes.grid(axis="y", color="#dddddd")
         axes.spines[["left", "top", "right"]].set_visible(False)
         axes.tick_params(length=0)
-    found = {(row["comparison"], row["removed"]): row for row in rows}
+    by_group = {(row["comparison"], row["removed"]): row for row in rows}
     titles = {"recognition": "Recognition, share of pictures", "retrieval": "Retrieval, R@1 of 256"}
     for task, bars, line in zip(TASKS, "AB", ("CDE", "FGH"), strict=True):
         axes, ticks = panels[bars], {}
         for x, (comparison, modality) in zip((0, 1, 2, 3.3, 4.3, 5.3), product(_COMPARED, MODALITIES), strict=True):
             ticks[x] = f"\n{modality}" + f"\nremoved at {comparison}" * (modality == MODALITIES[1])
             for at, removed in ((x - 0.22, modality), (x + 0.22, f"random as {modality}")):
-                share = found[comparison, removed][task]
+                share = by_group[comparison, removed][task]
                 axes.bar(at, share.value, 0.42, color=COLOURS.get(removed, COLOURS["grey"]))
                 axes.vlines(at, share.low, share.high, "black")
                 ticks[at] = f"{share.value:.2f}"  # below its bar, where no line passes
         axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.4)
         axes.set_title(titles[task], loc="left")
-        nothing, gap = (found["-", removed][task].value for removed in ("nothing", "mean gap"))
+        nothing, gap = (by_group["-", removed][task].value for removed in ("nothing", "mean gap"))
         levels = [
             axes.axhline(nothing, color="black", lw=0.8, label="nothing removed"),
             axes.axhline(gap, color="black", lw=0.8, dashes=(6, 6), label="only the mean gap removed"),
         ]
         for modality, axes in zip(MODALITIES, map(panels.__getitem__, line), strict=True):
             for removed, colour in ((f"random as {modality}", COLOURS["grey"]), (modality, COLOURS[modality])):
-                some = [c for c in curves if c["removed"] == removed]
-                counts, shares = [c["features"] for c in some], np.array([c[task] for c in some])
+                curve = [c for c in curves if c["removed"] == removed]
+                counts, shares = [c["features"] for c in curve], np.array([c[task] for c in curve])
                 axes.fill_between(counts, shares[:, 1], shares[:, 2], color=colour, alpha=0.25, lw=0)
                 axes.plot(counts, shares[:, 0], color=colour, lw=2)
             axes.set(xlim=(0, counts[-1]), xlabel="features removed")
             axes.set_title(f"{task.capitalize()}, {modality} features", loc="left")
-    told = (*MODALITIES, "random latents of the same sides")
-    key = [Patch(color=COLOURS.get(removed, COLOURS["grey"]), label=removed) for removed in told]
+    labels = (*MODALITIES, "random latents of the same sides")
+    key = [Patch(color=COLOURS.get(label, COLOURS["grey"]), label=label) for label in labels]
     figure.legend(handles=[*key, *levels], loc="outside upper left", ncols=6, frameon=False)
     figure.supxlabel("Numbers: the bars' heights. Strokes and bands: 95 % by bootstrap over pairs and draws.", size=10)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,13 @@
-"""What every study ends with: a table a person reads, the same rows as JSON, and intervals for proportions."""
+"""How a study reports: a table that a person reads, the same rows as JSON, a sheet of pictures."""
 
 import json
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from mmsteer.studies.measures.shares import Share
 
 if TYPE_CHECKING:
     import torch
@@ -14,43 +16,8 @@ COLOURS = {"vision": "#2a78b5", "language": "#e08214", "cross": "#1b9e77", "grey
 """Of each modality in figures; grey is what they are compared with."""
 
 
-class Share(NamedTuple):
-    """A figure with its interval: 95 %, of a proportion by Wilson (1927) or by bootstrap; or the range over seeds."""
-
-    value: float
-    low: float
-    high: float
-    trials: int
-    """How many it rests on (pairs, features, seeds); with 0 the value is NaN."""
-
-    def __str__(self) -> str:
-        return "-" if not self.trials else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def share(hits: int, count: int) -> Share:
-    """`hits` of `count` as a proportion with its Wilson interval."""
-    if not count:
-        return Share(math.nan, 0.0, 1.0, 0)
-    z, p = 1.96, hits / count
-    middle = (p + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return Share(p, max(0.0, middle - half), min(1.0, middle + half), count)
-
-
-def mean_with_interval(values: Sequence[float], resamples: int = 2000) -> Share:
-    """The mean with its 95 % interval by bootstrap over the values; without any, a Share of no trials."""
-    import numpy as np
-
-    if not values:
-        return share(0, 0)
-    some = np.array(values)
-    means = some[np.random.default_rng(0).integers(0, len(some), (resamples, len(some)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Share(float(some.mean()), float(low), float(high), len(some))
-
-
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same keys as aligned text."""
+    """Rows with the same keys as aligned text, the keys above."""
     if not rows:
         return "(no rows)"
     cells = [list(rows[0])] + [[_cell(v) for v in row.values()] for row in rows]
@@ -64,7 +31,12 @@ def _cell(value: Any) -> str:
 
 
 def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> None:
-    """Write a sheet: rows of pictures `uint8 [B, 3, S, S]`, each row's title at its left."""
+    """Write a sheet of pictures.
+
+    Args:
+        strips: from top to bottom, the title at the left of a row and its pictures, `uint8 [B, 3, S, S]`.
+        path: the file; its suffix decides the format.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     count, side = len(strips[0][1]), strips[0][1].shape[-1]
@@ -80,7 +52,7 @@ def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> Non
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write the figures; a Share becomes an object of its fields. Beside the file first, then in its place."""
+    """Write the figures; a Share becomes an object of its fields. A killed run leaves no half-written file."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(_plain(figures), indent=1) + "\n")
     os.replace(partial, path)

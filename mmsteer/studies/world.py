@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.report import share, table
+from mmsteer.studies.measures.shares import Share, share
+from mmsteer.studies.report import table
 from mmsteer.world.captions import caption_word, captions
 from mmsteer.world.draws import shrink
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, draw_factors
@@ -26,14 +27,36 @@ TARGETS = {
 _BATCH = 64
 
 
+class Sizes(NamedTuple):
+    """How much is drawn."""
+
+    scenes: int
+    """For the judge and CLIP to read."""
+    reconstructions: int
+    prompts: int
+
+
+FULL, QUICK = Sizes(4096, 1024, 2048), Sizes(384, 256, 96)
+
+
 def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Measure judge, autoencoder, CLIP and pictures; print one row a figure, with its target beside it."""
+    """Measure judge, autoencoder, CLIP and pictures; print one row a figure, with its target beside it.
+
+    Args:
+        seed: of scenes, prompts and noise.
+        quick: fewer of each.
+        figure: a sheet of pictures to draw.
+
+    Returns:
+        The figures, for JSON.
+    """
+    sizes = QUICK if quick else FULL
     judge = Judge.load(MINI / "judge")
     steerer = Steerer.load("mini")
     measured: dict[str, Any] = {}
-    measured |= _readers(judge, WorldPairs(seed, 384 if quick else 4096))
-    measured |= _autoencoder(steerer, judge, WorldPairs(seed, 256 if quick else 1024))
-    pictures, read = _pictures(steerer, judge, seed, 96 if quick else 2048)
+    measured |= _readers(judge, WorldPairs(seed, sizes.scenes))
+    measured |= _autoencoder(steerer, judge, WorldPairs(seed, sizes.reconstructions))
+    pictures, read = _pictures(steerer, judge, seed, sizes.prompts)
     measured |= read
     rows = [{"figure": k, "measured": v, "target": TARGETS.get(k, "")} for k, v in measured.items()]
     print(table(rows))
@@ -42,14 +65,14 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     return {"measured": measured, "targets": TARGETS}
 
 
-def _agree(seen: np.ndarray, truth: np.ndarray, name: str, rows: np.ndarray | None = None) -> Any:
+def _agree(seen: np.ndarray, truth: np.ndarray, name: str, rows: np.ndarray | None = None) -> Share:
     right = (seen == truth)[:, INDEX[name]]
     right = right if rows is None else right[rows]
     return share(int(right.sum()), len(right))
 
 
 def _readers(judge: Judge, scenes: WorldPairs) -> dict[str, Any]:
-    """What the judge and CLIP (zero-shot, by the plainest words) read off drawn scenes, made smaller by area."""
+    """What the judge and CLIP (zero-shot, with the plainest words) read in drawn scenes, shrunk by area."""
     from transformers import CLIPModel, CLIPTokenizer
 
     clip = CLIPModel.from_pretrained(MINI / "clip", local_files_only=True, dtype=torch.float32).eval()
@@ -62,18 +85,18 @@ def _readers(judge: Judge, scenes: WorldPairs) -> dict[str, Any]:
             image.append(F.normalize(clip.get_image_features(small).pooler_output, dim=-1))
             truth.append(batch.factors)
         values = np.concatenate(truth)
-        found: dict[str, Any] = {f"judge: {name}": _agree(np.concatenate(seen), values, name) for name in DRAWN}
+        shares: dict[str, Any] = {f"judge: {name}": _agree(np.concatenate(seen), values, name) for name in DRAWN}
         for name in ("thing", "place", "position", "size"):
             words = [caption_word(name, v) for v in FACTORS[INDEX[name]].values]
             texts = [f"a {w}" if name in ("thing", "size") else w for w in words]
             text = F.normalize(clip.get_text_features(tokens(tokenizer, texts)).pooler_output, dim=-1)
             best = (torch.cat(image) @ text.T).argmax(1).numpy()
-            found[f"CLIP: {name}"] = share(int((best == values[:, INDEX[name]]).sum()), len(best))
-    return found
+            shares[f"CLIP: {name}"] = share(int((best == values[:, INDEX[name]]).sum()), len(best))
+    return shares
 
 
 def _autoencoder(steerer: Steerer, judge: Judge, scenes: WorldPairs) -> dict[str, Any]:
-    """How true reconstructions are: decibels, the thing that the judge reads, and how steep they are beside the drawn ones."""
+    """How faithful reconstructions are: decibels, the thing that the judge reads, and their gradient over that of drawn pictures."""
     vae = steerer.backbone.pipeline.vae
     decibels, slopes, right, count = [], torch.zeros(2), 0, 0
     with torch.no_grad():
@@ -100,15 +123,15 @@ def _slope(pictures: torch.Tensor) -> torch.Tensor:
 
 def _pictures(steerer: Steerer, judge: Judge, seed: int, count: int) -> tuple[torch.Tensor, dict[str, Any]]:
     rng = np.random.default_rng((seed, 7))
-    values, told = draw_factors(rng, count)
-    prompts = [text or "a picture" for text in captions(rng, values, told)]
+    values, mentioned = draw_factors(rng, count)
+    prompts = [text or "a picture" for text in captions(rng, values, mentioned)]
     seeds = [int(s) for s in rng.integers(0, 2**31, count)]
     pictures = torch.cat([
         steerer.render_many(prompts[i : i + 32], (), seeds[i : i + 32]) for i in range(0, count, 32)
     ])  # fmt: skip
     seen = judge.read(pictures)
     cross: Iterable[str] = (f.name for f in FACTORS if f.modality == "cross")
-    return pictures, {f"pictures: {name}": _agree(seen, values, name, told[:, INDEX[name]]) for name in cross}
+    return pictures, {f"pictures: {name}": _agree(seen, values, name, mentioned[:, INDEX[name]]) for name in cross}
 
 
 def _sheet(pictures: torch.Tensor, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""What other programs may ask of the page: by gradio_client or HTTP, and as MCP tools. Types and docstrings are its documentation.
+"""The page's endpoints for other programs: gradio_client, HTTP and MCP tools. Their documentation is made from types and docstrings.
 
-Everything that comes in is checked by what it is handed to; what goes wrong is told as one sentence.
+Whatever comes in is checked by the function that it is passed to; errors are one sentence.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,18 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from gradio_client.utils import is_file_obj_with_meta
 
-from mmsteer.bank import MODALITIES, Feature, FeatureBank
+from mmsteer.bank import MODALITIES, Feature
 from mmsteer.errors import SteerError
 from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
-from mmsteer.steering import sweep as sweeps
+from mmsteer.steering import sweep
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Recipe
-from mmsteer.ui.keep import read_bytes
-from mmsteer.ui.loading import Loading, told
+from mmsteer.steering.sweep_files import save_sheet
+from mmsteer.ui.shared.events import DRAW
+from mmsteer.ui.shared.loading import attempt
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.shared.uploads import read_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,11 +31,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Api:
-    """The endpoints. Holds nothing of any caller."""
+class Api:
+    """The endpoints. Nothing of any caller is stored."""
 
-    def __init__(self, bank: FeatureBank, loading: Loading) -> None:
-        self.bank, self.loading = bank, loading
+    def __init__(self, page: PageState) -> None:
+        self.bank, self.loading = page.bank, page.loading
 
     def steer(
         self,
@@ -47,22 +50,24 @@ class _Api:
         Args:
             prompt: what to draw, for example "a cat in a meadow"; at most 500 characters
             edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets
-            seed: the noise, a whole number from 0 on
+            seed: the seed of the noise, a whole number from 0
             steps: sampling steps, 1 to 50; by default what the model suggests
             guidance: classifier-free guidance, 0 to 20; by default what the model suggests
 
         Returns:
-            before and after as PNG files, which carry their recipe, and what is known of them: the recipe as a query, the gauge (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit
+            before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit
         """  # noqa: E501  a description is one line
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
-            own = self.loading.wait().sampler
-            sampler = Sampler(own.steps if steps is None else steps, own.guidance if guidance is None else guidance)
-            asked = _edits(edits)
-            result = self.loading.run(lambda steerer: steerer.steer(prompt, asked, seed, sampler))
+            default = self.loading.wait().sampler
+            sampler = Sampler(
+                default.steps if steps is None else steps, default.guidance if guidance is None else guidance
+            )
+            parsed = _edits(edits)
+            result = self.loading.run(lambda steerer: steerer.steer(prompt, parsed, seed, sampler))
             about = {
                 "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
-                "gauge": round(result.ood_distance, 3),  # its name in programs of before
+                "gauge": round(result.ood_distance, 3),  # the former name of the same number
                 "seconds": round(result.seconds, 3),
                 "unknown": list(result.unknown), "cut": list(result.cut),
             }  # fmt: skip
@@ -72,14 +77,14 @@ class _Api:
         return _answer(drawn)
 
     def sweep(
-        self, prompt: str, feature: str, seed: int = 0, frames: int = sweeps.FRAMES
+        self, prompt: str, feature: str, seed: int = 0, frames: int = sweep.FRAMES
     ) -> tuple[gr.FileData, list[float]]:
         """Draw a prompt with one feature at strengths over its whole usable range.
 
         Args:
             prompt: what to draw, for example "a cat in a meadow"
             feature: its name or number, or an edit that says more, for example "big@cat"
-            seed: the noise, a whole number from 0 on
+            seed: the seed of the noise, a whole number from 0
             frames: how many strengths, 3 to 25
 
         Returns:
@@ -90,39 +95,39 @@ class _Api:
             steerer = self.loading.wait()
             recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.origin)
             (edit,) = _edits([feature])
-            strip = sweeps.over(self.bank, recipe, edit, frames)
+            strip = sweep.over(self.bank, recipe, edit, frames)
             pictures = dict(self.loading.run(lambda steerer: list(strip.draw(steerer.picture))))
             sheet = BytesIO()
-            sweeps.save_sheet(strip, [pictures[number] for number in range(len(strip.cells))], sheet)
+            save_sheet(strip, [pictures[number] for number in range(len(strip.cells))], sheet)
             return _file(sheet.getvalue(), "sweep.png"), [cell.strengths[0] for cell in strip.cells]
 
         return _answer(drawn)
 
     def search(self, text: str, modality: str = "any", meaning: bool = False) -> list[dict[str, Any]]:
-        """Find features by what they are called, or by what they mean.
+        """Find features by name or caption words, or by meaning.
 
         Args:
-            text: some words, for example "light"; nothing for all features
-            modality: any, vision (seen in pictures, never said in captions), language (said, never seen) or cross (both)
-            meaning: look for the nearest in meaning instead of for the words themselves
+            text: some words, for example "light"; empty for all features
+            modality: any, vision (seen in pictures, never named in captions), language (named, never seen) or cross (both)
+            meaning: rank by nearness in meaning instead of matching the words themselves
 
         Returns:
-            features, best first, each with name, id, modality and mds (Modality Dominance Score, 0 = only said, 1 = only seen); by meaning, with their similarity
+            features, best first, each with name, id, modality and mds (Modality Dominance Score, 0 = only captions, 1 = only pictures); by meaning, with their similarity
         """  # noqa: E501
 
-        def found() -> list[dict[str, Any]]:
+        def matches() -> list[dict[str, Any]]:
             if modality not in ("any", *MODALITIES):
                 raise SteerError(f"`modality` is {modality!r}: allowed are any, {', '.join(MODALITIES)}")
             wanted = None if modality == "any" else modality
             if meaning:
                 near = self.loading.wait().search(text, wanted)
-                return [_told(feature, similarity=cosine) for feature, cosine in near]
-            return [_told(feature) for feature in self.bank.search(text, wanted)]
+                return [_record(feature, similarity=cosine) for feature, cosine in near]
+            return [_record(feature) for feature in self.bank.search(text, wanted)]
 
-        return _answer(found)
+        return _answer(matches)
 
     def features_of_prompt(self, prompt: str) -> list[dict[str, Any]]:
-        """The features that a prompt contains by itself, strongest first: what the edit FEATURE:remove would take out.
+        """The features that a prompt contains, strongest first: what the edit FEATURE:remove would remove.
 
         Args:
             prompt: for example "a cat in a meadow"
@@ -130,44 +135,44 @@ class _Api:
         Returns:
             features, each with name, id, modality, mds and presence: 1 is as strong as it normally gets
         """
-        return _answer(lambda: [_told(f, presence=a) for f, a in self.loading.wait().features_of(prompt)])
+        return _answer(lambda: [_record(f, presence=a) for f, a in self.loading.wait().features_of(prompt)])
 
     def features_of_picture(self, picture: gr.FileData) -> list[dict[str, Any]]:
-        """The vision-only and cross-modal features that a picture has, strongest first. No picture has language-only ones.
+        """The vision-only and cross-modal features of a picture, strongest first. No picture has language-only ones.
 
         Args:
             picture: a PNG, JPEG or WebP file, at most 5 MB and 16 megapixels
 
         Returns:
-            features, each with name, id, modality, mds and activation, in units: 1 is as strong as it normally gets
+            features, each with name, id, modality, mds and activation, in activation scales: 1 is as strong as it normally gets
         """
 
-        def found() -> list[dict[str, Any]]:
-            if not is_file_obj_with_meta(picture):  # those that are, gradio has seen arrive as an upload
+        def features() -> list[dict[str, Any]]:
+            if not is_file_obj_with_meta(picture):  # gradio has seen the others arrive as uploads
                 raise SteerError(
-                    "the picture is no file: give one by `handle_file` of gradio_client, or upload it first"
+                    "the picture is not an uploaded file: pass `handle_file(path)` of gradio_client, or upload it first"
                 )
-            features = self.loading.reader().features_of(decode(BytesIO(read_bytes(picture["path"]))))
-            return [_told(feature, activation=activation) for feature, activation in features]
+            activations = self.loading.reader().features_of(decode(BytesIO(read_bytes(picture["path"]))))
+            return [_record(feature, activation=activation) for feature, activation in activations]
 
-        return _answer(found)
+        return _answer(features)
 
 
-def add_api(bank: FeatureBank, loading: Loading) -> None:
-    """Add the endpoints to the page that is being built; what draws waits its turn with the page's own drawing."""
-    api = _Api(bank, loading)
+def add_api(page: PageState) -> None:
+    """Add the endpoints to the page that is being built. Those that draw share the queue of the page's own pictures."""
+    api = Api(page)
     for drawing in (api.steer, api.sweep):
-        gr.api(drawing, concurrency_id="draw", concurrency_limit=1)
-    for asking in (api.search, api.features_of_prompt, api.features_of_picture):
-        gr.api(asking)
+        gr.api(drawing, **DRAW)
+    for reading in (api.search, api.features_of_prompt, api.features_of_picture):
+        gr.api(reading)
 
 
 def _answer(do: Callable[[], T]) -> T:
-    """What `do` returns; where something goes wrong, an error that tells the caller one sentence."""
-    done, wrong = told(do)
-    if done is None:
-        raise gr.Error(wrong, print_exception=False)
-    return done
+    """What `do` returns; `gr.Error` with one sentence if something goes wrong."""
+    answer, error = attempt(do)
+    if answer is None:
+        raise gr.Error(error, print_exception=False)
+    return answer
 
 
 def _edits(texts: Any) -> list[Edit]:
@@ -176,10 +181,10 @@ def _edits(texts: Any) -> list[Edit]:
     return [Edit.parse(text) for text in texts or ()]
 
 
-def _told(feature: Feature, **more: float) -> dict[str, Any]:
-    """A feature as JSON says it."""
-    known = {"name": feature.name, "id": feature.id, "modality": feature.modality, "mds": feature.mds}
-    return known | {name: round(value, 3) for name, value in more.items()}
+def _record(feature: Feature, **more: float) -> dict[str, Any]:
+    """A feature as JSON."""
+    record = {"name": feature.name, "id": feature.id, "modality": feature.modality, "mds": feature.mds}
+    return record | {name: round(value, 3) for name, value in more.items()}
 
 
 def _png(picture: "Image.Image", recipe: Recipe) -> bytes:
@@ -189,6 +194,6 @@ def _png(picture: "Image.Image", recipe: Recipe) -> bytes:
 
 
 def _file(data: bytes, name: str) -> gr.FileData:
-    """A file that the caller can fetch; the page's cache forgets it after a while."""
+    """A file that the caller can fetch; the page's cache deletes it after a while."""
     path = save_bytes_to_cache(data, name, get_upload_folder())
     return gr.FileData(path=path, orig_name=name, mime_type="image/png", size=len(data))

@@ -1,4 +1,4 @@
-"""What the page offers at one click, and talk mode as a tour: each modality at its best. Data only."""
+"""Presets: examples at one click, and the steps of talk mode. They show each modality at its best. Data only."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class Preset:
     """A prompt, a seed and some features with their strengths."""
 
     title: str
-    told: str
+    lesson: str
     """What kind of feature it shows, and what to look at: "vision-only: the light changes, the words don't"."""
     prompt: str
     seed: int
@@ -20,7 +20,7 @@ class Preset:
 
 PRESETS = (
     Preset(
-        "Night falls", "cross-modal: said in captions and seen in pictures, so the word's feature turns day into night",
+        "Night falls", "cross-modal: named in captions and seen in pictures, so the word's feature turns day into night",
         "a big fox in the middle in a meadow", 0, (Edit("night"),),
     ),
     Preset(
@@ -28,7 +28,7 @@ PRESETS = (
         (Edit("warm light"),),
     ),
     Preset(
-        "A white frame", "vision-only: no caption ever says it, yet a slider draws it", "a big strawberry on the left at sunset",
+        "A white frame", "vision-only: no caption ever mentions it, yet a slider draws it", "a big strawberry on the left at sunset",
         0, (Edit("white frame"),),
     ),
     Preset(
@@ -47,5 +47,5 @@ PRESETS = (
 
 
 def available(bank: FeatureBank) -> list[Preset]:
-    """Presets all of whose features the bank has."""
+    """The presets whose features are all in the bank."""
     return [preset for preset in PRESETS if all(bank.find(edit.feature) for edit in preset.edits)]

@@ -1,13 +1,12 @@
-"""What a feature does to a prompt that has nothing to do with it: drawn when first asked for, then kept for everybody."""
+"""What a feature does to a prompt that has nothing to do with it: drawn when first asked for, then cached for all visitors."""
 
-import base64
 from collections.abc import Iterator
-from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsteer.steering.cache import Kept
+from mmsteer.steering.cache import Cache
 from mmsteer.steering.edit import Edit
 from mmsteer.steering.recipe import Recipe
+from mmsteer.ui.shared.data_url import picture_url
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
     from mmsteer.bank import Feature
     from mmsteer.steering.steerer import Steerer
 
-# says thing, size and places, so that what changes is the feature's doing
+# names thing, size and places, so that what changes is the feature's doing
 PROMPT = "a big frog in the middle on the beach"
 STRENGTHS = (0.0, -1.0, 1.0, 2.0)  # 0 is *before*
-SEEDS = (20, 21, 22)  # drawn without a frame or a vignette of their own
-_SIDE = 128  # pixels of a kept picture: they are looked at small
-_KEPT = 256  # features whose pictures are kept: about 50 kB each
+SEEDS = (20, 21, 22)  # drawn without a frame or a vignette by themselves
+_SIDE = 128  # pixels of a cached picture: they are shown small
+_CACHED = 256  # features whose pictures are cached: about 50 kB each
 
 
 class Column(NamedTuple):
@@ -28,22 +27,22 @@ class Column(NamedTuple):
 
     strength: float
     pictures: list[str]
-    """Data addresses, one a seed."""
+    """Data URLs, one per seed."""
 
 
 class Effects:
     """Effects drawn so far, the last 256. Safe to use from several threads at once."""
 
     def __init__(self) -> None:
-        self._kept: Kept[int, list[Column]] = Kept(_KEPT)
+        self._cache: Cache[int, list[Column]] = Cache(_CACHED)
 
-    def kept(self, feature: "Feature") -> list[Column]:
+    def cached(self, feature: "Feature") -> list[Column]:
         """All columns of a feature; none if it has not been drawn yet."""
-        return self._kept.get(feature.id) or []
+        return self._cache.get(feature.id) or []
 
     def draw(self, steerer: "Steerer", feature: "Feature") -> Iterator[list[Column]]:
-        """The columns there are, after each one that is new; drawn by one call at a time, a second finds them kept."""
-        columns = self.kept(feature)
+        """Draw a feature's columns, and yield those there are after each new one; cached columns are yielded at once."""
+        columns = self.cached(feature)
         if columns:
             yield columns
             return
@@ -52,14 +51,12 @@ class Effects:
             recipes = (Recipe(PROMPT, seed, steerer.sampler, edits, steerer.origin) for seed in SEEDS)
             columns = [*columns, Column(strength, [_small(steerer.picture(recipe)) for recipe in recipes])]
             yield columns
-        self._kept.keep(feature.id, columns)
+        self._cache.put(feature.id, columns)
 
 
 def _small(picture: "Image.Image") -> str:
-    """A picture as a data address of a few kB."""
+    """A picture as a data URL of a few kB."""
     from PIL import Image
 
     small = picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS) if max(picture.size) > _SIDE else picture
-    buffer = BytesIO()
-    small.save(buffer, format="WEBP", quality=88)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_url(small, "WEBP", quality=88)

@@ -1,26 +1,37 @@
-// The picture whose features are looked at, and where it comes from: a file, dropped or chosen, or what the Steer tab shows.
-// Its value is what is asked of the server, {ask, query, file}, told by `upload`; `shown` is the answer, {picture, told} or {wrong}.
-const make = window.mmMake, LARGEST = props.largest, TYPES = props.types;
-const image = make("img", { alt: "" }), tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "the picture");
-const notice = make("div", { class: "mm-problem", role: "alert", hidden: true });
-const input = make("input", { type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "a picture of your own", onchange: () => give(input.files[0]) });
+// The picture whose features are shown, and where it comes from: a file, dropped or chosen, or what the tab Steer shows.
+// The component's value is the question, {ask, query, file}, sent by `upload`; `answer` is {picture, alt} or {error}.
+import { chip, make } from "../shared/scripts/dom.js";
+import { shownQuery } from "../shared/scripts/pair.js";
 
-function ask(asked) {
+const LARGEST = props.largest;
+const TYPES = props.types;
+const image = make("img", { alt: "" });
+const tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "the picture");
+const notice = make("div", { class: "mm-problem", role: "alert", hidden: true });
+const input = make("input", {
+  type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "a picture of your own", onchange: () => give(input.files[0]),
+});
+const source = element.querySelector(".mm-source");
+
+function ask(question) {
   notice.hidden = true;
-  props.value = asked;
+  props.value = question;
   trigger("upload");
 }
 
-function fail(told) {
-  notice.textContent = told;
+function fail(sentence) {
+  notice.textContent = sentence;
   notice.hidden = false;
 }
 
 async function give(file) {
   input.value = "";
   if (!file) return;
-  if (!TYPES.includes(file.type)) return fail(`${file.name} is no PNG, JPEG or WebP picture: give another.`);
-  if (file.size > LARGEST) return fail(`${file.name} has ${(file.size / 2 ** 20).toFixed(1)} MB; ${LARGEST / 2 ** 20} are allowed: give a smaller one.`);
+  const megabytes = (bytes) => bytes / 2 ** 20;
+  if (!TYPES.includes(file.type)) return fail(`${file.name} is no PNG, JPEG or WebP picture: choose another file.`);
+  if (file.size > LARGEST) {
+    return fail(`${file.name} has ${megabytes(file.size).toFixed(1)} MB; ${megabytes(LARGEST)} are allowed: choose a smaller file.`);
+  }
   try {
     const { path } = await upload(file);
     ask({ ask: "file", file: { path, meta: { _type: "gradio.FileData" } } });
@@ -29,26 +40,41 @@ async function give(file) {
   }
 }
 
-const shown = () => document.querySelector("#mm-pictures figure[data-query]")?.dataset.query;
-const button = (text, title, onclick) => make("button", { type: "button", class: "mm-chip", title, onclick }, text);
-const use = (which) => button(`Use ${which}`, `the picture ${which} of the tab Steer`, () => shown() ? ask({ ask: which, query: shown() }) : fail("The tab Steer has no picture yet: wait a moment."));
-const source = element.querySelector(".mm-source");
+function use(which) {
+  const query = shownQuery();
+  if (query) ask({ ask: which, query });
+  else fail("The tab Steer has no picture yet: wait a moment.");
+}
+
+const useButton = (which) => chip(`Use ${which}`, () => use(which), { title: `the picture ${which} of the tab Steer` });
+
 source.replaceChildren(
   make("figure", { class: "mm-tile mm-waiting" }, image, tag),
-  make("div", { class: "mm-chips" }, button("Upload a picture", "PNG, JPEG or WebP, at most 5 MB; or drop one here", () => input.click()), input, use("before"), use("after"), button("Example", "a picture drawn here", () => ask({ ask: "example" }))),
+  make("div", { class: "mm-chips" },
+    chip("Upload a picture", () => input.click(), { title: "PNG, JPEG or WebP, at most 5 MB; or drop one here" }),
+    input, useButton("before"), useButton("after"),
+    chip("Example", () => ask({ ask: "example" }), { title: "a picture that this page draws" })),
   notice);
 
-source.addEventListener("dragover", (event) => { event.preventDefault(); source.classList.add("mm-dropping"); });
+function dragging(event, over) {
+  event.preventDefault();
+  source.classList.toggle("mm-dropping", over);
+}
+
+source.addEventListener("dragover", (event) => dragging(event, true));
 source.addEventListener("dragleave", () => source.classList.remove("mm-dropping"));
-source.addEventListener("drop", (event) => { event.preventDefault(); source.classList.remove("mm-dropping"); give(event.dataTransfer.files[0]); });
+source.addEventListener("drop", (event) => {
+  dragging(event, false);
+  give(event.dataTransfer.files[0]);
+});
 
 function render() {
-  const { picture, told, wrong } = props.shown;
-  if (wrong) fail(wrong);
+  const { picture, alt, error } = props.answer;
+  if (error) fail(error);
   if (!picture) return;
   image.src = picture;
-  image.alt = told;
+  image.alt = alt;
   image.parentElement.classList.remove("mm-waiting");
 }
-watch("shown", render);
+watch("answer", render);
 render();

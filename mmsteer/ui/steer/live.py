@@ -1,84 +1,102 @@
-"""Live: while a slider of the rack moves, *after* follows it. `live.js` asks for one frame after the other.
+"""Live frames: while a slider of the rack moves, *after* follows it. `scripts/live.js` asks for one frame after the other.
 
-A frame is no picture of the visit: it enters neither history nor link, and nobody reads it. The pair that the release draws
-takes its place.
+A frame is no picture of the visit: it enters neither history nor link. The pair that is drawn on release replaces it.
 """
 
-import base64
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from pydantic import Field, TypeAdapter
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
 from mmsteer.steering.recipe import Recipe
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.compare import alternative, gauge
-from mmsteer.ui.loading import Loading, told
-from mmsteer.ui.steer.rack import edits_of
+from mmsteer.ui.shared.data_url import picture_url
+from mmsteer.ui.shared.loading import Loading, attempt
+from mmsteer.ui.shared.pair import alternative, ood_distance
+from mmsteer.ui.shared.payload import Payload, read
+from mmsteer.ui.shared.script import script
+from mmsteer.ui.steer.rack import RackValue, edits_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from mmsteer.bank import FeatureBank
     from mmsteer.steering.edit import Edit
-    from mmsteer.steering.steerer import Steered, Steerer
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
 
 LIVE = 0.5
-"""Seconds a picture may take for sliders to be live. At two a second they no longer look like one that moves, and a release
-waits for the frame before it."""
-_UNREADABLE = "the frame cannot be read: load the page again"
+"""Seconds that a picture may take for sliders to be live. At two frames a second a picture no longer seems to move, and a release
+has to wait for the frame before it."""
+
+
+class FrameQuestion(Payload):
+    """What the browser asks for while a slider moves."""
+
+    number: int = Field(ge=1)
+    query: str
+    """The link of the pair that is shown."""
+    rack: RackValue
+    """The rack with the slider where it is."""
+
+
+_QUESTION = TypeAdapter(FrameQuestion)
 
 
 def live() -> gr.HTML:
-    """The component, which takes no room; it says `ask` with {number, query of the pair shown, rack}."""
+    """The component, which takes no room. It triggers `ask` with a `FrameQuestion`."""
     return gr.HTML(
         None, html_template="", elem_id="mm-live", apply_default_css=False, limit=LIVE,
-        js_on_load=(Path(__file__).parent / "live.js").read_text(encoding="utf-8"),
+        js_on_load=script(Path(__file__).parent / "scripts" / "live.js"),
     )  # fmt: skip
 
 
-def frame(bank: "FeatureBank", loading: Loading, asked: Any) -> dict[str, Any]:
-    """*After* of the pair shown with the rack as it stands at this moment: what of the page changes, by place.
+def frame(bank: "FeatureBank", loading: Loading, value: Any) -> dict[str, Any]:
+    """*After* of the pair that is shown, with the rack of the question.
 
-    Of what goes wrong nothing is told: the release will tell it.
+    Returns:
+        `{"frame": {number, after, ood, seconds}}`: the properties of the elements that change. Only the number if something
+        is wrong: the release will then show the error.
     """
-    number = asked["number"] if isinstance(asked, dict) and type(asked.get("number")) is int else 0
 
     def drawn() -> dict[str, Any]:
-        if not number:
-            raise SteerError(_UNREADABLE)
-        recipe, edits = Recipe.from_query(str(asked.get("query"))), edits_of(bank, asked.get("rack"))
+        question = read(_QUESTION, value, "the frame")
+        recipe, edits = Recipe.from_query(question.query), edits_of(bank, question.rack)
         if isinstance(loading.wait(), ZeroGPUSteerer):
-            raise SteerError("a GPU is not borrowed for a frame")
+            raise SteerError("no GPU is borrowed for a frame")
         result, seconds = loading.run(lambda steerer: timed(steerer, recipe.prompt, edits, recipe.seed, recipe.sampler))
         after = {"src": _light(result.after), "alt": alternative("after", result.recipe)}
-        return {"after": after, "gauge": gauge(result.ood_distance), "seconds": seconds}
+        return {"after": after, "ood": ood_distance(result.ood_distance), "seconds": seconds}
 
-    answer, _ = told(drawn)
-    return {"frame": {"number": number, **(answer or {})}}
+    answer, _ = attempt(drawn)
+    # a refused frame still says which one it is: the browser waits for it
+    number = value.get("number") if isinstance(value, dict) else None
+    return {"frame": {"number": number if type(number) is int else 0, **(answer or {})}}
 
 
 def timed(
     steerer: "Steerer", prompt: str, edits: "Sequence[Edit]", seed: int, sampler: Sampler | None
 ) -> "tuple[Steered, float | None]":
-    """Steer, and tell the seconds that one picture took.
+    """Steer, and measure the seconds that one picture took.
 
-    None where none was drawn, both being known; and on ZeroGPU, where a picture costs a visitor's share of the day.
-    SteerError as of `Steerer.steer`.
+    Returns:
+        The result of `Steerer.steer`, and the seconds. They are None if no picture had to be drawn, and on ZeroGPU, where
+        frames would use up a visitor's share of the day.
+
+    Raises:
+        SteerError: as `Steerer.steer` does.
     """
     plain = Recipe(prompt, seed, sampler or steerer.sampler, (), steerer.origin)
-    known = steerer.befores.get(plain) is not None
+    cached = steerer.befores.get(plain) is not None
     result = steerer.steer(prompt, edits, seed, sampler)
-    drawn = (not known) + (result.after is not result.before)
+    drawn = (not cached) + (result.after is not result.before)
     return result, result.seconds / drawn if drawn and not isinstance(steerer, ZeroGPUSteerer) else None
 
 
 def _light(picture: "Image.Image") -> str:
-    """A picture as a data address that costs next to nothing: 0.3 ms and 15 kB at 256x256."""
-    buffer = BytesIO()
-    picture.save(buffer, format="JPEG", quality=90, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    """A picture as a data URL that costs next to nothing: 0.3 ms and 15 kB at 256x256."""
+    return picture_url(picture, "JPEG", quality=90, subsampling=0)

@@ -1,37 +1,64 @@
-"""The rack of features: a component of the page, and what its value means. The value comes from a browser and is checked.
+"""The rack of feature sliders: the component, its value, and what that value means as edits.
 
-How rows look and behave is `rack.js`; what they mean, as edits, is here.
+How rows look and behave is `scripts/rack.js`.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
+from pydantic import Field, TypeAdapter
 
-from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.errors import SteerError
-from mmsteer.steering.edit import STRONGEST, Edit
-from mmsteer.ui.badge import SHAPES, name_told, score_told
+from mmsteer.bank import FeatureBank, Modality
+from mmsteer.steering.edit import STRONGEST, Edit, Mode
+from mmsteer.ui.shared.badge import SHAPES, name_tooltip, score_tooltip
+from mmsteer.ui.shared.payload import Payload, read
+from mmsteer.ui.shared.script import script
 
 ROWS = 16  # of the rack, at most
 CHIPS = 18  # features offered by a search
 BREAKS = {
     "start": 0.05,
     "end": 0.1,
-    "told": "This checkpoint was not trained to be steered by what no caption says: its pictures break on stronger pushes of a "
-    "vision-only feature. With an image adapter (--adapter) they do not.",
+    "note": "This checkpoint was not trained to be steered by vision-only features: larger edits with one break its pictures. "
+    "With an image adapter (--adapter) they do not.",
 }
-"""Of vision-only features, where a backbone does not draw what no prompt says: the strength they start at, and the largest, up to
-which `study ordinary` finds less than a tenth of what the prompt fixed lost."""
-_LABELS = {"id", "mode", "strength", "on", "locked", "words", "start", "end"}
+"""Of vision-only features, for a backbone that cannot draw what no prompt says: the strength they start at, and the largest, up
+to which `study ordinary` finds that less than a tenth of the prompt's content is lost."""
+
+
+class Row(Payload):
+    """A row of the rack."""
+
+    id: int
+    mode: Literal["slide", "add", "set"]
+    """`slide`: right of zero adds, left of zero removes."""
+    strength: float
+    on: bool
+    locked: bool
+    """Kept when the visitor asks for a surprise."""
+    words: list[str]
+    start: float
+    end: float
+
+
+class RackValue(Payload):
+    """The value of the rack."""
+
+    rows: list[Row] = Field(max_length=ROWS)
+    silent: list[Modality]
+    """Modalities that are switched off as a whole."""
+
+
+_RACK = TypeAdapter(RackValue)
 
 
 def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
-    """The component; it says `release` whenever its edits have changed."""
+    """The component. It triggers `release` when its edits have changed."""
     return gr.HTML(
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
-        js_on_load=(Path(__file__).parent / "rack.js").read_text(encoding="utf-8"), apply_default_css=False,
+        js_on_load=script(Path(__file__).parent / "scripts" / "rack.js"), apply_default_css=False,
         elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
         strongest=STRONGEST, phases=True, breaks=None,
     )  # fmt: skip
@@ -42,15 +69,15 @@ def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
     return [
         {
             "id": f.id, "name": f.name, "modality": f.modality, "mds": f.mds, "usable": list(f.usable),
-            "named": f.named_by is not None, "telling": f.telling, "words": [word.lower() for word in f.words], "told": score_told(f),
-            "sure": f.name_confidence, "sureTold": name_told(f),
+            "named": f.named_by is not None, "descriptive": f.specific, "words": [word.lower() for word in f.words],
+            "scoreTooltip": score_tooltip(f), "nameConfidence": f.name_confidence, "nameTooltip": name_tooltip(f),
         }
         for f in bank.features
     ]  # fmt: skip
 
 
 def rows(bank: FeatureBank, edits: Sequence[Edit]) -> dict[str, Any]:
-    """The value that shows these edits. A row slides (right of zero adds, left of zero takes out), adds, or sets."""
+    """The rack's value that shows these edits."""
     shown = []
     for edit in edits:
         slides = edit.mode == "remove" or (edit.mode == "add" and edit.strength >= 0)
@@ -62,24 +89,25 @@ def rows(bank: FeatureBank, edits: Sequence[Edit]) -> dict[str, Any]:
     return {"rows": shown, "silent": []}
 
 
+def read_rack(value: Any) -> RackValue:
+    """The rack's value as it came from a browser; SteerError for one that no rack of this page can have."""
+    return read(_RACK, value, "the rack")
+
+
 def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
-    """The edits a rack's value stands for; SteerError for a value that no rack of this page can have."""
-    try:
-        shown, silent = list(value["rows"]), set(value["silent"])
-        if len(shown) > ROWS or not silent <= set(MODALITIES) or any(set(row) != _LABELS for row in shown):
-            raise ValueError
-        edits = [(bool(row["on"]), _edit(bank, row)) for row in shown]
-    except SteerError:
-        raise
-    except (TypeError, ValueError, KeyError, OverflowError):
-        raise SteerError("the rack cannot be read: load the page again") from None
+    """The edits of a rack's value: rows that are on, not at zero and of no silent modality.
+
+    Raises:
+        SteerError: for a value that no rack of this page can have.
+    """
+    shown = read_rack(value)
+    edits = [(row.on, _edit(bank, row)) for row in shown.rows]
     acting = [edit for on, edit in edits if on and (edit.strength or edit.mode == "set")]
-    return [edit for edit in acting if bank.get(edit.feature).modality not in silent]
+    return [edit for edit in acting if bank.get(edit.feature).modality not in shown.silent]
 
 
-def _edit(bank: FeatureBank, row: dict[str, Any]) -> Edit:
-    mode, strength = row["mode"], float(row["strength"])
-    if mode == "slide":
-        mode, strength = ("add", strength) if strength >= 0 else ("remove", -strength)
-    words, start, end = tuple(row["words"]), float(row["start"]), float(row["end"])
-    return Edit(bank.reference(bank.get(int(row["id"]))), mode, strength, words, start, end)
+def _edit(bank: FeatureBank, row: Row) -> Edit:
+    slide: Mode = "add" if row.strength >= 0 else "remove"
+    mode: Mode = slide if row.mode == "slide" else row.mode
+    strength = -row.strength if mode == "remove" else row.strength
+    return Edit(bank.reference(bank.get(row.id)), mode, strength, tuple(row.words), row.start, row.end)

@@ -1,6 +1,6 @@
-"""Numbers and words beside the pictures: what the judge of a backbone reads in them, and how like CLIP finds them.
+"""Measurements beside the pictures: what the judge reads in them, and their CLIP similarity to prompt and features.
 
-Only the embedded world has a judge; CLIP's similarities are there wherever the whole CLIP is at hand.
+Only the embedded world has a judge. CLIP similarities need the whole CLIP, picture encoder included.
 """
 
 import importlib
@@ -16,30 +16,31 @@ from mmsteer.errors import SteerError, without_folders
 if TYPE_CHECKING:
     from PIL import Image
 
-    from mmsteer.steering.clip_similarity import Likeness
+    from mmsteer.steering.clip_similarity import Similarity
     from mmsteer.steering.picture_features import PictureReader
-    from mmsteer.steering.steerer import Steered, Steerer
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
 
-_TOLD = 6  # features whose similarity is told
-_PATIENCE = 2.0  # seconds that a pair's numbers wait for CLIP to be read; later pairs find it there
+_SHOWN = 6  # features whose similarity is shown
+_PATIENCE = 2.0  # seconds that the similarities of a pair wait for CLIP to load; for later pairs it is loaded
 _LOG = logging.getLogger(__name__)
 
 
 class Reading:
-    """A backbone's judge and CLIP, loaded when first asked; silent where there are none."""
+    """A backbone's judge and CLIP, loaded when first needed; without them there are no measurements."""
 
     def __init__(self) -> None:
         self._readout: Callable[[Sequence[Image.Image]], list[dict[str, str]]] | None = None
         self._warming: threading.Thread | None = None
         self._warm: bool | None = None
 
-    def told(self, steerer: "Steerer", result: "Steered") -> str:
-        """Which factors read differently after than before, as HTML."""
-        read = self.between(steerer, result.before, result.after)
-        return f'<div class="mm-reading" role="status">The judge reads: {escape(read)}</div>' if read else ""
+    def judged(self, steerer: "Steerer", result: "Steered") -> str:
+        """Which factors the judge reads differently before and after, as HTML."""
+        changes = self.between(steerer, result.before, result.after)
+        return f'<div class="mm-reading" role="status">The judge reads: {escape(changes)}</div>' if changes else ""
 
     def between(self, steerer: "Steerer", before: "Image.Image", after: "Image.Image") -> str:
-        """Which factors read differently in the second of two pictures, as text; empty where there is no judge."""
+        """Which factors the judge reads differently in the second picture, as text; empty without a judge."""
         spec = steerer.backbone.spec
         if self._readout is None and spec.readout is not None:
             self._readout = importlib.import_module(spec.readout).load(Path(spec.source))
@@ -51,12 +52,12 @@ class Reading:
 
     @property
     def likely(self) -> bool:
-        """Whether similarities may come: not, once CLIP was found missing."""
+        """Whether similarities may come: False once CLIP turned out to be missing."""
         return self._warm is not False
 
-    def likeness(self, reader: "PictureReader", result: "Steered") -> str:
-        """How like before and after are to the prompt and to each edited feature, as HTML; empty where no CLIP is at hand, or
-        not yet: a large one is read in the background, so that no picture waits for it.
+    def clip_similarity(self, reader: "PictureReader", result: "Steered") -> str:
+        """CLIP similarity of both pictures to the prompt and to each edited feature, as HTML; empty without a CLIP, and while
+        it is loading: a large one loads in the background, so that no picture waits for it.
         """
         if self._warming is None:
             self._warming = threading.Thread(target=self._read_clip, args=(reader,), daemon=True)
@@ -64,9 +65,9 @@ class Reading:
         self._warming.join(_PATIENCE)
         if not self._warm:
             return ""
-        from mmsteer.steering.clip_similarity import likeness
+        from mmsteer.steering.clip_similarity import clip_similarity
 
-        return similarities(likeness(reader, result.recipe, [result.before, result.after]))
+        return similarities(clip_similarity(reader, result.recipe, [result.before, result.after]))
 
     def _read_clip(self, reader: "PictureReader") -> None:
         from PIL import Image
@@ -82,14 +83,14 @@ class Reading:
             self._warm = False
 
 
-def similarities(found: "Sequence[Likeness]") -> str:
-    """Similarities before and after, as HTML: to the prompt, then to features."""
-    told = [f"{escape(one.name)} <b>{one.values[0]:.2f} → {one.values[1]:.2f}</b>" for one in found[: 1 + _TOLD]]
-    more = f", and {len(found) - len(told)} more" if len(found) > len(told) else ""
-    why = "Cosine in CLIP's joint space, before and after; a feature's is measured from the mean picture"
-    return f'<div class="mm-likeness" role="status" title="{why}">CLIP similarity: {", ".join(told)}{more}</div>'
+def similarities(measured: "Sequence[Similarity]") -> str:
+    """CLIP similarities before and after as HTML: to the prompt, then to features."""
+    shown = [f"{escape(one.name)} <b>{one.values[0]:.2f} → {one.values[1]:.2f}</b>" for one in measured[: 1 + _SHOWN]]
+    more = f", and {len(measured) - len(shown)} more" if len(measured) > len(shown) else ""
+    meaning = "Cosine in CLIP's joint space, before and after; for a feature, measured from the mean picture"
+    return f'<div class="mm-similarity" role="status" title="{meaning}">CLIP similarity: {", ".join(shown)}{more}</div>'
 
 
 def coming() -> str:
-    """What stands where similarities will: a line as high."""
-    return '<div class="mm-likeness">CLIP similarity: …</div>'
+    """A placeholder for the similarities, of the same height."""
+    return '<div class="mm-similarity">CLIP similarity: …</div>'

@@ -1,57 +1,76 @@
 """The same thing by prompt: a third picture, of the prompt with its edits' words added, from the same noise.
 
-It follows the pair for as long as it is shown (`words.js`); a slider move that changes no word costs no picture.
+It follows the pair for as long as it is shown (`scripts/words.js`). A slider move that changes no word costs no picture.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from pydantic import TypeAdapter
 
 from mmsteer.errors import SteerError
 from mmsteer.steering.recipe import Recipe
 from mmsteer.steering.worded_prompt import in_words
-from mmsteer.ui.compare import picture_data
-from mmsteer.ui.loading import Loading, told
+from mmsteer.ui.shared.data_url import recipe_url
+from mmsteer.ui.shared.loading import Loading, attempt
+from mmsteer.ui.shared.payload import Payload, read
+from mmsteer.ui.shared.script import script
 from mmsteer.ui.steer.reading import Reading
 
 if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank
-    from mmsteer.steering.steerer import Steered, Steerer
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
+
+
+class WordsQuestion(Payload):
+    """What the browser asks for."""
+
+    query: str
+    """The link of the pair that is shown."""
+
+
+_QUESTION = TypeAdapter(WordsQuestion)
 
 
 def words() -> gr.HTML:
-    """The component; it says `ask` with {query} of the pair that is shown, and shows the answer."""
+    """The component. It triggers `ask` with a `WordsQuestion`, and shows the answer."""
     return gr.HTML(
         None, html_template='<div class="mm-words-place"></div>', elem_id="mm-words", apply_default_css=False,
-        js_on_load=(Path(__file__).parent / "words.js").read_text(encoding="utf-8"),
+        js_on_load=script(Path(__file__).parent / "scripts" / "words.js"),
     )  # fmt: skip
 
 
-def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, asked: Any) -> dict[str, Any]:
-    """The third picture of a pair, the prompt it was drawn from, and what there is to say of it; or what is wrong."""
-    query = str(asked["query"]) if isinstance(asked, dict) and "query" in asked else ""
+def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any) -> dict[str, Any]:
+    """The third picture of a pair.
+
+    Returns:
+        `{query, picture, prompt, notes, judged}`: the prompt it was drawn from, sentences about it, and what the judge reads;
+        or `{query, error}`.
+    """
 
     def drawn() -> dict[str, Any]:
-        recipe = Recipe.from_query(query)
+        recipe = Recipe.from_query(read(_QUESTION, value, "the link").query)
         wording = in_words(bank, recipe.prompt, recipe.edits)
         if not wording.prompt:
-            raise SteerError("without the words of what is taken out, nothing is left of the prompt")
+            raise SteerError("nothing is left of the prompt without the words that are removed")
 
         def third(steerer: "Steerer") -> "tuple[Steered, str]":
             result = steerer.steer(wording.prompt, (), recipe.seed, recipe.sampler)
             return result, reading.between(steerer, steerer.picture(recipe.plain), result.before)
 
-        result, read = loading.run(third)
-        notes = [f"No caption ever says {name}: this cannot be asked for in words." for name in wording.image_only]
+        result, judged = loading.run(third)
+        notes = [f"No caption mentions {name}: words cannot ask for it." for name in wording.image_only]
         if result.unknown:
             notes.append(f"The model does not know: {', '.join(result.unknown)}.")
         if wording.prompt == recipe.prompt:
-            notes.append("The prompt says all of it already.")
+            notes.append("The prompt already says all of it.")
         return {
-            "picture": picture_data(result.before, result.recipe), "prompt": wording.prompt, "notes": " ".join(notes),
-            "read": read,
+            "picture": recipe_url(result.before, result.recipe), "prompt": wording.prompt, "notes": " ".join(notes),
+            "judged": judged,
         }  # fmt: skip
 
-    answer, wrong = told(drawn)
-    return {"query": query, **(answer or {"wrong": wrong})}
+    answer, error = attempt(drawn)
+    query = value.get("query") if isinstance(value, dict) else None
+    return {"query": query if isinstance(query, str) else "", **(answer or {"error": error})}

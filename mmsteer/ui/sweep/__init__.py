@@ -1,1 +1,1 @@
-"""The sweep panel."""
+"""The sweep panel below the rack, in the tab "Steer"."""

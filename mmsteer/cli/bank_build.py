@@ -1,0 +1,174 @@
+"""`python -m mmsteer bank build` and `bank import`: captioned pictures, and dictionaries of your own or of others, into a bank."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsteer.data.splits import add_source_arguments
+from mmsteer.errors import SteerError
+
+if TYPE_CHECKING:
+    from mmsteer.data.splits import Inputs
+
+_MOST_LOST = 0.5  # FVU: dictionaries trained on these vectors leave less variance unexplained
+
+
+def add_build(actions: Any) -> None:
+    """Describe `bank build`."""
+    build = actions.add_parser("build", help="train dictionaries on captioned pictures, score and name their features")
+    add_source_arguments(build)
+    for side in ("image", "text"):
+        build.add_argument(
+            f"--{side}", metavar="LATENTS:K,…",
+            help=f"Matryoshka groups of the {side} dictionary: latents, and how many of them fire at once (default: the shipped bank's "
+            "for the embedded CLIP, else 8 latents a coordinate or one for 8 pairs, whichever are fewer)",
+        )  # fmt: skip
+    build.add_argument(
+        "--objective",
+        default="matryoshka",
+        help="how dictionaries are trained (default matryoshka; see `study labels`)",
+    )
+    build.add_argument("--steps", type=int, default=1500, help="training steps (default 1500)")
+    build.set_defaults(do=_build)
+
+
+def add_import(actions: Any) -> None:
+    """Describe `bank import`."""
+    imported = actions.add_parser(
+        "import", help="make a bank from dictionaries trained elsewhere, scored and named like ours"
+    )
+    imported.add_argument(
+        "folder", type=Path, metavar="FOLDER",
+        help="a dictionary of SAELens, sparsify or dictionary_learning: of both sides or, with --text, of pictures alone",
+    )  # fmt: skip
+    imported.add_argument("--text", type=Path, metavar="FOLDER", help="the dictionary of captions, if there are two")
+    imported.add_argument(
+        "--scale", type=float, default=1.0, help="length of the embeddings it was trained on (default 1: unit vectors)"
+    )
+    add_source_arguments(imported)
+    imported.set_defaults(do=_import)
+
+
+def _build(args: argparse.Namespace) -> None:
+    from mmsteer import distributed
+    from mmsteer.data.splits import embed_splits, open_inputs
+    from mmsteer.labelling.bank_builder import build_bank
+    from mmsteer.training.config import DictionarySizes, TrainingConfig
+    from mmsteer.training.groups import choose_groups, parse_groups
+    from mmsteer.training.objectives import find_objective, objective_name, train_dictionaries
+
+    objective = find_objective(args.objective)
+    for groups in filter(None, (args.image, args.text)):
+        parse_groups(groups)  # refused before anything is embedded
+    if args.steps < 1:
+        raise SteerError(f"--steps {args.steps}: give 1 or more")
+    inputs = open_inputs(args)
+    if args.plan:
+        _print_plan(inputs, args)
+        return
+    splits = embed_splits(inputs, args)
+    began = time.monotonic()
+    pairs, width = splits.train.image.shape
+    image, text = choose_groups(args, width, pairs, splits.scoring.annotated)
+    config = TrainingConfig(args.steps, seed=args.seed, show_progress=True, device=splits.clip.device)
+    sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+    dictionaries = train_dictionaries(args.objective, splits.train.image, splits.train.text, sizes, config)
+    if distributed.rank():
+        return
+    print(f"dictionaries trained in {time.monotonic() - began:.0f} s", flush=True)
+    about = {
+        "objective": objective_name(args.objective),
+        "levels": {"image": image, "text": text},
+        "steps": args.steps,
+        "seed": args.seed,
+    }
+    build_bank(dictionaries, splits, about, args.backbone, args.out, objective.probe)
+
+
+def _import(args: argparse.Namespace) -> None:
+    """Score, name and save dictionaries as if they were ours.
+
+    If there is one a side, with room for more latents, single latents get a partner by the cross-modal probe, as ours do.
+    """
+    from mmsteer import distributed
+    from mmsteer.data.splits import embed_splits, open_inputs
+    from mmsteer.exchange.dictionaries import layout_of, read_dictionaries
+    from mmsteer.labelling.bank_builder import build_bank
+
+    if args.out is None and not args.plan:
+        raise SteerError("say where the bank goes: --out FOLDER")
+    dictionaries = read_dictionaries(args.folder, args.text, args.scale)  # refused before anything is embedded
+    inputs = open_inputs(args)
+    if args.plan:
+        _print_plan(inputs, args)
+        return
+    splits = embed_splits(inputs, args)
+    if distributed.rank():
+        return
+    _check_fit(dictionaries.image, splits.scoring.image, splits.clip.id)
+    folders = [folder for folder in (args.folder, args.text) if folder is not None]
+    about = {
+        "objective": f"imported ({layout_of(args.folder).library})", "imported": [folder.name for folder in folders],
+        "scale": args.scale,
+    }  # fmt: skip
+    room = dictionaries.image.config.k is None and dictionaries.text.config.k is None
+    probe = room and not dictionaries.paired
+    build_bank(dictionaries, splits, about, args.backbone, args.out, probe)
+
+
+def _check_fit(dictionary: Any, x: Any, clip: str) -> None:
+    """SteerError if a dictionary is for vectors of another width than `x [N, d_joint]`; a note if it rebuilds them badly."""
+    from mmsteer.training.dictionaries import fvu
+
+    width, d_in = x.shape[1], dictionary.config.d_in
+    if width != d_in:
+        raise SteerError(
+            f"the dictionary is for vectors {d_in} wide, those of {clip} are {width}: give the --clip that it was trained on"
+        )
+    lost = fvu(dictionary, x)
+    if lost > _MOST_LOST:
+        print(
+            f"note: it rebuilds these embeddings badly (FVU {lost:.2f}); if it was trained on longer ones than unit vectors, "
+            "give their length with --scale"
+        )
+
+
+def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
+    """Print what embedding and training will take."""
+    from mmsteer import distributed
+    from mmsteer.data.plan import measure
+    from mmsteer.training.config import DictionarySizes
+    from mmsteer.training.groups import choose_groups, parse_groups
+    from mmsteer.training.objectives import step_seconds
+
+    if distributed.rank():
+        return
+    clip, source, processes = inputs.clip, inputs.source, distributed.count()
+    plan = measure(clip, source, args.batch)
+    items, rate = plan.items, plan.pairs_per_second * processes
+    memory = "unknown" if plan.memory is None else f"{plan.memory / 1e9:.1f} GB"
+    print(f"model        {clip.id}, {plan.width} coordinates, {clip.identity['dtype']} on {clip.device}")
+    print(f"pairs        {source.name}: {'not known before it is read' if items is None else f'{items:,}'}")
+    print(f"disk         {_size(plan.bytes_per_pair, items)} in {args.work}")
+    print(f"memory       {memory} while embedding, in each process; it does not grow with the pairs")
+    speed = f"{rate:,.0f} pairs/s in {processes} process{'es' if processes > 1 else ''}"
+    print(f"embedding    {speed}" + ("" if items is None else f": {_duration(items / rate)}"))
+    if hasattr(args, "steps") and processes == 1:  # the speed of one process says nothing about several
+        share = 1 - (args.held_out or 0)
+        pairs = 64 * plan.width if items is None else round(items * share)  # more would change nothing
+        image, text = choose_groups(args, plan.width, pairs, source.scheme is not None)
+        sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+        seconds = args.steps * step_seconds(args.objective, plan.width, sizes, clip.device)
+        print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
+
+
+def _size(bytes_per_pair: float, items: int | None) -> str:
+    if items is None:
+        return f"{bytes_per_pair / 1e3:.1f} kB a pair"
+    return f"{items * bytes_per_pair / 1e6:,.1f} MB"
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"

@@ -1,0 +1,1 @@
+"""What studies are made of: prompts with known factors, methods to compare, metrics and their intervals."""

@@ -1,0 +1,91 @@
+"""`assets/figures/RESULTS.md`: every study's section in one page, rendered from the files in `assets`.
+
+The tables and the numbers in sentences come from the files. Sentences that say why are written here: reread them when a study
+has been run again.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mmsteer.assets import ASSETS
+from mmsteer.studies.results import (
+    bank,
+    bench,
+    concepts,
+    effects,
+    labels,
+    ordinary,
+    presets,
+    removal,
+    stability,
+    world,
+)
+from mmsteer.studies.results.markdown import Figures, paragraphs
+from mmsteer.training.objectives import objective_name
+
+FIGURES = ASSETS / "figures"
+RESULTS = FIGURES / "RESULTS.md"
+SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
+    "labels": (labels.TITLE, labels.section),
+    "concepts": (concepts.TITLE, concepts.section),
+    "removal": (removal.TITLE, removal.section),
+    "effects": (effects.TITLE, effects.section),
+    "ordinary": (ordinary.TITLE, ordinary.section),
+    "presets": (presets.TITLE, presets.section),
+    "stability": (stability.TITLE, stability.section),
+    "bank": (bank.TITLE, bank.section),
+    "world": (world.TITLE, world.section),
+    "bench": (bench.TITLE, bench.section),
+}
+"""In the order of the page, the title of each section and what renders it."""
+FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
+"""Under `assets`, the files from which the page is rendered."""
+_HEAD = (
+    "# What was measured",
+    "Written by `python -m mmsteer study results` from the JSON in this folder and from the shipped bank; a full study that writes "
+    "its JSON here also writes this page. Do not edit it.",
+    "Everything is measured on fresh seeds. Brackets are 95 % intervals unless the text says otherwise. What misses its target is "
+    "**bold**. Times are those of the runs that wrote the files, on one or two CPU cores, most of them beside other work. How each "
+    "file was made: [assets/README.md](../README.md).",
+)
+
+
+def read(assets: Path = ASSETS) -> dict[str, Figures]:
+    """What the commands wrote, by name.
+
+    Raises:
+        OSError: a file is missing.
+    """
+    return {name: read_figures(assets / file) for name, file in FILES.items()}
+
+
+def read_figures(path: Path) -> Figures:
+    """What a study wrote, with objectives under their present names."""
+
+    def renamed(record: Figures) -> Figures:
+        if not isinstance(record.get("objective"), str):
+            return record
+        name, comma, rest = record["objective"].partition(", ")
+        return record | {"objective": objective_name(name) + comma + rest.replace("nothing read", "no probe")}
+
+    figures: Figures = json.loads(path.read_text(encoding="utf-8"), object_hook=renamed)
+    return figures
+
+
+def sections(figures: dict[str, Figures]) -> dict[str, str]:
+    """By name of the study, its section with its title."""
+    return {name: paragraphs(f"## {title}", section(figures[name])) for name, (title, section) in SECTIONS.items()}
+
+
+def render(figures: dict[str, Figures]) -> str:
+    """The page as Markdown."""
+    return paragraphs(*_HEAD, *sections(figures).values()) + "\n"
+
+
+def write() -> None:
+    """Render the page from the shipped files and put it in its place."""
+    partial = RESULTS.with_name(RESULTS.name + ".partial")
+    partial.write_text(render(read()), encoding="utf-8")
+    os.replace(partial, RESULTS)

@@ -1,0 +1,35 @@
+// A feature's score on a scale, and its numbers with what they mean.
+import { make } from "../../shared/scripts/dom.js";
+import { shape } from "../../shared/scripts/features.js";
+import { signed } from "./state.js";
+
+const BOTH = "the score over the pairs where it fires in the picture and in the caption: what the absolute rule reads";
+const P_BOTH = "of the pairs on which it fires on either side, the share where it fires on both";
+const STABILITY = "the bank was also built with other seeds and other pairs: the builds in which a feature has this steering vector, "
+  + "this one included";
+const USABLE = "between these strengths pictures hold together; 1 activation scale is as strong as the feature normally gets";
+
+const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+
+export function scale(f) {
+  const cuts = props.rules.absolute.map((at) => make("i", { class: "mm-cut mm-cut-absolute", style: `left:${100 * at}%` }));
+  const interval = `left:${100 * f.low}%;width:${Math.max(0.6, 100 * (f.high - f.low))}%`;
+  const mark = shape(f.modality, { class: `mm-ink-${f.modality}`, style: `left:${100 * f.mds}%`, "aria-hidden": null });
+  return make("div", { class: "mm-scale", role: "img", "aria-label": f.scoreTooltip }, ...cuts, make("b", { style: interval }), mark);
+}
+
+export function facts(f) {
+  const interval = `${f.mds.toFixed(2)}, 95 % from ${f.low.toFixed(2)} to ${f.high.toFixed(2)}`;
+  const rows = [
+    ["score (MDS)", interval, `over ${f.pairs.toLocaleString("en")} pairs on which it fires`],
+    ["where both sides fire", f.both == null ? "they never do" : f.both.toFixed(2), BOTH],
+    ["modality", `${f.modality} (absolute rule), ${f.paper} (the paper's)`, ""],
+    ["fires on", `${percent(f.rateImage)} of pictures, ${percent(f.rateText)} of captions`, ""],
+    ["fires on both together", `${f.cofiring.toFixed(1)} times as often as by chance`, "co-firing: P(both) over what chance would give"],
+    ["P(both | any)", f.pBoth.toFixed(2), P_BOTH],
+    ...(f.foundIn ? [["stability", `found in ${f.foundIn[0]} of ${f.foundIn[1]} builds`, STABILITY]] : []),
+    ["usable range", `${signed(f.usable[0])} to ${signed(f.usable[1])} activation scales`, USABLE],
+  ];
+  return make("dl", { class: "mm-facts" }, ...rows.flatMap(([name, value, title]) =>
+    [make("dt", { title }, name), make("dd", { title }, value)]));
+}

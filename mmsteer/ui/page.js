@@ -1,0 +1,19 @@
+// For the whole page: loaded once, before any component.
+import "./steer/scripts/compare.js";
+
+// Whatever offers a feature, anywhere on the page, puts it into the rack in the same way.
+document.addEventListener("click", (event) => {
+  const offer = event.target.closest?.("[data-mm-add]");
+  if (!offer) return;
+  const detail = { id: Number(offer.dataset.mmAdd), strength: Number(offer.dataset.mmStrength ?? 1) };
+  window.dispatchEvent(new CustomEvent("mm-add", { detail }));
+});
+
+// Enter in the seed field leaves it: only then gradio reads the number.
+document.addEventListener("keyup", (event) => {
+  const field = event.target;
+  if (field instanceof HTMLInputElement && field.type === "number" && event.key === "Enter") {
+    field.blur();
+    field.focus();
+  }
+});

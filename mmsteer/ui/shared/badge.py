@@ -1,0 +1,70 @@
+"""A feature's modality as colour, shape and word, so that no visitor depends on one of them; what scores mean. Plain HTML."""
+
+from collections.abc import Sequence
+from html import escape
+
+from mmsteer.bank import Feature
+from mmsteer.steering.provenance import Missing
+
+SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
+MEANINGS = {
+    "vision": "seen in pictures, never named in captions",
+    "language": "named in captions, never seen in pictures",
+    "cross": "both seen and named",
+}
+
+
+def score_tooltip(feature: Feature) -> str:
+    """The score in words, with its interval, and what the modality means."""
+    both = "" if feature.mds_both is None else f"; {feature.mds_both:.2f} where both sides fire"
+    return (
+        f"Modality Dominance Score {feature.mds:.2f}, 95 % interval {feature.mds_low:.2f} to {feature.mds_high:.2f}, "
+        f"from {feature.n_pairs} pairs{both}: {MEANINGS[feature.modality]}"
+    )
+
+
+def name_tooltip(feature: Feature) -> str | None:
+    """What the name confidence measures; None if a person gave the name, or if there is none."""
+    if feature.name_confidence is None:
+        return None
+    measure = {
+        "truth": "F1 of the feature's firing against the known factor",
+        "words": "AUC of these words in a caption against the feature's activation",
+        "property": "AUC of this property of pictures against the feature's firing",
+    }[feature.named_by or "truth"]
+    share = "" if feature.share is None else f"; the name accounts for {feature.share:.0%} of its activation"
+    return f"name confidence, on held-out pairs: {measure}{share}"
+
+
+def active(features: Sequence[tuple[Feature, float]]) -> str:
+    """The features of a prompt (`Steerer.features_of`), as buttons that put them into the rack at strength -1: removed."""
+    if not features:
+        return '<p class="mm-empty">This prompt contains no feature of the bank.</p>'
+    chips = (
+        f'<button type="button" class="mm-chip mm-of-{f.modality}" data-mm-add="{f.id}" data-mm-strength="-1" '
+        f'title="presence {amount:.1f}: 1 is as strong as usual; click to remove it. {escape(score_tooltip(f), quote=True)}">'
+        f'<span aria-hidden="true">{SHAPES[f.modality]}</span> {escape(f.name)} <small>{amount:.1f}</small></button>'
+        for f, amount in features
+    )
+    return f'<div class="mm-chips"><span class="mm-lead-in">In this prompt</span>{"".join(chips)}</div>'
+
+
+def instead(one: Missing) -> str:
+    """An edit whose feature this bank lacks, with buttons that put the features of the nearest names into the rack instead."""
+    strength = -one.edit.strength if one.edit.mode == "remove" else one.edit.strength
+    chips = "".join(
+        f'<button type="button" class="mm-chip mm-of-{f.modality}" data-mm-add="{f.id}" data-mm-strength="{strength:g}" '
+        f'title="{escape(score_tooltip(f), quote=True)}"><span aria-hidden="true">{SHAPES[f.modality]}</span> {escape(f.name)}</button>'
+        for f in one.near
+    )
+    offers = f'<div class="mm-chips"><span class="mm-lead-in">Nearest by name</span>{chips}</div>' if chips else ""
+    return f'<div class="mm-note" role="status">{escape(one.note)}{offers}</div>'
+
+
+def legend() -> str:
+    """The three classes, explained in one line each."""
+    rows = (
+        f'<li><span class="mm-badge mm-{m}"><span aria-hidden="true">{SHAPES[m]}</span> {m}</span> {MEANINGS[m]}</li>'
+        for m in MEANINGS
+    )
+    return f'<ul class="mm-legend">{"".join(rows)}</ul>'

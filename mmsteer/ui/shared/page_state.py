@@ -1,0 +1,62 @@
+"""What the tabs of one page share. It holds nothing of any visitor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from mmsteer.bank import FeatureBank
+from mmsteer.ui.presets import available
+from mmsteer.ui.shared.loading import Loading
+from mmsteer.ui.steer.reading import Reading
+
+if TYPE_CHECKING:
+    from mmsteer.steering.steerer import Steerer
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Components of the tab Steer that together are a recipe; other tabs fill them."""
+
+    prompt: gr.Textbox
+    seed: gr.Number
+    rack: gr.HTML
+    sampler: gr.State
+    """The sampler of an opened recipe; None is the checkpoint's."""
+    notice: gr.HTML
+    """Notes on a recipe that was opened."""
+    draw: dict[str, Any]
+    """Arguments of the event that draws the pair: `event.then(**draw)`."""
+
+    @property
+    def inputs(self) -> list[Any]:
+        """What a pair is drawn from."""
+        return [self.prompt, self.seed, self.rack, self.sampler]
+
+    @property
+    def restored(self) -> list[Any]:
+        """What opening a recipe changes."""
+        return [*self.inputs, self.notice]
+
+
+class PageState:
+    """The bank, the model on its way, and what every tab's builder needs."""
+
+    blocks: gr.Blocks
+    """The page that is being built."""
+    tabs: gr.Tabs
+    controls: Controls
+    """Set by the tab Steer, which is built first."""
+
+    def __init__(self, bank: FeatureBank, load: "Callable[[], Steerer]") -> None:
+        """Start to load the model.
+
+        Args:
+            bank: the features to show.
+            load: called once, in its own thread.
+        """
+        self.bank = bank
+        self.loading = Loading(load)
+        self.presets = available(bank)
+        self.reading = Reading()

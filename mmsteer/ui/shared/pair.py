@@ -1,0 +1,63 @@
+"""What is said of a pair of pictures: alternative texts, and the status line with the out-of-distribution (OOD) distance."""
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from mmsteer.ui.shared.notices import note
+
+if TYPE_CHECKING:
+    from mmsteer.steering.recipe import Recipe
+    from mmsteer.steering.steered import Steered
+
+OOD_MEANING = (
+    "Out-of-distribution distance: how far the edited hidden states lie from what this encoder normally produces; "
+    "1 is the distance that only 1 % of ordinary prompts exceed"
+)
+_LIVE = "The picture follows a slider while it moves; the final one is drawn when the slider is released"
+
+
+def alternative(which: str, recipe: "Recipe") -> str:
+    """The alternative text of one of the two pictures, `before` or `after`."""
+    edits = ", ".join(str(edit) for edit in recipe.edits) or "no edits"
+    return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")
+
+
+def status(result: "Steered", faithfulness: str) -> str:
+    """The line below a pair, as HTML.
+
+    Args:
+        result: the pair.
+        faithfulness: how exact the text-to-joint map is, in words (`FeatureBank.faithfulness`).
+
+    Returns:
+        Seconds, OOD distance and faithfulness; then notes on words that the model could not read and on blanked pictures.
+    """
+    notes = ""
+    if result.unknown:
+        notes += note(f"The model does not know: {', '.join(result.unknown)}.")
+    if result.cut:
+        notes += note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
+    for name, blanked in zip(("before", "after"), result.blanked, strict=True):
+        if blanked:
+            notes += note(
+                f"The checkpoint's safety checker has blackened the picture {name}: try another prompt or seed."
+            )
+    ood = ood_distance(result.ood_distance)
+    return (
+        f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
+        f'<span class="mm-live" title="{_LIVE}">live</span>'
+        f'<span class="{ood["className"]}" title="{OOD_MEANING}">{ood["innerHTML"]}</span>'
+        f"<span>{escape(faithfulness)}</span></div>{notes}"
+    )
+
+
+def ood_distance(distance: float) -> dict[str, str]:
+    """The OOD distance as a meter and in words: properties of a DOM element."""
+    if distance <= 1:
+        meaning, kind = "normal", "ok"
+    elif distance <= 1.5:
+        meaning, kind = "stretched: pictures may look odd", "warn"
+    else:
+        meaning, kind = "far out: expect broken pictures", "bad"
+    meter = f'<span class="mm-meter" aria-hidden="true"><i style="width:{min(1.0, distance / 2):.0%}"></i></span>'
+    return {"className": f"mm-ood mm-ood-{kind}", "innerHTML": f"{meter}OOD distance {distance:.2f}, {meaning}"}

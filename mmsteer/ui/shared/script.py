@@ -1,0 +1,28 @@
+"""Scripts of the page. They are written as ES modules; gradio runs one plain script per component, so modules are joined.
+
+Each module states what it imports, for its readers and for the linter. Top-level names must be unique within a joined script.
+"""
+
+import re
+from pathlib import Path
+
+_IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=const|let|function|async function)", re.MULTILINE)
+
+
+def script(entry: Path) -> str:
+    """A module and everything it imports, directly or not, as one script: each file once, imported files first."""
+    seen: set[Path] = set()
+    joined: list[str] = []
+
+    def visit(path: Path) -> None:
+        if path in seen:
+            return
+        seen.add(path)
+        source = path.read_text(encoding="utf-8")
+        for imported in _IMPORT.findall(source):
+            visit((path.parent / imported).resolve())
+        joined.append(_EXPORT.sub("", _IMPORT.sub("", source)))
+
+    visit(entry.resolve())
+    return "\n".join(joined)

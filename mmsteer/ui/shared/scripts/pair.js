@@ -1,0 +1,11 @@
+// The pair of pictures that the tab Steer shows.
+
+export const shownFigure = () => document.querySelector("#mm-pictures figure[data-query]");
+
+export const shownQuery = () => shownFigure()?.dataset.query;
+
+// Call `react` whenever another pair may be shown.
+export function onNewPair(react) {
+  const options = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-query"] };
+  new MutationObserver(react).observe(document.body, options);
+}

@@ -1,0 +1,23 @@
+"""Files that visitors give: size first, then content."""
+
+from pathlib import Path
+
+from mmsteer.errors import SteerError
+from mmsteer.steering.recipe import Recipe
+
+LARGEST_FILE = 5 * 2**20  # bytes
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of an uploaded file; SteerError if it is larger than `LARGEST_FILE`."""
+    file = Path(path)
+    if file.stat().st_size > LARGEST_FILE:
+        raise SteerError(
+            f"the file has {file.stat().st_size:,} bytes; {LARGEST_FILE:,} are allowed: give a smaller one"
+        )
+    return file.read_bytes()
+
+
+def read_recipe(path: str) -> Recipe:
+    """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
+    return Recipe.from_file(read_bytes(path))

@@ -1,0 +1,27 @@
+"""Pictures of this visit, kept in the browser alone, and the link to the one that is shown.
+
+A link holds the recipe itself, so nothing is stored on the server. Looks and behaviour: `scripts/history.js`.
+"""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from mmsteer.ui.shared.script import script
+
+_ON_THE_HUB = "https://huggingface.co/spaces/"
+
+
+def home() -> str:
+    """Where a link leads: the hosting page of a Space, else (empty) the address that the visitor sees."""
+    space = os.environ.get("SPACE_ID", "")
+    return _ON_THE_HUB + space if space else ""
+
+
+def history() -> gr.HTML:
+    """The component. It triggers `restore` with a link's query as its value."""
+    return gr.HTML(
+        "", html_template='<div class="mm-history"></div>', elem_id="mm-history", apply_default_css=False, home=home(),
+        js_on_load=script(Path(__file__).parent / "scripts" / "history.js"),
+    )  # fmt: skip

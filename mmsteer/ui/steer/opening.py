@@ -1,0 +1,85 @@
+"""Handlers that open a recipe: from a preset, a link, a file or the visit's history. All of it is checked.
+
+Edits whose features this bank lacks are left out, with a note that offers the nearest names.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from mmsteer.steering.provenance import differences, missing
+from mmsteer.steering.recipe import Recipe
+from mmsteer.ui.presets import Preset
+from mmsteer.ui.shared.badge import instead
+from mmsteer.ui.shared.loading import attempt_html
+from mmsteer.ui.shared.notices import note
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.steer.rack import BREAKS, ROWS, rows
+
+if TYPE_CHECKING:
+    from mmsteer.steering.steerer import Steerer
+
+_FILLED = 5  # components that a recipe fills: `Controls.restored`
+
+
+class Opening:
+    """Opens recipes on one page."""
+
+    def __init__(self, page: PageState) -> None:
+        self.page = page
+
+    def preset(self, preset: Preset) -> list[Any]:
+        """Values of prompt, seed, rack, sampler and notice for a preset."""
+        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, ""]
+
+    def arrive(self, request: gr.Request) -> list[Any]:
+        """The recipe of the link with which a visitor comes; nothing without one."""
+        query = str(request.query_params)
+        return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * _FILLED
+
+    def loaded(self, request: gr.Request) -> list[Any]:
+        """What is known once the model has loaded, as values of rack and notice.
+
+        For the rack: whether an edit can act on a part of the run, and whether vision-only features break pictures. For the
+        notice: how the model and bank of the visitor's link differ from this page's.
+        """
+        steerer, _ = attempt_html(self.page.loading.wait)
+        if steerer is None:
+            return [gr.skip()] * 2
+        query = str(request.query_params)
+        notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
+        breaks = None if steerer.backbone.steers_image_only else BREAKS
+        notice = (note(str(breaks["note"])) if breaks else "") + (notes or "")
+        return [gr.HTML(phases=steerer.backbone.family.phases, breaks=breaks), notice or gr.skip()]
+
+    def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
+        """Open a recipe from outside.
+
+        Args:
+            give: returns the recipe, or raises SteerError.
+            wait: wait for the model, and note how the recipe's model and bank differ from it.
+
+        Returns:
+            Values of prompt, seed, rack, sampler and notice.
+        """
+
+        def restored() -> list[Any]:
+            recipe = give()
+            steerer = attempt_html(self.page.loading.wait)[0] if wait else None
+            edits = [edit for edit in recipe.edits if self.page.bank.find(edit.feature)][:ROWS]
+            rack = rows(self.page.bank, edits)
+            return [recipe.prompt, recipe.seed, rack, recipe.sampler, self.notes(recipe, steerer)]
+
+        values, error = attempt_html(restored)
+        return values or [*[gr.skip()] * (_FILLED - 1), error]
+
+    def notes(self, recipe: Recipe, steerer: "Steerer | None") -> str:
+        """Notes on a recipe as HTML: missing features and, with a loaded model, how the recipe's model and bank differ."""
+        bank = self.page.bank
+        without = missing(bank, recipe)
+        notes = [note(one) for one in differences(recipe, steerer.origin, bank)] if steerer else []
+        notes += [instead(one) for one in without]
+        if (more := len(recipe.edits) - len(without) - ROWS) > 0:
+            notes.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
+        return "".join(notes)

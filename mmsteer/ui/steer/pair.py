@@ -1,0 +1,76 @@
+"""The handler that draws the pair: before and after for the prompt, seed and rack as they stand."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from mmsteer.models.sampler import Sampler
+from mmsteer.ui.shared.badge import active
+from mmsteer.ui.shared.loading import attempt_html
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.shared.pair import ood_distance, status
+from mmsteer.ui.shared.payload import whole_seed
+from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.live import timed
+from mmsteer.ui.steer.rack import edits_of
+from mmsteer.ui.steer.reading import coming
+
+if TYPE_CHECKING:
+    from mmsteer.steering.steered import Steered
+    from mmsteer.steering.steerer import Steerer
+
+ACTIVE = 12  # features of a prompt that are shown
+
+
+class PairDrawer:
+    """Draws pairs for one page."""
+
+    def __init__(self, page: PageState) -> None:
+        self.page = page
+
+    def draw(
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None
+    ) -> Iterator[tuple[Any, Any, Any, Any]]:
+        """Draw the pair; then yield again with CLIP similarities.
+
+        Args:
+            prompt: as the visitor typed it.
+            seed: the value of the seed field.
+            rack: the value of the rack.
+            sampler: that of an opened recipe; None is the checkpoint's.
+
+        Yields:
+            Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
+            input the pictures stay and a sentence says why.
+        """
+        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler))
+        if drawn is None:
+            yield gr.skip(), error, gr.skip(), {"drawn": {}}
+            return
+        result, seconds, judged = drawn
+        page = self.page
+        line, measuring = (
+            status(result, page.bank.faithfulness) + judged,
+            bool(result.recipe.edits) and page.reading.likely,
+        )
+        features = [(f, presence) for f, presence in result.features if f.specific][:ACTIVE]
+        end_of_frames = {"drawn": {"seconds": seconds, "ood": ood_distance(result.ood_distance)}}
+        yield compare(result), line + (coming() if measuring else ""), active(features), end_of_frames
+        if measuring:
+            similarities, _ = attempt_html(
+                lambda: page.loading.run(lambda _: page.reading.clip_similarity(page.loading.reader(), result))
+            )
+            yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
+
+    def _pair(
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None
+    ) -> "tuple[Steered, float | None, str]":
+        """The pair, the seconds of one picture, and what the judge reads."""
+        number, edits = whole_seed(seed), edits_of(self.page.bank, rack)
+
+        def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
+            result, seconds = timed(steerer, prompt, edits, number, sampler)
+            return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
+
+        return self.page.loading.run(steered)

@@ -1,0 +1,82 @@
+// What a row shows when it is opened: what its slider does, on which words, and in which part of the run.
+import { chip, make, pressed } from "../../shared/scripts/dom.js";
+import { changed } from "./rows.js";
+import { render } from "./rack.js";
+
+const MODES = {
+  slide: "adds; left of zero removes what the prompt contains",
+  add: "adds; left of zero pushes the other way",
+  set: "sets it to this value, whatever the prompt contains",
+};
+const SHORTEST = 0.05; // part of the run
+const PUNCTUATION = /^[.,;:!?"'()-]+|[.,;:!?"'()-]+$/g;
+// scripts without spaces between words: there the browser's dictionaries say where one ends
+const UNSPACED = new RegExp(`[${["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"]
+  .map((name) => `\\p{Script=${name}}`).join("")}]`, "u");
+const SEGMENTS = new Intl.Segmenter(undefined, { granularity: "word" });
+
+function promptWords() {
+  const text = document.querySelector("#mm-prompt textarea, #mm-prompt input")?.value ?? "";
+  const words = text.toLowerCase().split(/\s+/).map((word) => word.replace(PUNCTUATION, ""));
+  const segments = (word) => [...SEGMENTS.segment(word)].filter((part) => part.isWordLike).map((part) => part.segment);
+  return [...new Set(words.flatMap((word) => (UNSPACED.test(word) ? segments(word) : [word])).filter(Boolean))];
+}
+
+function wordChips(row) {
+  return promptWords().map((word) => {
+    const isOn = row.words.includes(word);
+    const toggle = () => {
+      row.words = isOn ? row.words.filter((other) => other !== word) : [...row.words, word];
+      render();
+      changed();
+    };
+    return chip(word, toggle, { "aria-pressed": pressed(isOn) });
+  });
+}
+
+// an end that is moved past the other one pushes it along
+function moveEnd(row, end, value) {
+  row[end] = value;
+  if (row.start < row.end) return;
+  if (end === "start") {
+    row.start = Math.min(row.start, 1 - SHORTEST);
+    row.end = row.start + SHORTEST;
+  } else {
+    row.end = Math.max(row.end, SHORTEST);
+    row.start = row.end - SHORTEST;
+  }
+}
+
+function endSlider(row, feature, end) {
+  const label = end === "start" ? "from" : "to";
+  const percent = make("output", {}, `${Math.round(100 * row[end])} %`);
+  const range = make("input", {
+    type: "range", min: 0, max: 100, step: 5, "aria-label": `${feature.name}: ${label}, percent of the run`,
+    oninput: () => (percent.textContent = `${range.value} %`),
+    onchange: () => {
+      moveEnd(row, end, +range.value / 100);
+      render();
+      changed(false);
+    },
+  });
+  range.value = Math.round(100 * row[end]);
+  return make("label", { class: "mm-end" }, label, range, percent);
+}
+
+export function details(row, feature) {
+  const options = Object.entries(MODES).map(([mode, meaning]) =>
+    make("option", { value: mode, selected: row.mode === mode }, meaning));
+  const choose = () => {
+    row.mode = modes.value;
+    changed();
+  };
+  const modes = make("select", { "aria-label": `what the slider of ${feature.name} does`, onchange: choose }, ...options);
+  // some backbones read the prompt once for the whole run; a range that a link has set can be undone all the same
+  const hasRange = props.phases || row.start > 0 || row.end < 1;
+  return make("div", { class: "mm-details" },
+    make("label", { class: "mm-words" }, "the slider", modes),
+    make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
+      make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)),
+    hasRange ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"),
+      ...["start", "end"].map((end) => endSlider(row, feature, end))) : null);
+}

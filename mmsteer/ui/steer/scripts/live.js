@@ -1,0 +1,79 @@
+// While a slider of the rack moves, the picture follows: frame after frame is asked for, one at a time and always of the newest
+// value. The component's value is the question, {number, query, rack}, then the answer: {frame: {number, …}}; or {drawn: {…}}
+// with every pair, which replaces all frames that were asked for before its slider was released.
+import { shownFigure, shownQuery } from "../../shared/scripts/pair.js";
+
+const LIMIT = props.limit;
+const AGAIN = 0.8; // live again only well under the limit, so that it does not come and go
+let moving = null; // the rack while a slider moves
+let sent = null; // the rack that was last asked for
+let asked = 0; // number of the last frame
+let waiting = 0; // number of the frame on its way
+let released = 0; // the last frame before a release
+let over = 0; // the last frame before a pair
+let last = Infinity; // seconds that the last picture took
+let live = false; // whether frames are asked for
+let covered = null; // the picture that frames cover
+
+const status = () => document.querySelector("#mm-status");
+
+function follow() {
+  if (!live || waiting || !moving || moving === sent || !shownFigure()) return;
+  sent = moving;
+  waiting = ++asked;
+  props.value = { number: asked, query: shownQuery(), rack: moving };
+  trigger("ask");
+}
+
+window.addEventListener("mm-move", ({ detail }) => {
+  moving = detail;
+  if (moving) follow();
+  else released = asked;
+});
+
+watch("value", () => {
+  const { frame, drawn } = props.value ?? {};
+  if (frame) {
+    if (frame.number === waiting) waiting = 0;
+    if (frame.number > over && frame.after) show(frame); // if something is wrong, the release shows the error
+  } else if (drawn) {
+    over = released;
+    if (waiting <= over) waiting = 0;
+    sent = null; // a slider that moves again goes on from the new pair
+    settle(drawn);
+  }
+  pace((frame ?? drawn)?.seconds);
+  follow();
+});
+
+// the faster of the last two pictures counts: one slow picture does not make a slow backbone
+function pace(seconds) {
+  if (seconds == null) return;
+  live = Math.min(seconds, last) < LIMIT * (live || last === Infinity ? 1 : AGAIN);
+  last = seconds;
+  status().toggleAttribute("data-live", live);
+}
+
+function show({ after, ood }) {
+  const picture = shownFigure().querySelector(".mm-after");
+  if (covered?.query !== shownQuery()) covered = { query: shownQuery(), src: picture.src, alt: picture.alt };
+  Object.assign(picture, after);
+  showDistance(ood);
+  status().ariaBusy = "true"; // a screen reader waits for the end of the move
+}
+
+// gradio changes nothing of a pair that is the same as before, or that could not be drawn: then what frames cover comes back
+function settle({ ood }) {
+  const figure = shownFigure();
+  if (covered && figure?.dataset.query === covered.query) {
+    Object.assign(figure.querySelector(".mm-after"), { src: covered.src, alt: covered.alt });
+  }
+  covered = null;
+  showDistance(ood);
+  status().ariaBusy = null;
+}
+
+function showDistance(ood) {
+  const place = status().querySelector(".mm-ood");
+  if (place && ood) Object.assign(place, ood);
+}

@@ -1,0 +1,39 @@
+// The search that fills the rack: a field, a choice of modality, and features as chips.
+import { chip, make, pressed } from "../../shared/scripts/dom.js";
+import { MODALITIES, byMatch, inTurn, matches, shape } from "../../shared/scripts/features.js";
+import { rack, add } from "./rows.js";
+import { render } from "./rack.js";
+
+const CHIPS = props.chips;
+let filter = "all";
+
+const search = make("input", {
+  type: "search", placeholder: "penguin, night, light, please …", "aria-label": "find a feature", oninput: renderOffers,
+});
+const filters = make("div", { class: "mm-filters", role: "group", "aria-label": "show features of" });
+const chips = make("div", { class: "mm-chips" });
+
+export const offers = [make("div", { class: "mm-find" }, search, filters), chips];
+
+export function renderFilters() {
+  const choose = (name) => {
+    filter = name;
+    render();
+  };
+  filters.replaceChildren(...["all", ...MODALITIES].map((name) =>
+    chip(name, () => choose(name), { "aria-pressed": pressed(filter === name) })));
+}
+
+export function renderOffers() {
+  const text = search.value.trim().toLowerCase();
+  const taken = new Set(rack.rows.map((row) => row.id));
+  const fits = (f) => f.named && !taken.has(f.id) && (filter === "all" || f.modality === filter) && matches(f, text);
+  const sorted = props.catalogue.filter(fits).sort(byMatch(text));
+  const shown = !text && filter === "all" ? inTurn(sorted.filter((f) => f.descriptive)) : sorted;
+  chips.replaceChildren(...shown.slice(0, CHIPS).map((f) => make("button", {
+    type: "button", class: `mm-chip mm-of-${f.modality}`, title: f.scoreTooltip, onclick: () => add(f.id),
+  }, shape(f.modality), ` ${f.name}`)));
+  if (!shown.length) {
+    chips.replaceChildren(make("p", { class: "mm-empty" }, `No feature is called ${search.value.trim()}. Try another word.`));
+  }
+}

@@ -1,0 +1,89 @@
+// The rack's value, {rows: [{id, mode, strength, on, locked, words, start, end}], silent: [modality]}, and what changes it.
+// The server checks all of it.
+import { render } from "./rack.js";
+
+export const MOST = props.most;
+const PAUSE = 250; // milliseconds of rest after which keys or typing count as a change
+
+export const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
+export const rack = structuredClone(props.value);
+let timer;
+let lastChanged = null;
+
+// A checkpoint that was not trained to be steered breaks pictures on a vision-only feature: there its slider is short.
+export const isRisky = (feature) => props.breaks && feature.modality === "vision";
+
+export const usableRange = (feature) => (isRisky(feature) ? [-props.breaks.end, props.breaks.end] : feature.usable);
+
+export function newRow(id, strength) {
+  const { start } = props.breaks ?? {};
+  const first = isRisky(FEATURES.get(id)) ? Math.sign(strength) * Math.min(Math.abs(strength), start) : strength;
+  return { id, mode: "slide", strength: first, on: true, locked: false, words: [], start: 0, end: 1 };
+}
+
+// Whoever else needs the rows, as the sweep panel does, reads mmRack and listens for changes.
+export function publish(changed) {
+  window.mmRack = { rows: rack.rows.map(({ id }) => ({ id, name: FEATURES.get(id).name })), last: lastChanged };
+  window.dispatchEvent(new CustomEvent("mm-rack", { detail: { changed } }));
+}
+
+// The row of a slider that is moving, for the picture to follow; nothing once it rests.
+export function announceMove(row = null) {
+  const detail = row && { ...rack, rows: rack.rows.map((other) => (other.id === row.id ? row : other)) };
+  window.dispatchEvent(new CustomEvent("mm-move", { detail: structuredClone(detail) }));
+}
+
+export function store() {
+  props.value = structuredClone(rack);
+}
+
+// The server learns of a change at once when a control is released, and after a pause of arrow keys or typing.
+export function changed(now = true, row = null) {
+  lastChanged = row?.id ?? lastChanged;
+  publish(true);
+  clearTimeout(timer);
+  const release = () => {
+    announceMove();
+    store();
+    trigger("release");
+  };
+  if (now) release();
+  else timer = setTimeout(release, PAUSE);
+}
+
+export function replaceAll() {
+  clearTimeout(timer);
+  announceMove();
+  Object.assign(rack, structuredClone(props.value));
+  render();
+}
+
+export function add(id, strength = 1) {
+  if (!FEATURES.has(id) || rack.rows.some((row) => row.id === id) || rack.rows.length >= MOST) return;
+  rack.rows = [...rack.rows, newRow(id, strength)];
+  render();
+  changed(true, rack.rows.at(-1));
+}
+
+export function remove(row) {
+  rack.rows = rack.rows.filter((other) => other !== row);
+  render();
+  changed();
+}
+
+// Strengths from elsewhere on the page, [{id, strength}]: the rows are there, on, and nothing else of them changes.
+export function put(strengths) {
+  for (const { id, strength } of strengths) {
+    const row = rack.rows.find((other) => other.id === id);
+    if (row) Object.assign(row, { strength, on: true });
+    else add(id, strength);
+  }
+  render();
+  changed();
+}
+
+export function zero() {
+  for (const row of rack.rows) row.strength = 0;
+  render();
+  changed();
+}

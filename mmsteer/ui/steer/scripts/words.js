@@ -1,0 +1,45 @@
+// The third picture, "the same thing by prompt": asked for at a click, then again with every new pair, until it is closed.
+import { make } from "../../shared/scripts/dom.js";
+import { onNewPair, shownQuery } from "../../shared/scripts/pair.js";
+
+const place = element.querySelector(".mm-words-place");
+let open = false;
+let shown = "";
+
+function follow() {
+  const query = shownQuery();
+  if (!open || !query || query === shown) return;
+  shown = query;
+  if (!place.firstChild) fillPlace(make("div", { class: "mm-third-picture mm-waiting" }));
+  place.firstChild.setAttribute("aria-busy", "true");
+  props.value = { query };
+  trigger("ask");
+}
+
+function fillPlace(picture, ...lines) {
+  const tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "by prompt");
+  place.replaceChildren(make("figure", { class: "mm-third" },
+    make("div", { class: "mm-third-frame" }, picture, tag),
+    make("figcaption", {}, make("div", { role: "status" }, ...lines))));
+}
+
+function toggle() {
+  open = !open;
+  shown = "";
+  document.querySelector("#mm-by-words").setAttribute("aria-pressed", String(open));
+  if (open) follow();
+  else place.replaceChildren();
+}
+
+watch("value", () => {
+  const { query, picture, prompt, notes, judged, error } = props.value ?? {};
+  if (!open || query !== shown || !(picture || error)) return; // of a pair that is no longer shown
+  if (error) return fillPlace(make("div", { class: "mm-third-picture" }), make("p", { class: "mm-problem" }, error));
+  const reading = judged ? `, the judge reads: ${judged}` : "";
+  fillPlace(make("img", { class: "mm-third-picture", src: picture, alt: `By prompt: ${prompt}` }),
+    make("p", { class: "mm-reading" }, `By prompt, “${prompt}”${reading}`),
+    notes ? make("p", { class: "mm-note" }, notes) : null);
+});
+
+window.addEventListener("mm-words", toggle);
+onNewPair(follow);

@@ -1,0 +1,167 @@
+"""The sweep panel: pictures of a sweep as they come, to scrub through in the browser. Looks and behaviour are `scripts/`.
+
+The browser asks for one picture after the other, each a request of its own in the same queue as the sliders. So a sweep delays
+a slider by at most one picture, and ends when the visitor leaves. Each question describes the whole sweep and is checked like
+a link; nothing is stored for a visitor.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from mmsteer.errors import SteerError
+from mmsteer.models.sampler import Sampler
+from mmsteer.steering.edit import Edit
+from mmsteer.steering.recipe import Recipe
+from mmsteer.steering.sweep import Sweep, against, over, seeds
+from mmsteer.steering.sweep_files import save_gif, save_sheet
+from mmsteer.ui.shared.data_url import data_url, recipe_url
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
+from mmsteer.ui.shared.loading import attempt
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.shared.payload import whole_seed
+from mmsteer.ui.shared.script import script
+from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
+from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
+
+CACHED = 64  # pictures, for files and for visitors who ask for the same
+_SIDE = 512  # pixels, of a picture in the panel
+_FILES = {"gif": (save_gif, "image/gif"), "png": (save_sheet, "image/png")}
+
+
+def build(page: PageState) -> None:
+    """Put the panel into the tab Steer and answer its questions."""
+    panel = gr.HTML(
+        None, html_template='<section class="mm-sweep" aria-label="Sweep"></section>', elem_id="mm-sweep",
+        apply_default_css=False, js_on_load=script(Path(__file__).parent / "scripts" / "panel.js"),
+    )  # fmt: skip
+    sweeps, controls = Sweeps(page), page.controls
+    panel.lay(sweeps.lay, [*controls.inputs, panel], panel, trigger_mode="multiple", **AT_ONCE)
+    panel.draw(sweeps.draw, panel, panel, **DRAW_EVERY)
+    panel.file(sweeps.file, panel, panel, **DRAW_EVERY)
+    panel.pick(sweeps.pick, panel, controls.seed, **AT_ONCE).then(**controls.draw)
+
+
+class Sweeps:
+    """Answers to the panel's questions."""
+
+    def __init__(self, page: PageState) -> None:
+        self.bank, self.loading = page.bank, page.loading
+        self._picture = lru_cache(CACHED)(lambda recipe: page.loading.run(lambda steerer: steerer.picture(recipe)))
+
+    def lay(self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, value: Any) -> dict[str, Any]:
+        """Lay a sweep out.
+
+        Args:
+            prompt: as the visitor typed it.
+            seed: the value of the seed field.
+            rack: the value of the rack.
+            sampler: that of an opened recipe; None is the checkpoint's.
+            value: a `LayQuestion`.
+
+        Returns:
+            `{"laid": …, "run": …}`: every picture's caption, the order in which to ask for them, and the sweep's description.
+        """
+
+        def laid() -> dict[str, Any]:
+            question, number, shown = lay_question(value), whole_seed(seed), read_rack(rack)
+            steerer, swept = self.loading.wait(), question.features
+            edits = tuple(self._acting(shown, swept))
+            recipe = Recipe(prompt, number, sampler or steerer.sampler, edits, steerer.origin)
+            only = replace(recipe, edits=tuple(self._swept_edit(shown, feature) for feature in swept))
+            again = Description(kind=question.kind, recipe=recipe.to_json(), swept=only.to_json())
+            sweep = self._sweep(again)
+            cells = [
+                {
+                    "caption": cell.label, "seed": cell.recipe.seed,
+                    "puts": [list(put) for put in zip(swept, cell.strengths, strict=False)],
+                } for cell in sweep.cells
+            ]  # fmt: skip
+            return {
+                "again": again.model_dump(), "title": sweep.title, "axes": sweep.axes, "rows": sweep.rows,
+                "columns": sweep.columns, "cells": cells, "order": sweep.order, "prompt": recipe.prompt,
+            }  # fmt: skip
+
+        return _answer("laid", laid, value)
+
+    def draw(self, value: Any) -> dict[str, Any]:
+        """One picture: the answer to a `DrawQuestion`."""
+
+        def drawn() -> dict[str, Any]:
+            question = draw_question(value)
+            cells = self._sweep(question.again).cells
+            if question.cell >= len(cells):
+                raise SteerError(
+                    f"the sweep has no picture {question.cell}, only 0 to {len(cells) - 1}: start it again"
+                )
+            recipe = cells[question.cell].recipe
+            picture = self._picture(recipe).copy()
+            picture.thumbnail((_SIDE, _SIDE))
+            return {"cell": question.cell, "picture": recipe_url(picture, recipe)}
+
+        return _answer("drawn", drawn, value)
+
+    def file(self, value: Any) -> dict[str, Any]:
+        """All pictures in one file that the browser saves: the answer to a `FileQuestion`."""
+
+        def written() -> dict[str, Any]:
+            question = file_question(value)
+            sweep, (save, mime) = self._sweep(question.again), _FILES[question.file]
+            pictures, buffer = dict(sweep.draw(self._picture)), BytesIO()
+            save(sweep, [pictures[number] for number in range(len(pictures))], buffer)
+            return {"name": f"sweep.{question.file}", "data": data_url(buffer.getvalue(), mime)}
+
+        return _answer("file", written, value)
+
+    def pick(self, value: Any) -> Any:
+        """The seed of a `PickQuestion`, for the seed field."""
+        seed, _ = attempt(lambda: Recipe("any", pick_question(value).seed).seed)
+        return gr.skip() if seed is None else seed
+
+    def _sweep(self, again: Description) -> Sweep:
+        """The sweep of a description. Whatever origin the browser claims, pictures are drawn with this page's model.
+
+        Raises:
+            SteerError: for one that no panel can have sent.
+        """
+        recipe, only = Recipe.from_json(again.recipe), Recipe.from_json(again.swept)
+        recipe = replace(recipe, origin=self.loading.wait().origin)
+        edits = only.edits
+        if again.kind == "seeds":
+            return seeds(recipe)
+        wanted = 1 if again.kind == "over" else 2
+        if len(edits) != wanted:
+            raise SteerError(f"the sweep has {len(edits)} features and needs {wanted}: add one to the rack")
+        return over(self.bank, recipe, edits[0]) if wanted == 1 else against(self.bank, recipe, edits[0], edits[1])
+
+    def _acting(self, rack: RackValue, swept: list[int]) -> list[Edit]:
+        """The rack's edits. A row that is swept acts even if it is off or at zero, and stays in its place."""
+        rows = [
+            row.model_copy(update={"on": True, "strength": row.strength or 1.0}) if row.id in swept else row
+            for row in rack.rows
+        ]
+        return edits_of(self.bank, rack.model_copy(update={"rows": rows}))
+
+    def _swept_edit(self, rack: RackValue, feature: int) -> Edit:
+        """The edit of a swept row: its feature, words, part of the run, and whether its slider adds, sets or removes."""
+        row = next((row for row in rack.rows if row.id == feature), None)
+        if row is None:
+            raise SteerError("the feature to sweep is not in the rack: add it first")
+        alone = row.model_copy(update={"on": True, "strength": -1.0})
+        edits = edits_of(self.bank, rack.model_copy(update={"rows": [alone]}))
+        if not edits:
+            modality = self.bank.get(feature).modality
+            raise SteerError(f"{modality} features are silent: switch them on in the rack to sweep one")
+        return edits[0]
+
+
+def _answer(name: str, do: Callable[[], dict[str, Any]], value: Any) -> dict[str, Any]:
+    """An answer under its name, or `{"error": sentence}`; with the number of the run it belongs to."""
+    answer, error = attempt(do)
+    run = value.get("run") if isinstance(value, dict) else None
+    return {"error": error, "run": run} if error else {name: answer, "run": run}

@@ -1,0 +1,45 @@
+// The bar of the sweep panel: what to sweep, and how far it is.
+import { make } from "../../shared/scripts/dom.js";
+import { begin, stopOrGoOn } from "./run.js";
+
+const feature = make("select", { "aria-label": "feature to sweep", onchange: offerRows });
+const other = make("select", { "aria-label": "second feature of the grid" });
+const over = starter("over", "Sweep", "one feature over its usable range");
+const against = starter("against", "Grid", "two features over their usable ranges");
+const seeds = starter("seeds", "Several seeds", "the rack as it stands, before and after, from six seeds");
+export const halt = make("button", { type: "button", class: "mm-chip mm-halt", onclick: stopOrGoOn }, "Stop");
+export const status = make("span", { class: "mm-sweep-status", role: "status" });
+export const bar = make("div", { class: "mm-sweep-bar" },
+  make("h2", {}, "Sweep"),
+  make("span", {}, feature, over),
+  make("span", {}, make("span", { class: "mm-lead-in" }, "against"), other, against),
+  seeds, halt, status);
+
+function starter(kind, text, title) {
+  return make("button", { type: "button", class: "mm-chip", "data-kind": kind, title, onclick: () => begin(kind) }, text);
+}
+
+export function sweptFeatures(kind) {
+  return { over: [+feature.value], against: [+feature.value, +other.value], seeds: [] }[kind];
+}
+
+function fillSelect(select, rows, missing) {
+  const chosen = +select.value;
+  const options = rows.map(({ id, name }) => make("option", { value: id }, name));
+  select.replaceChildren(...(options.length ? options : [make("option", {}, missing)]));
+  if (rows.some((row) => row.id === chosen)) select.value = chosen;
+}
+
+// the rows of the rack as options; each select keeps its choice while that is possible
+export function offerRows() {
+  const rows = window.mmRack?.rows ?? [];
+  fillSelect(feature, rows, "no feature in the rack");
+  fillSelect(other, rows.filter((row) => row.id !== +feature.value), "a second feature");
+  over.disabled = feature.disabled = rows.length < 1;
+  against.disabled = other.disabled = rows.length < 2;
+}
+
+export function chooseFeature(id) {
+  feature.value = id;
+  offerRows();
+}

@@ -1,0 +1,27 @@
+"""The pair of pictures that a page shows: its sources, pixels and recipe."""
+
+import base64
+from io import BytesIO
+
+from PIL import Image
+from playwright.sync_api import Page
+
+from mmsteer import Recipe
+
+WAIT = 30_000  # milliseconds: a slow machine is not a failure
+
+
+def source(page: Page, which: str) -> str:
+    return page.locator(f".mm-{which}").get_attribute("src") or ""
+
+
+def pixels(page: Page, which: str) -> bytes:
+    return Image.open(BytesIO(base64.b64decode(source(page, which).split(",")[1]))).convert("RGB").tobytes()
+
+
+def recipe_shown(page: Page) -> Recipe:
+    return Recipe.from_png(BytesIO(base64.b64decode(source(page, "after").split(",")[1])))
+
+
+def changed(page: Page, old: str) -> None:
+    page.wait_for_function("old => document.querySelector('.mm-after')?.src !== old", arg=old, timeout=WAIT)
