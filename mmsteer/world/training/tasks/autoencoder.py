@@ -110,9 +110,8 @@ class AutoencoderTask(Task):
         """Peak signal-to-noise ratio, in decibels, on fresh scenes; and a sheet of twelve, drawn and reconstructed."""
         values, _, nuisance = random_scenes(np.random.default_rng((self.seed, 99)), 64)
         drawn = pictures(values, nuisance, self.device)
-        rebuilt = torch.cat([self.vae.decode(self._encode(part)).sample for part in torch.split(drawn, 16)]).clamp(
-            -1, 1
-        )
+        parts = [self.vae.decode(self._encode(part)).sample for part in torch.split(drawn, 16)]
+        rebuilt = torch.cat(parts).clamp(-1, 1)
         save_sheet(path, torch.stack([drawn[:12], rebuilt[:12]]))
         return {"psnr": -10 * float(torch.log10(F.mse_loss(rebuilt, drawn) / 4))}
 
