@@ -115,6 +115,8 @@ def _features(bank: FeatureBank, shares: list[Share], modality: Modality) -> lis
     for share in shares:
         feature = bank.find(share.id)
         if feature is None or feature.modality != modality:
-            raise SteerError(f"{_NAME} cannot be read: load the page again (the bank has no {modality} feature {share.id})")
+            raise SteerError(
+                f"{_NAME} cannot be read: load the page again (the bank has no {modality} feature {share.id})"
+            )
         features.append((feature, share.activation))
     return features
