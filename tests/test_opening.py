@@ -24,12 +24,12 @@ from mmsteer.errors import without_folders
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.digest import of_checkpoint
 from mmsteer.models.registry import public_name
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.recipes.provenance import differences, missing
 from mmsteer.recipes.sweep import over
 from mmsteer.recipes.sweep_files import save_gif, save_sheet
 from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.picture.tab import _pair
-from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.compare import compare
