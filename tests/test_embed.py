@@ -112,7 +112,7 @@ def test_siglip_embeds_as_transformers_does(clip, dozen, tmp_path, naflex):
 
 def test_captions_of_any_script_and_length_are_cut_not_refused(clip):
     texts = ["青い空 " * 5000, "x" * 100_000, "مربع أحمر", "a cat"]
-    assert clip.captions(texts).isfinite().all()
+    assert clip.embed_captions(texts).isfinite().all()
     ids = clip.tokens(["cat " * 1000])["input_ids"]
     assert ids.shape == (1, 16)
     assert ids[0, -1] == clip.tokenizer.eos_token_id
@@ -121,8 +121,8 @@ def test_captions_of_any_script_and_length_are_cut_not_refused(clip):
 def test_a_batch_of_short_captions_is_no_longer_than_it_must_be(clip):
     """Causal attention: what stands behind the end of a text changes nothing."""
     assert clip.tokens(["a cat"])["input_ids"].shape == (1, 8)
-    together = clip.captions(["a cat", "a big cat in the middle of a meadow at night in the snow, please"])
-    assert torch.allclose(clip.captions(["a cat"])[0], together[0], atol=1e-6)
+    together = clip.embed_captions(["a cat", "a big cat in the middle of a meadow at night in the snow, please"])
+    assert torch.allclose(clip.embed_captions(["a cat"])[0], together[0], atol=1e-6)
 
 
 def test_rows_and_captions_on_disk_read_like_tensors_and_lists(clip, dozen, tmp_path):
@@ -310,7 +310,7 @@ def test_a_model_of_the_hub_comes_from_its_cache_and_states_its_commit(clip, doz
         model = Clip(name)
         assert (model.id, model.revision) == ("me/clip", commit)
         assert model.identity["digest"] == clip.identity["digest"]
-    assert torch.equal(model.captions(["a cat"]), clip.captions(["a cat"]))
+    assert torch.equal(model.embed_captions(["a cat"]), clip.embed_captions(["a cat"]))
 
 
 def test_pictures_are_read_again_for_their_properties(dozen):

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from served import served
 
 from mmsteer import Edit, Recipe, Steerer
-from mmsteer.ui.presets import PRESETS
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.ui.steer import live
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure

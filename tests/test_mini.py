@@ -11,8 +11,8 @@ import torch
 
 from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
+from mmsteer.recipes.presets import PRESETS, available
 from mmsteer.studies.presets import holds
-from mmsteer.ui.presets import PRESETS, available
 from mmsteer.world.embedding import load_clip
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.judge import Judge

@@ -13,10 +13,10 @@ import pytest
 
 from mmsteer.__main__ import main
 from mmsteer.assets import ASSETS
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.studies.results import page
 from mmsteer.studies.results.headlines import END, START, headlines
 from mmsteer.studies.results.markdown import Figures
-from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof import tab as proof
 
 README = ASSETS.parent / "README.md"

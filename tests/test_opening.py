@@ -24,12 +24,12 @@ from mmsteer.errors import without_folders
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.digest import of_checkpoint
 from mmsteer.models.registry import public_name
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.recipes.provenance import differences, missing
 from mmsteer.recipes.sweep import over
 from mmsteer.recipes.sweep_files import save_gif, save_sheet
 from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.picture.tab import _pair
-from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.compare import compare
@@ -85,7 +85,7 @@ def test_a_bank_is_known_by_what_it_does_to_pictures(tiny_bank: Path, tmp_path: 
     assert FeatureBank.load(folder).digest == first
     stronger = [replace(f, activation_scale=2 * f.activation_scale) if f.id == 3 else f for f in bank.features]
     digests = {first, FeatureBank(stronger, bank.meta, bank.dictionaries, bank.tensors).digest}
-    for file, name in (("bridge.safetensors", "steering_text"), ("text/sae_weights.safetensors", "b_enc")):
+    for file, name in (("bridge.safetensors", "effect_text"), ("text/sae_weights.safetensors", "b_enc")):
         change(folder / file, name)
         digests.add(FeatureBank.load(folder).digest)
     assert len(digests) == 4
@@ -142,7 +142,7 @@ def test_what_else_made_a_recipe_is_told_in_words(tiny: Steerer):
         "This recipe was drawn by DPMSolverMultistepScheduler, order 2; here pictures are drawn by DDIMScheduler, order 1."
     ]
     another = "This recipe was made with another bank of features: one of the same name may act differently here."
-    numbers = "Features said by their numbers are others in another bank; in the one here 7 is 'left', 9 is 'cat'."
+    numbers = "Feature numbers mean other features in another bank; in the one here 7 is 'left', 9 is 'cat'."
     assert told((Edit("night"),), bank="cccccccccccccccc") == [another]
     assert told(by_number, bank="cccccccccccccccc") == [another, numbers]
 

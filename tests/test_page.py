@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from shown_pair import WAIT, changed, pixels, recipe_shown, source
 
 from mmsteer import Edit, FeatureBank, Steerer, SteerError
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.ui.page import build_demo, launch_settings
-from mmsteer.ui.presets import PRESETS
 from mmsteer.ui.proof.tab import FIGURES, PROOFS, proofs
 from mmsteer.ui.steer.rack import edits_of
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from shown_pair import WAIT, changed, pixels, recipe_shown, source
 
 from mmsteer import Edit, Origin, Recipe, Sampler, Steerer
-from mmsteer.ui.presets import PRESETS
+from mmsteer.recipes.presets import PRESETS
 
 expect.set_options(timeout=WAIT)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from mmsteer import Edit, Origin, Recipe, Sampler, Steerer
-from mmsteer.ui.presets import PRESETS
+from mmsteer.recipes.presets import PRESETS
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.rack import edits_of, rows

@@ -129,7 +129,9 @@ def test_the_readout_says_in_words_what_a_picture_shows(tmp_path):
         readout([Image.new("RGB", (100, 100))])
 
 
-@pytest.mark.parametrize("folder", ["bank", "bench", "data", "exchange", "labelling", "models", "steering", "training", "ui"])
+@pytest.mark.parametrize(
+    "folder", ["bank", "bench", "data", "exchange", "labelling", "models", "steering", "training", "ui"]
+)
 def test_the_world_is_imported_by_its_command_and_the_studies_alone(folder):
     files = list((Path(mmsteer.__file__).parent / folder).rglob("*.py"))
     assert files

@@ -46,7 +46,7 @@ def measure(pairs: int, repeats: int) -> dict[str, Any]:
 
         def forward() -> None:
             for pictures, captions in batches:
-                clip.pictures(pictures), clip.captions(captions)
+                clip.embed_pictures(pictures), clip.embed_captions(captions)
             if clip.device == "cuda":
                 torch.cuda.synchronize()
 

@@ -99,7 +99,7 @@ def _fit(args: argparse.Namespace) -> None:
     captions = list(dict.fromkeys(line.strip() for line in lines if line.strip()))[:MAX_CAPTIONS]
     clip = Clip(args.clip, device)
     width = bank.tensors["mean_text"].shape[0]
-    x = clip.words(captions)
+    x = clip.embed_texts(captions)
     if x.shape[1] != width:
         raise SteerError(
             f"{args.clip} has a joint space of {x.shape[1]} coordinates, the bank one of {width}: give its CLIP"

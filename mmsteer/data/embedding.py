@@ -92,8 +92,8 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
 def embed_batch(clip: Clip, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit vectors `[B, d_joint]` of pictures and captions, on the model's device."""
     names = batch.inputs[0].keys()
-    image = clip.pictures({name: torch.cat([chunk[name] for chunk in batch.inputs]) for name in names})
-    text = clip.captions(batch.captions)
+    image = clip.embed_pictures({name: torch.cat([chunk[name] for chunk in batch.inputs]) for name in names})
+    text = clip.embed_captions(batch.captions)
     if image.shape != text.shape:
         raise SteerError(
             f"{clip.id} embeds pictures {image.shape[1]} wide and captions {text.shape[1]} wide: give a model with a joint space"

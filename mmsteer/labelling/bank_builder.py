@@ -54,7 +54,7 @@ def build_bank(
     tensors, text_to_joint = _fit_tensors(splits, dictionaries)
     properties, thumbnails = read_pictures(splits.source, scoring.items.tolist())
     evidence = NamingEvidence(
-        scoring.captions, properties, splits.candidates, splits.clip.words(splits.candidates).numpy(),
+        scoring.captions, properties, splits.candidates, splits.clip.embed_texts(splits.candidates).numpy(),
         choosing=scoring.picture % 2 == 0,  # no picture both chooses names and scores them
     )  # fmt: skip
     features, top_pairs = feature_records(
@@ -90,7 +90,7 @@ def _fit_tensors(splits: "Splits", dictionaries: "Dictionaries") -> "tuple[dict[
     text_to_joint, about = _text_to_joint(splits)
     embedded = None
     if scenes:
-        flat = clip.words([caption for scene in scenes for caption in scene])
+        flat = clip.embed_texts([caption for scene in scenes for caption in scene])
         embedded = flat.view(len(scenes), -1, flat.shape[1])
     by_side = {"image": dictionaries.image, "text": dictionaries.text}
     numbers = splits.scoring.items[:_NORM_PICTURES].tolist()

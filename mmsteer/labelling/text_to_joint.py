@@ -74,7 +74,7 @@ def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbo
     """
     backbone = Backbone.load(name, clip.device, words_only=True)
     prompts = list(PROBES)
-    x, rows = clip.words(prompts), encode(backbone, prompts).last
+    x, rows = clip.embed_texts(prompts), encode(backbone, prompts).last
     if backbone.family.image and (width := backbone.pipeline.image_normalizer.mean.shape[-1]) != x.shape[1]:
         raise SteerError(
             f"{name} reads image embeddings {width} wide, those of {clip.id} are {x.shape[1]}: give --clip its own, "

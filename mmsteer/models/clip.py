@@ -143,7 +143,7 @@ class Clip:
         late = {"do_rescale": False, "do_normalize": False} if self._plain else {}
         return dict(self.processor(images=pictures, return_tensors="pt", **late))
 
-    def pictures(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
+    def embed_pictures(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
         """A batch of prepared pictures -> unit vectors `float32 [B, d_joint]`, left on the device."""
         return F.normalize(self._image_features(prepared), dim=-1)
 
@@ -169,7 +169,7 @@ class Clip:
         shift = [mean / std for mean, std in zip(p.image_mean, p.image_std, strict=True)]
         return [std / p.rescale_factor for std in p.image_std], shift
 
-    def captions(self, captions: list[str]) -> torch.Tensor:
+    def embed_captions(self, captions: list[str]) -> torch.Tensor:
         """Captions, cut at the model's length -> unit vectors `float32 [B, d_joint]`, left on the device."""
         inputs = {name: value.to(self.device) for name, value in self.tokens(captions).items()}
         with torch.inference_mode():
@@ -188,9 +188,9 @@ class Clip:
         names = [name for name in self.tokenizer.model_input_names if name in encoded]
         return {name: padded[name] for name in names}
 
-    def words(self, texts: list[str], batch: int = 128) -> torch.Tensor:
-        """As `captions`, for any number of them, on the CPU."""
-        return torch.cat([self.captions(texts[k : k + batch]).cpu() for k in range(0, len(texts), batch)])
+    def embed_texts(self, texts: list[str], batch: int = 128) -> torch.Tensor:
+        """As `embed_captions`, for any number of them, on the CPU."""
+        return torch.cat([self.embed_captions(texts[k : k + batch]).cpu() for k in range(0, len(texts), batch)])
 
 
 def _fetch(name: str, revision: str | None) -> Path:

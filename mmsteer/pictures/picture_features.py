@@ -56,7 +56,7 @@ class PictureReader:
         """
         with self._loading:
             clip = self._clip = self._clip or _clip_of(self.steerer)
-        return clip.pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
+        return clip.embed_pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
 
     def features_of(self, picture: "Image.Image") -> list[tuple[Feature, float]]:
         """The vision-only and cross-modal features of a picture with their activation in activation scales, strongest first.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from mmsteer.labelling.naming.known_names import known_value
+from mmsteer.recipes.presets import PRESETS, Preset
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.shares import share
 from mmsteer.studies.report import table
-from mmsteer.ui.presets import PRESETS, Preset
 from mmsteer.world.captions import wordings
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX
 from mmsteer.world.models.assembly import MINI

@@ -44,7 +44,7 @@ def tiny_changes(bank: FeatureBank, seed: int, count: int) -> list[dict[str, Any
     noisy = (pictures + NOISE * torch.randn(pictures.shape, generator=torch.Generator().manual_seed(seed))).round()
     rows, paraphrases = paraphrase(rng, batch)
     seen = [_embed(clip, p) for p in (batch.pictures, noisy.clamp(0, 255).to(torch.uint8))]
-    worded = [clip.words([batch.captions[k] for k in rows]), clip.words(paraphrases)]
+    worded = [clip.embed_texts([batch.captions[k] for k in rows]), clip.embed_texts(paraphrases)]
     dictionaries, presence = bank.dictionaries, Presence(bank)
     measures = (
         ("pictures, activation", "image", ("vision", "cross"), seen, dictionaries["image"].encode),
@@ -113,4 +113,4 @@ def _embed(clip: Clip, pictures: torch.Tensor) -> torch.Tensor:
     from PIL import Image
 
     shown = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
-    return torch.cat([clip.pictures(clip.prepare(shown[i : i + 128])) for i in range(0, len(shown), 128)]).cpu()
+    return torch.cat([clip.embed_pictures(clip.prepare(shown[i : i + 128])) for i in range(0, len(shown), 128)]).cpu()

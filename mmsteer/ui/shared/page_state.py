@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mmsteer.bank import FeatureBank
-from mmsteer.ui.presets import available
+from mmsteer.recipes.presets import available
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.steer.reading import Reading
 

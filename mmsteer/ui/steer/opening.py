@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.ui.presets import Preset
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt_html
 from mmsteer.ui.shared.notices import note

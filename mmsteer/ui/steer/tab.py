@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
-from mmsteer.ui.presets import Preset
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.ui.presets import Preset
+from mmsteer.recipes.presets import Preset
 from mmsteer.ui.shared.badge import SHAPES, score_tooltip
 from mmsteer.ui.shared.data_url import recipe_url
 from mmsteer.ui.shared.loading import Loading, attempt
