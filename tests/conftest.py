@@ -20,6 +20,7 @@ import torch
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.bank.compatibility import probe
 from mmsteer.models.backbone import STEERABLE, Backbone
+from mmsteer.models.clip import Clip
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.steerer import Steerer
@@ -134,6 +135,20 @@ def tiny_bank(tiny_folder: Path) -> Path:
 def tiny(tiny_folder: Path, tiny_bank: Path) -> Steerer:
     """A Steerer on the tiny backbone, loaded the way users load their own."""
     return Steerer.load(str(tiny_folder), tiny_bank)
+
+
+@pytest.fixture(scope="module")
+def clip(tiny_folder: Path) -> Clip:
+    """The CLIP of the tiny backbone."""
+    return Clip(tiny_folder / "clip")
+
+
+@pytest.fixture(scope="module")
+def dozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of twelve captioned pictures."""
+    from captioned import write_folder
+
+    return write_folder(tmp_path_factory.mktemp("pairs") / "dozen", 12)
 
 
 @pytest.fixture(scope="session")

@@ -37,16 +37,6 @@ from mmsteer.world.source import World
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-@pytest.fixture(scope="module")
-def clip(tiny_folder: Path) -> Clip:
-    return Clip(tiny_folder / "clip")
-
-
-@pytest.fixture(scope="module")
-def dozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("pairs") / "dozen", 12)
-
-
 def same(a: Embedded, b: Embedded) -> bool:
     everything = slice(0, len(a.captions))
     tensors = torch.equal(a.image[everything], b.image[everything]) and torch.equal(

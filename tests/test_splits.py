@@ -26,20 +26,9 @@ from mmsteer.data.shards import read_manifest
 from mmsteer.data.sources import open_pairs
 from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
-from mmsteer.models.clip import Clip
 from mmsteer.training.groups import choose_groups, default_groups, format_groups, parse_groups
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-
-
-@pytest.fixture(scope="module")
-def clip(tiny_folder: Path) -> Clip:
-    return Clip(tiny_folder / "clip")
-
-
-@pytest.fixture(scope="module")
-def dozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_folder(tmp_path_factory.mktemp("pairs") / "dozen", 12)
 
 
 def test_siglip_without_a_backbone_is_refused_before_anything_starts(clip, dozen, tmp_path, capsys):
