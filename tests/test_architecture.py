@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,20 @@ def test_gradio_is_imported_by_the_page_alone():
     found = [path for path in FILES if any(name.split(".")[0] == "gradio" for name in imported(path))]
     assert found
     assert [name_of(path) for path in found if PACKAGE / "ui" not in path.parents] == []
+
+
+def test_every_package_that_is_imported_is_declared():
+    distributions = {"PIL": "pillow"}
+    elsewhere = {
+        "spaces",  # a Space on ZeroGPU has it
+        "gradio_client",  # gradio pins it
+        "sae_lens", "sparsify", "dictionary_learning", "schedulefree",  # of the environment that `bench --peers` is given
+    }  # fmt: skip
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    declared = {re.split(r"[=<>\[ ]", line)[0] for line in lines if line and not line.startswith("#")}
+    names = {name.split(".")[0] for path in FILES for name in imported(path)}
+    outside = names - set(sys.stdlib_module_names) - {"mmsteer"} - elsewhere
+    assert {distributions.get(name, name) for name in outside} == declared
 
 
 def test_a_folder_holds_few_files():
