@@ -17,3 +17,12 @@ def ood_distance(tensors: "Mapping[str, torch.Tensor]", x: "torch.Tensor") -> fl
     away = x - tensors["ood_mean"].to(x)
     distance = (away @ tensors["ood_precision"].to(x) @ away).clamp(min=0).sqrt()
     return float(distance / tensors["ood_p99"])
+
+
+def meaning(distance: float) -> tuple[str, str]:
+    """What an OOD distance means for pictures: one of `ok`, `warn` and `bad`, and the same in words."""
+    if distance <= 1:
+        return "ok", "normal"
+    if distance <= 1.5:
+        return "warn", "stretched: pictures may look odd"
+    return "bad", "far out: expect broken pictures"

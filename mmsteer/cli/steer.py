@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.bank.ood import meaning
 from mmsteer.cli.arguments import add_backbone
 from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import Edit
@@ -127,8 +128,9 @@ def run(args: argparse.Namespace) -> None:
     if result.cut:
         print(f"did not fit into the prompt: {', '.join(result.cut)}")
     distance, map_quality = result.ood_distance, steerer.bank.faithfulness
-    state = "usual" if distance <= 1 else "stretched" if distance <= 1.5 else "beyond the usual range"
-    print(f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {distance:.2f}: {state}; {map_quality})")
+    print(
+        f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {distance:.2f}, {meaning(distance)[1]}; {map_quality})"
+    )
     if args.json:
         figures = {
             "recipe": json.loads(result.recipe.to_json()),

@@ -3,6 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from mmsteer.bank.ood import meaning
 from mmsteer.ui.shared.notices import note
 
 if TYPE_CHECKING:
@@ -53,11 +54,6 @@ def status(result: "Steered", faithfulness: str) -> str:
 
 def ood_distance(distance: float) -> dict[str, str]:
     """The OOD distance as a meter and in words: properties of a DOM element."""
-    if distance <= 1:
-        meaning, kind = "normal", "ok"
-    elif distance <= 1.5:
-        meaning, kind = "stretched: pictures may look odd", "warn"
-    else:
-        meaning, kind = "far out: expect broken pictures", "bad"
+    kind, words = meaning(distance)
     meter = f'<span class="mm-meter" aria-hidden="true"><i style="width:{min(1.0, distance / 2):.0%}"></i></span>'
-    return {"className": f"mm-ood mm-ood-{kind}", "innerHTML": f"{meter}OOD distance {distance:.2f}, {meaning}"}
+    return {"className": f"mm-ood mm-ood-{kind}", "innerHTML": f"{meter}OOD distance {distance:.2f}, {words}"}
