@@ -59,10 +59,8 @@ class Channel:
         assert dictionary is not None, "the whole embedding has no code"
         shifted = x + self.shift
         fires = dictionary.encode(shifted.detach())[:, self.latents] > 0
-        before = F.linear(
-            shifted - dictionary.b_dec, dictionary.W_enc.T[self.latents], dictionary.b_enc[self.latents]
-        )
-        code: torch.Tensor = _OneSided.apply(before, fires)
+        before = F.linear(shifted - dictionary.b_dec, dictionary.W_enc.T[self.latents], dictionary.b_enc[self.latents])
+        code: torch.Tensor = _OneSided.apply(before, fires)  # type: ignore[no-untyped-call]
         return code
 
     def contribution(self, x: torch.Tensor) -> torch.Tensor:

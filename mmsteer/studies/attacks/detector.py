@@ -10,7 +10,9 @@ from mmsteer.studies.measures.shares import Share, mean_with_interval
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 """Embeddings of pictures `[B, d_joint]` -> how unusual each is, `[B]`."""
-_SHRINKAGE = 0.1  # of the covariance towards its mean variance: latents that never fire on clean pictures get a finite weight
+_SHRINKAGE = (
+    0.1  # of the covariance towards its mean variance: latents that never fire on clean pictures get a finite weight
+)
 FALSE_ALARMS = 0.01
 
 
@@ -37,7 +39,8 @@ def mahalanobis(clean: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 
     def distance(x: torch.Tensor) -> torch.Tensor:
         off = x.double() - mean
-        return ((off @ precision) * off).sum(1)
+        squared: torch.Tensor = ((off @ precision) * off).sum(1)
+        return squared
 
     return distance
 

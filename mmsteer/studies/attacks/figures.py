@@ -31,7 +31,9 @@ def curves(found: dict[str, Any], path: Path) -> None:
         one.set_title(title, loc="left")
         one.axhline(0, color="#dddddd", lw=0.8, zorder=0)
     for name in SCOPES:
-        rows = [r for r in found["detectors"] if r["attack through"] == name and r["score"] == "embedding (no dictionary)"]
+        rows = [
+            r for r in found["detectors"] if r["attack through"] == name and r["score"] == "embedding (no dictionary)"
+        ]
         _line(axes[-1], [(row["budget"], row["auc"]) for row in rows], name, "--", False)
         if name != "all":
             rows = [r for r in found["detectors"] if r["attack through"] == name and r["score"] == f"{name} code"]
@@ -73,5 +75,8 @@ def strip(clean: torch.Tensor, attacks: Sequence[tuple[Cell, torch.Tensor]], pat
     for name in SCOPES:
         cell, pictures = last[name]
         change = (128 + AMPLIFIED * (pictures.int() - clean.int())).clamp(0, 255).to(torch.uint8)
-        rows += [(f"{name}\n{cell.budget} of 255\n{cell.steps} steps", pictures), (f"difference\ntimes {AMPLIFIED}", change)]
+        rows += [
+            (f"{name}\n{cell.budget} of 255\n{cell.steps} steps", pictures),
+            (f"difference\ntimes {AMPLIFIED}", change),
+        ]
     save_strips(rows, path)

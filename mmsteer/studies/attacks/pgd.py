@@ -37,7 +37,7 @@ def embed_bytes(clip: Clip, pixels: torch.Tensor) -> torch.Tensor:
 def embed_all(clip: Clip, pixels: torch.Tensor, batch: int = 128) -> torch.Tensor:
     """`embed_bytes` of any number of pictures, without gradients."""
     with torch.no_grad():
-        return torch.cat([embed_bytes(clip, part) for part in pixels.split(batch)])
+        return torch.cat([embed_bytes(clip, pixels[k : k + batch]) for k in range(0, len(pixels), batch)])
 
 
 def pgd(

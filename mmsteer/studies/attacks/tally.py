@@ -1,7 +1,8 @@
 """Collects, picture by picture, what attacks did over all seeds, and turns it into rows with intervals."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,9 +96,7 @@ class Tally:
 
     def add_defences(self, trial: Trial, bank: FeatureBank, budget: int) -> None:
         """Answers without each modality, for clean and for attacked pictures."""
-        versions = {"nothing": trial.clean} | {
-            scope: self._x[Cell("away", scope, 10, budget)][-1] for scope in SCOPES
-        }
+        versions = {"nothing": trial.clean} | {scope: self._x[Cell("away", scope, 10, budget)][-1] for scope in SCOPES}
         for removed in (*MODALITIES, None):
             channels = (channel(bank, removed, "image"), channel(bank, removed, "text")) if removed else (WHOLE, WHOLE)
             extra = {f"{removed}, adaptive": self._adaptive[removed][-1]} if removed else {}
@@ -134,19 +133,17 @@ class Tally:
             rows.append(row)
         return rows
 
-    def comparisons(self, budget: int) -> list[dict[str, Any]]:
-        """How much more one channel's attack costs than another's on the same pictures, by ten steps at one budget."""
+    def comparisons(self, budgets: Sequence[int]) -> list[dict[str, Any]]:
+        """How much more one channel's attack costs than another's on the same pictures, by ten steps."""
         pairs = [("cross", other) for other in ("vision", "language", "all")] + [("vision", "language")]
         pairs += [(cross_name(kind, "vision"), "vision") for kind in (MANY, STRONG)]
         pairs += [(modality, random_name(kind, modality)) for modality in MODALITIES for kind in (MANY, STRONG)]
         measures = ["R@1 lost", "recognition lost", *(f"{other}: R@1 lost" for other in self.others)]
         rows = []
-        for one, other in pairs:
+        for budget, (one, other) in product(budgets, pairs):
             a, b = (self._cells[Cell("away", name, 10, budget)] for name in (one, other))
-            differences = {
-                name: mean([x - y for x, y in zip(a[name], b[name], strict=True)]) for name in measures
-            }
-            rows.append({"attack through": one, "more than": other} | differences)
+            differences = {name: mean([x - y for x, y in zip(a[name], b[name], strict=True)]) for name in measures}
+            rows.append({"budget": budget, "attack through": one, "more than": other} | differences)
         return rows
 
     def swaps(self) -> list[dict[str, Any]]:

@@ -13,29 +13,36 @@ def text(found: dict[str, Any]) -> str:
     Args:
         found: the figures of `study adversarial`, shares as `Share`.
     """
-    return "\n".join(filter(None, (_strength(found), _matched(found), _transfer(found), _defence(found), _detection(found))))
+    return "\n".join(
+        filter(None, (_strength(found), _matched(found), _transfer(found), _defence(found), _detection(found)))
+    )
 
 
-def clearly(difference: Share, where: str = "is not clearly different from") -> str:
-    """How one compares with another, in words, by whether the interval of the difference excludes 0."""
-    return "costs more than" if difference.low > 0 else "costs less than" if difference.high < 0 else where
+def compared(difference: Share) -> str:
+    """How the cost of one attack compares with another's, by whether the interval of the difference excludes 0."""
+    return (
+        "more than" if difference.low > 0 else "less than" if difference.high < 0 else "not clearly more or less than"
+    )
 
 
-def attack_row(found: dict[str, Any], through: str, steps: int = 10, goal: str = "away") -> dict[str, Any]:
-    """The attack through a channel at the budget shown."""
-    wanted = (goal, through, steps, found["shown"])
+def attack_row(found: dict[str, Any], through: str, steps: int = 10, budget: int | None = None) -> dict[str, Any]:
+    """The attack away from the own caption through a channel, at the budget shown unless another is given."""
+    wanted = ("away", through, steps, budget or found["shown"])
     (row,) = (r for r in found["attacks"] if (r["goal"], r["through"], r["steps"], r["budget"]) == wanted)
     return dict(row)
 
 
-def difference(found: dict[str, Any], one: str, other: str, measure: str = "R@1 lost") -> Share:
+def difference(
+    found: dict[str, Any], one: str, other: str, measure: str = "R@1 lost", budget: int | None = None
+) -> Share:
     """How much more one attack costs than another, whichever of the two the table has first."""
     for row in found["comparisons"]:
+        if row["budget"] != (budget or found["shown"]):
+            continue
+        share: Share = row[measure]
         if (row["attack through"], row["more than"]) == (one, other):
-            share: Share = row[measure]
             return share
         if (row["attack through"], row["more than"]) == (other, one):
-            share = row[measure]
             return Share(-share.value, -share.high, -share.low, share.trials)
     raise KeyError((one, other))
 
@@ -52,13 +59,11 @@ def _strength(found: dict[str, Any]) -> str:
     lost = {name: attack_row(found, name)["R@1 lost"].value for name in (*MODALITIES, "all")}
     noise = attack_row(found, "noise", 0)["R@1 lost"].value
     spot = soft_spot(found)
-    whole = difference(found, "cross", "all")
+    each = ", ".join(f"{value:.2f} through {_name(name)}" for name, value in lost.items())
     return (
-        f"At a budget of {found['shown']} of 255 and ten steps, R@1 of {found['clean']['R@1'].value:.2f} loses "
-        + ", ".join(f"{lost[name]:.2f} through {_name(name)}" for name in (*MODALITIES, "all"))
-        + f"; random noise of that size costs {noise:.2f}. "
-        + (f"The soft spot is {spot}" if spot else "No modality is clearly the soft spot")
-        + f"; attacking through cross-modal features alone {clearly(whole)} attacking the whole embedding."
+        f"At a budget of {found['shown']} of 255 and ten steps, R@1 of {found['clean']['R@1'].value:.2f} loses {each}; random noise of "
+        f"that size costs {noise:.2f}. {f'The soft spot is {_name(spot)}' if spot else 'No modality is clearly the soft spot'}. "
+        f"Attacking through cross-modal features alone costs {compared(difference(found, 'cross', 'all'))} attacking the whole embedding."
     )
 
 
@@ -66,35 +71,34 @@ def _matched(found: dict[str, Any]) -> str:
     """Whether a class is stronger than random latents, and cross-modal features than vision-only ones at equal count and energy."""
     sentences = []
     for modality in MODALITIES:
-        many, strong = (clearly(difference(found, modality, random_name(kind, modality))) for kind in (MANY, STRONG))
-        sentences.append(f"{_name(modality)}: {many} as many random latents, {strong} as strong ones")
-    many, strong = (clearly(difference(found, cross_name(kind, "vision"), "vision")) for kind in (MANY, STRONG))
+        many, strong = (compared(difference(found, modality, random_name(kind, modality))) for kind in (MANY, STRONG))
+        sentences.append(f"{_name(modality)}, {many} as many and {strong} as strong ones")
+    many, strong = (compared(difference(found, cross_name(kind, "vision"), "vision")) for kind in (MANY, STRONG))
     stronger = all(difference(found, "cross", random_name(kind, "cross")).low > 0 for kind in (MANY, STRONG))
     holds = soft_spot(found) == "cross" and stronger
     return (
-        "An attack beside random latents of the same dictionary, "
-        + "; ".join(sentences)
-        + f". As many cross-modal features as there are vision-only ones: {many} these; as strong: {strong} these. That cross-modal "
-        + f"features make the stronger attack {'holds here' if holds else 'does not hold here'} (they would have to cost more than both "
-        "other modalities and than random latents of equal count and of equal energy)."
+        f"Beside random latents of the same dictionary, attacks cost: {'; '.join(sentences)}. As many cross-modal features as there are "
+        f"vision-only ones cost {many} these, as strong ones {strong} these. That cross-modal features make stronger attacks "
+        f"{'holds' if holds else 'does not hold'} here: they would have to cost more than both other modalities and than random latents "
+        "of equal count and of equal energy."
     )
 
 
 def _transfer(found: dict[str, Any]) -> str:
-    sentences = []
+    """At the largest budget, where most can carry over."""
+    budget, sentences = max(found["sizes"]["budgets"]), []
     for other in found["others"]:
-        rows = {name: attack_row(found, name) for name in (*MODALITIES, "all")}
-        lost = ", ".join(f"{row[f'{other}: R@1 lost'].value:.2f} ({_name(name)})" for name, row in rows.items())
         measure = f"{other}: R@1 lost"
-        more = [
-            name
-            for name in ("vision", "language", "all", *(random_name(kind, "cross") for kind in (MANY, STRONG)))
-            if difference(found, "cross", name, measure).low > 0
-        ]
-        than = f"more than {', '.join(more)}" if more else "more than no other"
-        noise = attack_row(found, "noise", 0)[measure].value
+        rows = {name: attack_row(found, name, budget=budget) for name in (*MODALITIES, "all")}
+        lost = ", ".join(f"{row[measure].value:.2f} through {_name(name)}" for name, row in rows.items())
+        noise = attack_row(found, "noise", 0, budget)[measure].value
+        rivals = ("vision", "language", *(random_name(kind, "cross") for kind in (MANY, STRONG)))
+        beaten = [name for name in rivals if difference(found, "cross", name, measure, budget).low > 0]
         sentences.append(
-            f"In {other} the same pictures lose {lost}; noise {noise:.2f}. There, attacks through cross-modal features cost clearly {than}."
+            f"In the CLIP {other} (clean R@1 {found['clean'][f'{other}: R@1'].value:.2f}) the same pictures at a budget of {budget} lose "
+            f"{lost}; noise {noise:.2f}. That cross-modal features make more transferable attacks "
+            f"{'holds' if len(beaten) == len(rivals) else 'does not hold'} there: they cost clearly more than "
+            f"{', '.join(map(_name, beaten)) or 'none'} of the other modalities and the random latents."
         )
     return " ".join(sentences) or "Transfer to another CLIP was not measured: give --other-clip FOLDER."
 
@@ -114,21 +118,33 @@ def _defence(found: dict[str, Any]) -> str:
 
 
 def _detection(found: dict[str, Any]) -> str:
+    scores = {
+        (row["score"], row["attack through"]): row for row in found["detectors"] if row["budget"] == found["shown"]
+    }
     sentences = []
     for through in (*MODALITIES, "all"):
-        rows = [
-            r for r in found["detectors"] if r["attack through"] == through and r["budget"] == found["shown"]
-        ]
-        best = max(rows, key=lambda row: row["auc"].value)
-        plain = next(row for row in rows if row["score"].startswith("embedding"))
-        sentences.append(
-            f"{_name(through)}: AUC {best['auc'].value:.2f} and {best['caught'].value:.0%} caught at 1 % false alarms by the best score "
-            f"({best['score']}), {plain['auc'].value:.2f} and {plain['caught'].value:.0%} without a dictionary"
+        names = ["embedding (no dictionary)", "reconstruction error"]
+        if through != "all":
+            names.insert(0, f"{through} code")
+        each = (
+            f"{row['auc'].value:.2f}, {row['caught'].value:.0%} ({name})"
+            for name in names
+            if (row := scores[name, through])
         )
-    return "Detection of attacks at that budget, " + "; ".join(sentences) + "."
+        sentences.append(f"{_name(through)}: {'; '.join(each)}")
+    return (
+        "Detection at that budget, AUC and share caught at 1 % false alarms. " + ". ".join(map(_upper, sentences)) + "."
+    )
+
+
+def _upper(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
 
 
 def _name(through: str) -> str:
-    return {"vision": "vision-only", "language": "language-only", "cross": "cross-modal", "all": "the whole embedding"}.get(
-        through, through
-    )
+    return {
+        "vision": "vision-only",
+        "language": "language-only",
+        "cross": "cross-modal",
+        "all": "the whole embedding",
+    }.get(through, through)
