@@ -16,7 +16,7 @@ from mmsteer.models.clip import Clip
 from mmsteer.studies import adversarial
 from mmsteer.studies.attacks import verdict
 from mmsteer.studies.attacks.attack import attack, defend, objective, top_captions
-from mmsteer.studies.attacks.channel import WHOLE, channel, channel_of
+from mmsteer.studies.attacks.channel import EVERYTHING, channel, channel_of
 from mmsteer.studies.attacks.controls import MANY, STRONG, channels, random_name
 from mmsteer.studies.attacks.detector import detection, mahalanobis
 from mmsteer.studies.attacks.pgd import bytes_read, embed_all, embed_bytes, pgd, sign_noise
@@ -60,8 +60,8 @@ def start(seed: int = 0) -> torch.Generator:
 
 
 def away(clip, batch, count):
-    own = clip.words(batch.captions[:count])
-    return lambda x: -(x * own).sum(1)
+    captions = clip.words(batch.captions[:count])
+    return lambda x: -(x * captions).sum(1)
 
 
 @pytest.mark.parametrize("budget", [1, 2, 8])
@@ -91,14 +91,14 @@ def test_an_attack_repeats_for_a_seed_and_starts_elsewhere_for_another(clip, bat
 
 def test_pgd_agrees_with_a_reference_that_moves_value_by_value(clip, batch):
     """Algorithm of Madry et al. (1706.06083), written again pixel by pixel, with the picture tower called without our preprocessing."""
-    picture, own, budget, steps = batch.pictures[:1], clip.words(batch.captions[:1]), 4, 2
+    picture, caption, budget, steps = batch.pictures[:1], clip.words(batch.captions[:1]), 4, 2
     clean = picture.double().numpy().ravel()
     noise = (2 * torch.rand(picture.shape, generator=start()) - 1).double().numpy().ravel() * budget
     values = [min(max(v + n, 0.0), 255.0) for v, n in zip(clean, noise, strict=True)]
     for _ in range(steps):
         x = torch.tensor(values, dtype=torch.float32).view(picture.shape).requires_grad_()
         image = clip.model.get_image_features(pixel_values=x / 127.5 - 1).pooler_output
-        F.cosine_similarity(image, own).sum().backward()
+        F.cosine_similarity(image, caption).sum().backward()
         gradient = x.grad.numpy().ravel()
         for i in range(len(values)):
             step = -2.5 * budget / steps if gradient[i] > 0 else 2.5 * budget / steps if gradient[i] < 0 else 0.0
@@ -164,7 +164,7 @@ def test_a_restricted_embedding_moves_by_the_class_alone(bank, clip, batch):
     change = (code[:4] - code[4:]) @ bank.dictionaries["image"].W_dec[one.latents]
     assert torch.allclose(one.moved(x, clean), F.normalize(clean + change, dim=1), atol=1e-6)
     assert one.moved(clean, clean) == pytest.approx(clean, abs=1e-6)
-    assert WHOLE.moved(x, clean) is x
+    assert EVERYTHING.moved(x, clean) is x
 
 
 def test_removing_a_class_is_what_the_removal_study_does(bank, clip, batch):
@@ -182,10 +182,10 @@ def test_random_latents_have_the_count_or_the_energy_of_their_class(bank, clip):
         main, many, strong = every[modality], every[random_name(MANY, modality)], every[random_name(STRONG, modality)]
         assert many.dictionary is strong.dictionary is main.dictionary
         assert len(many.latents) == len(main.latents)
-        whole = channel_of(
+        every_latent = channel_of(
             bank, "image", range(main.dictionary.config.n_latents), "text" if modality == "language" else "image", ""
         )
-        matrix = energy_matrix(whole.code(reference), main.dictionary.W_dec)
+        matrix = energy_matrix(every_latent.code(reference), main.dictionary.W_dec)
         wanted, got = (energy(matrix, one.latents.numpy()) for one in (main, strong))
         assert got == pytest.approx(wanted, rel=0.021)
 
@@ -253,15 +253,15 @@ def test_right_answers_by_hand(trial):
     assert swapped["to caption"].tolist() == [1.0] * len(trial.clean)
     reached = trial.reached(trial.targets)
     assert reached["nearer to the target"].tolist() == [1.0] * len(trial.clean)
-    assert trial.reached(trial.own)["nearer to the target"].sum() == 0
+    assert trial.reached(trial.matching)["nearer to the target"].sum() == 0
 
 
 def test_a_distance_and_an_auc_by_hand():
     clean = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     assert mahalanobis(clean)(torch.tensor([[0.0, 0.0], [2.0, 0.0]])).tolist() == pytest.approx([0, 8])  # variance 1/2
-    found = detection(np.arange(100.0), [100.0, 49.5, 3.0, -1.0])
-    assert found.auc.value == pytest.approx((1 + 0.5 + 0.035 + 0) / 4)
-    assert found.caught.value == 0.25
+    result = detection(np.arange(100.0), [100.0, 49.5, 3.0, -1.0])
+    assert result.auc.value == pytest.approx((1 + 0.5 + 0.035 + 0) / 4)
+    assert result.caught.value == 0.25
 
 
 def test_a_ratio_needs_something_to_divide_by():
@@ -274,8 +274,8 @@ def test_the_attack_of_one_picture_says_what_moved(clip, bank):
     result = attack(clip, bank, pair.picture.resize((256, 256)), budget=4, steps=5, caption=pair.caption)
     assert result.picture.size == result.attacked.size == result.difference().size == (128, 128)
     assert result.after.norm() == pytest.approx(1, abs=1e-5)
-    own = clip.words([pair.caption])[0]
-    assert float(result.after @ own) < float(result.before @ own) - 0.05
+    caption = clip.words([pair.caption])[0]
+    assert float(result.after @ caption) < float(result.before @ caption) - 0.05
     changes = [abs(one.after - one.before) for one in result.moved]
     assert changes == sorted(changes, reverse=True)
     assert changes[0] > 0.1
@@ -284,7 +284,7 @@ def test_the_attack_of_one_picture_says_what_moved(clip, bank):
     captions = [pair.caption, "a pizza at night", "a bus"]
     (best, similarity), *_ = top_captions(clip, result.before, captions, 2)
     assert best == pair.caption
-    assert similarity == pytest.approx(float(result.before @ own), abs=1e-5)
+    assert similarity == pytest.approx(float(result.before @ caption), abs=1e-5)
     without = dict(top_captions(clip, result.before, captions, bank=bank, removed="cross"))
     assert without[pair.caption] < similarity
 
@@ -295,7 +295,7 @@ def test_an_impossible_attack_says_what_is_possible(clip, bank, wrong):
         attack(clip, bank, Image.new("RGB", (128, 128)), **wrong)
 
 
-def made_up(cross: float, vision: float, language: float) -> dict:
+def comparisons_of(cross: float, vision: float, language: float) -> dict:
     def share(value: float) -> Share:
         return Share(value, value - 0.05, value + 0.05, 100)
 
@@ -310,10 +310,10 @@ def made_up(cross: float, vision: float, language: float) -> dict:
 
 
 def test_the_soft_spot_costs_clearly_more_than_both_others():
-    assert verdict.soft_spot(made_up(0.8, 0.3, 0.1)) == "cross"
-    assert verdict.soft_spot(made_up(0.1, 0.6, 0.2)) == "vision"
-    assert verdict.soft_spot(made_up(0.5, 0.48, 0.1)) is None
-    assert verdict.difference(made_up(0.8, 0.3, 0.1), "vision", "cross").high == pytest.approx(-0.45)
+    assert verdict.soft_spot(comparisons_of(0.8, 0.3, 0.1)) == "cross"
+    assert verdict.soft_spot(comparisons_of(0.1, 0.6, 0.2)) == "vision"
+    assert verdict.soft_spot(comparisons_of(0.5, 0.48, 0.1)) is None
+    assert verdict.difference(comparisons_of(0.8, 0.3, 0.1), "vision", "cross").high == pytest.approx(-0.45)
 
 
 @pytest.fixture(scope="module")

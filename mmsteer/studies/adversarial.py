@@ -24,7 +24,7 @@ import torch
 from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, FeatureBank
 from mmsteer.models.clip import Clip
-from mmsteer.studies.attacks import detector, figures, verdict
+from mmsteer.studies.attacks import charts, detector, verdict
 from mmsteer.studies.attacks.attack import objective
 from mmsteer.studies.attacks.channel import SCOPES, Channel, channel
 from mmsteer.studies.attacks.controls import MANY, STRONG, channels, random_name
@@ -87,7 +87,7 @@ def study(
     """
     sizes = sizes or (QUICK if quick else Sizes())
     bank, clip = FeatureBank.load(ASSETS / "banks" / "mini"), Clip(MINI / "clip")
-    others = {folder.name: Clip(folder) for folder in other_clip}
+    others = {_title(folder): Clip(folder) for folder in other_clip}
     tally = Tally(tuple(others))
     reference = _embed_pictures(clip, seed + 100, sizes.reference)
     unseen = _embed_pictures(clip, seed + 200, sizes.reference)
@@ -113,18 +113,23 @@ def study(
         tally.add_swaps(trial, _swapped(trial, words, sizes.captions))
         tally.add_defences(trial, bank, SHOWN)
         print(f"seed {one}: attacked", flush=True)
-    found = {
+    figures = {
         "attacks": tally.attacks(), "comparisons": tally.comparisons(sorted({SHOWN, max(sizes.budgets)})),
         "swaps": tally.swaps(), "defences": tally.defences(), "detectors": _detectors(bank, tally, reference, unseen),
         "features": _fired(bank, tally, unseen), "clean": tally.clean(), "sizes": sizes._asdict(), "others": list(others),
         "shown": SHOWN, "gallery": GALLERY,
     }  # fmt: skip
-    found["text"] = verdict.text(found)
-    _print(found)
+    figures["text"] = verdict.text(figures)
+    _print(figures)
     if figure:
-        figures.curves(found, figure)
-        figures.strip(new_scenes(seed, sizes.pictures).attacked[:6], strips, figure.with_suffix(".webp"))
-    return found
+        charts.curves(figures, figure)
+        charts.strip(new_scenes(seed, sizes.pictures).attacked[:6], strips, figure.with_suffix(".webp"))
+    return figures
+
+
+def _title(folder: Path) -> str:
+    """What a CLIP is called in tables: its folder's name, or that of the folder around `export/clip`, where training writes it."""
+    return next(part for part in reversed(folder.absolute().parts) if part not in ("clip", "export"))
 
 
 def _embed_pictures(clip: Clip, seed: int, count: int) -> torch.Tensor:
@@ -143,15 +148,15 @@ def _attack(trial: Trial, cell: Cell, through: dict[str, Channel]) -> torch.Tens
     if cell.through == NOISE:
         return sign_noise(pictures, cell.budget, generator)
     towards = cell.goal == "towards"
-    goal = objective(through[cell.through], trial.clean, trial.targets if towards else trial.own, towards)
+    goal = objective(through[cell.through], trial.clean, trial.targets if towards else trial.matching, towards)
     return pgd(trial.clip, pictures, goal, cell.budget, cell.steps, generator)
 
 
 def _adaptive(trial: Trial, image: Channel, text: Channel) -> torch.Tensor:
     """Pictures attacked by someone who knows that a class will be removed, and attacks what is left."""
-    own = text.removed(trial.own)
+    captions = text.removed(trial.matching)
     generator = _generator(trial, Cell("away", "adaptive", 10, SHOWN))
-    return pgd(trial.clip, trial.scenes.attacked, lambda x: -(image.removed(x) * own).sum(1), SHOWN, 10, generator)
+    return pgd(trial.clip, trial.scenes.attacked, lambda x: -(image.removed(x) * captions).sum(1), SHOWN, 10, generator)
 
 
 def _swapped(trial: Trial, through: dict[str, Channel], count: int) -> dict[str, torch.Tensor]:
@@ -159,11 +164,11 @@ def _swapped(trial: Trial, through: dict[str, Channel], count: int) -> dict[str,
     count = min(count, len(trial.clean))
     best: dict[str, list[torch.Tensor]] = {name: [] for name in through}
     for k in range(count):
-        own = trial.own[k : k + 1]
+        clean = trial.matching[k : k + 1]
         candidates = swaps(trial.scenes.captions[k])
-        x = torch.cat([own, trial.clip.words(candidates)]) if candidates else own
+        x = torch.cat([clean, trial.clip.words(candidates)]) if candidates else clean
         for name, one in through.items():
-            score = objective(one, own, trial.clean[k : k + 1], towards=False)(x)
+            score = objective(one, clean, trial.clean[k : k + 1], towards=False)(x)
             best[name].append(x[score.argmax()])
     return {name: torch.stack(rows) for name, rows in best.items()}
 
@@ -186,8 +191,8 @@ def _detectors(bank: FeatureBank, tally: Tally, reference: torch.Tensor, unseen:
     for name, score in scores.items():
         clean = score(unseen).numpy()
         for cell, x in tally.embeddings(("away",), (*SCOPES, NOISE), (0, 10)):
-            found = detector.detection(clean, score(x).tolist())
-            rows.append({"score": name, "attack through": cell.through, "budget": cell.budget, **found._asdict()})
+            result = detector.detection(clean, score(x).tolist())
+            rows.append({"score": name, "attack through": cell.through, "budget": cell.budget, **result._asdict()})
     return rows
 
 
@@ -211,7 +216,7 @@ def _fired(bank: FeatureBank, tally: Tally, clean: torch.Tensor) -> list[dict[st
     return rows
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(figures: dict[str, Any]) -> None:
     for title in ("attacks", "comparisons", "swaps", "defences", "detectors", "features"):
-        print(f"\n{title}\n{table(found[title])}")
-    print("\n" + found["text"])
+        print(f"\n{title}\n{table(figures[title])}")
+    print("\n" + figures["text"])

@@ -35,7 +35,7 @@ class _OneSided(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, before: torch.Tensor, fires: torch.Tensor) -> torch.Tensor:
         context.save_for_backward(fires)
-        return before * fires
+        return torch.where(fires, before, torch.zeros_like(before))
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -78,7 +78,7 @@ class Channel:
         return x if self.dictionary is None else F.normalize(x - self.contribution(x), dim=1)
 
 
-WHOLE = Channel("all")
+EVERYTHING = Channel("all")
 
 
 def channel_of(bank: FeatureBank, side: Side, latents: Sequence[int], reader: Side, name: str) -> Channel:
@@ -102,7 +102,7 @@ def channel_of(bank: FeatureBank, side: Side, latents: Sequence[int], reader: Si
 def channel(bank: FeatureBank, scope: Scope, side: Side) -> Channel:
     """All features of a modality, as they are read in embeddings of a side; for "all", the whole embedding."""
     if scope == "all":
-        return WHOLE
+        return EVERYTHING
     reader = READ_BY[scope, side]
     features = [feature for feature in bank.features if feature.modality == scope]
     rows = [feature.image_latent if reader == "image" else feature.text_latent for feature in features]

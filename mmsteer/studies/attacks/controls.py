@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.studies.attacks.channel import READ_BY, WHOLE, Channel, Side, channel, channel_of
+from mmsteer.studies.attacks.channel import EVERYTHING, READ_BY, Channel, Side, channel, channel_of
 from mmsteer.studies.measures.zero_shot_ablation import energy, energy_matrix, pick_at_random
 
 MANY, STRONG = "as many as", "as strong as"
 SMALLEST: dict[Side, str] = {"image": "vision", "text": "language"}
-"""The modality with fewer features that the dictionary of a side has beside cross-modal ones: cross-modal ones are matched to it."""
+"""The modality with fewer features that the dictionary of a side has beside cross-modal ones: cross-modal ones are pools to it."""
 
 
 def random_name(kind: str, modality: str) -> str:
@@ -34,7 +34,9 @@ def channels(bank: FeatureBank, side: Side, reference: torch.Tensor, rng: np.ran
         reference: clean embeddings of that side, `[N, d_joint]`.
         rng: draws the latents.
     """
-    result: dict[str, Channel] = {modality: channel(bank, modality, side) for modality in MODALITIES} | {"all": WHOLE}
+    result: dict[str, Channel] = {modality: channel(bank, modality, side) for modality in MODALITIES} | {
+        "all": EVERYTHING
+    }
     for modality in MODALITIES:
         reader = READ_BY[modality, side]
         dictionary = bank.dictionaries[reader]
@@ -42,10 +44,10 @@ def channels(bank: FeatureBank, side: Side, reference: torch.Tensor, rng: np.ran
         live = np.flatnonzero((code > 0).any(0).numpy())
         matrix = energy_matrix(code, dictionary.W_dec)
         latents = result[modality].latents.numpy()
-        matched = [(random_name, live)]
+        pools = [(random_name, live)]
         if modality == SMALLEST[side]:
-            matched.append((cross_name, result["cross"].latents.numpy()))
-        for title, pool in matched:
+            pools.append((cross_name, result["cross"].latents.numpy()))
+        for title, pool in pools:
             many = rng.permutation(pool)[: len(latents)]
             strong = pick_at_random(rng, matrix, pool, energy(matrix, latents))
             for kind, chosen in ((MANY, many), (STRONG, strong)):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mmsteer.bank import MODALITIES, FeatureBank
-from mmsteer.studies.attacks.channel import SCOPES, WHOLE, channel
+from mmsteer.studies.attacks.channel import EVERYTHING, SCOPES, channel
 from mmsteer.studies.attacks.controls import MANY, STRONG, cross_name, random_name
 from mmsteer.studies.attacks.trial import DIRECTIONS, RECOGNISED, Trial
 from mmsteer.studies.measures.shares import Share, mean_with_interval
@@ -36,11 +36,11 @@ def mean(column: Column) -> Share:
     return mean_with_interval(np.concatenate(column).tolist())
 
 
-def ratio(part: Column, whole: Column) -> Share | None:
+def ratio(part: Column, total: Column) -> Share | None:
     """Mean of one over mean of the other with a bootstrap interval over pictures; None unless the other is clearly above 0."""
-    if mean(whole).low <= 0:
+    if mean(total).low <= 0:
         return None
-    pairs = np.stack([np.concatenate(part), np.concatenate(whole)])
+    pairs = np.stack([np.concatenate(part), np.concatenate(total)])
     at = np.random.default_rng(0).integers(0, pairs.shape[1], (_RESAMPLES, pairs.shape[1]))
     above, below = pairs[:, at].mean(2)
     low, high = np.quantile(above[below > 0] / below[below > 0], (0.025, 0.975))
@@ -86,19 +86,23 @@ class Tally:
 
     def add_swaps(self, trial: Trial, swapped: dict[str, torch.Tensor]) -> None:
         """Captions with a word swapped, by channel."""
-        for name, own in swapped.items():
-            n, column = len(own), self._swaps[name]
-            before, after = trial.right(trial.clean[:n], trial.own[:n]), trial.right(trial.clean[:n], own)
+        for name, changed in swapped.items():
+            n, column = len(changed), self._swaps[name]
+            before, after = trial.right(trial.clean[:n], trial.matching[:n]), trial.right(trial.clean[:n], changed)
             for question in ("R@1", *DIRECTIONS):
                 column[f"{question} lost"].append(before[question] - after[question])
-            fall = (trial.clean[:n] * (trial.own[:n] - own)).sum(1)
+            fall = (trial.clean[:n] * (trial.matching[:n] - changed)).sum(1)
             column["similarity lost"].append(fall.double().numpy())
 
     def add_defences(self, trial: Trial, bank: FeatureBank, budget: int) -> None:
         """Answers without each modality, for clean and for attacked pictures."""
         versions = {"nothing": trial.clean} | {scope: self._x[Cell("away", scope, 10, budget)][-1] for scope in SCOPES}
         for removed in (*MODALITIES, None):
-            channels = (channel(bank, removed, "image"), channel(bank, removed, "text")) if removed else (WHOLE, WHOLE)
+            channels = (
+                (channel(bank, removed, "image"), channel(bank, removed, "text"))
+                if removed
+                else (EVERYTHING, EVERYTHING)
+            )
             extra = {f"{removed}, adaptive": self._adaptive[removed][-1]} if removed else {}
             for attacked, x in (versions | extra).items():
                 right = trial.right(x, removed=channels)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mmsteer.models.clip import Clip
-from mmsteer.studies.attacks.channel import WHOLE, Channel
+from mmsteer.studies.attacks.channel import EVERYTHING, Channel
 from mmsteer.studies.attacks.pgd import embed_all
 from mmsteer.studies.attacks.word_swap import change_fact
 from mmsteer.world.captions import caption_word
@@ -68,10 +68,14 @@ def new_scenes(seed: int, count: int) -> Scenes:
 
 def _target(rng: np.random.Generator, caption: str, values: np.ndarray) -> Target | None:
     for name in rng.permutation(RECOGNISED).tolist():
-        words, own = FACTORS[INDEX[name]].values, int(values[INDEX[name]])
-        alike = [v for v in range(len(words)) if v != own and (words[v] in OCCUPATIONS) == (words[own] in OCCUPATIONS)]
+        words, present = FACTORS[INDEX[name]].values, int(values[INDEX[name]])
+        alike = [
+            v
+            for v in range(len(words))
+            if v != present and (words[v] in OCCUPATIONS) == (words[present] in OCCUPATIONS)
+        ]
         value = int(rng.choice(alike))
-        changed = change_fact(caption, name, words[own], words[value])
+        changed = change_fact(caption, name, words[present], words[value])
         if changed is not None:
             return Target(changed, name, value)
     return None
@@ -98,23 +102,26 @@ class Trial:
         return self.image[: len(self.targets)]
 
     @property
-    def own(self) -> torch.Tensor:
+    def matching(self) -> torch.Tensor:
         """Embeddings of their captions."""
         return self.text[: len(self.targets)]
 
     def right(
-        self, x: torch.Tensor, own: torch.Tensor | None = None, removed: tuple[Channel, Channel] = (WHOLE, WHOLE)
+        self,
+        x: torch.Tensor,
+        changed: torch.Tensor | None = None,
+        removed: tuple[Channel, Channel] = (EVERYTHING, EVERYTHING),
     ) -> Right:
         """Which questions pictures and captions answer rightly.
 
         Args:
             x: embeddings of the first n pictures, attacked or not, `[n, d_joint]`.
-            own: of their captions; None: as they were.
+            changed: embeddings of their captions; None: as they were.
             removed: what is set to zero before comparing, in pictures and in captions.
         """
         n, (off_image, off_text) = len(x), removed
         pictures = off_image.removed(torch.cat([x, self.image[n:]]))
-        captions = off_text.removed(torch.cat([self.text[:n] if own is None else own, self.text[n:]]))
+        captions = off_text.removed(torch.cat([self.text[:n] if changed is None else changed, self.text[n:]]))
         similarity, numbers = pictures @ captions.T, torch.arange(n)
         right = {
             "to caption": similarity[:n].argmax(1) == numbers,
@@ -130,7 +137,7 @@ class Trial:
 
     def reached(self, x: torch.Tensor) -> Right:
         """Whether pictures are nearer to their target than to their own caption, and are read with the target's value."""
-        nearer = (x * self.targets).sum(1) > (x * self.own).sum(1)
+        nearer = (x * self.targets).sum(1) > (x * self.matching).sum(1)
         read = [
             float((self.prompts[target.factor] @ row).argmax() == target.value)
             for target, row in zip(self.scenes.targets, x, strict=True)

@@ -7,14 +7,16 @@ from mmsteer.studies.attacks.controls import MANY, STRONG, cross_name, random_na
 from mmsteer.studies.measures.shares import Share
 
 
-def text(found: dict[str, Any]) -> str:
+def text(figures: dict[str, Any]) -> str:
     """One paragraph a question: strength, fairness, transfer, defence, detection.
 
     Args:
-        found: the figures of `study adversarial`, shares as `Share`.
+        figures: the figures of `study adversarial`, shares as `Share`.
     """
     return "\n".join(
-        filter(None, (_strength(found), _matched(found), _transfer(found), _defence(found), _detection(found)))
+        filter(
+            None, (_strength(figures), _matched(figures), _transfer(figures), _defence(figures), _detection(figures))
+        )
     )
 
 
@@ -25,19 +27,19 @@ def compared(difference: Share) -> str:
     )
 
 
-def attack_row(found: dict[str, Any], through: str, steps: int = 10, budget: int | None = None) -> dict[str, Any]:
+def attack_row(figures: dict[str, Any], through: str, steps: int = 10, budget: int | None = None) -> dict[str, Any]:
     """The attack away from the own caption through a channel, at the budget shown unless another is given."""
-    wanted = ("away", through, steps, budget or found["shown"])
-    (row,) = (r for r in found["attacks"] if (r["goal"], r["through"], r["steps"], r["budget"]) == wanted)
+    wanted = ("away", through, steps, budget or figures["shown"])
+    (row,) = (r for r in figures["attacks"] if (r["goal"], r["through"], r["steps"], r["budget"]) == wanted)
     return dict(row)
 
 
 def difference(
-    found: dict[str, Any], one: str, other: str, measure: str = "R@1 lost", budget: int | None = None
+    figures: dict[str, Any], one: str, other: str, measure: str = "R@1 lost", budget: int | None = None
 ) -> Share:
     """How much more one attack costs than another, whichever of the two the table has first."""
-    for row in found["comparisons"]:
-        if row["budget"] != (budget or found["shown"]):
+    for row in figures["comparisons"]:
+        if row["budget"] != (budget or figures["shown"]):
             continue
         share: Share = row[measure]
         if (row["attack through"], row["more than"]) == (one, other):
@@ -47,35 +49,35 @@ def difference(
     raise KeyError((one, other))
 
 
-def soft_spot(found: dict[str, Any]) -> str | None:
+def soft_spot(figures: dict[str, Any]) -> str | None:
     """The modality whose attack costs clearly more than those of both others; None if there is none."""
     for one in MODALITIES:
-        if all(difference(found, one, other).low > 0 for other in MODALITIES if other != one):
+        if all(difference(figures, one, other).low > 0 for other in MODALITIES if other != one):
             return one
     return None
 
 
-def _strength(found: dict[str, Any]) -> str:
-    lost = {name: attack_row(found, name)["R@1 lost"].value for name in (*MODALITIES, "all")}
-    noise = attack_row(found, "noise", 0)["R@1 lost"].value
-    spot = soft_spot(found)
+def _strength(figures: dict[str, Any]) -> str:
+    lost = {name: attack_row(figures, name)["R@1 lost"].value for name in (*MODALITIES, "all")}
+    noise = attack_row(figures, "noise", 0)["R@1 lost"].value
+    spot = soft_spot(figures)
     each = ", ".join(f"{value:.2f} through {_name(name)}" for name, value in lost.items())
     return (
-        f"At a budget of {found['shown']} of 255 and ten steps, R@1 of {found['clean']['R@1'].value:.2f} loses {each}; random noise of "
+        f"At a budget of {figures['shown']} of 255 and ten steps, R@1 of {figures['clean']['R@1'].value:.2f} loses {each}; random noise of "
         f"that size costs {noise:.2f}. {f'The soft spot is {_name(spot)}' if spot else 'No modality is clearly the soft spot'}. "
-        f"Attacking through cross-modal features alone costs {compared(difference(found, 'cross', 'all'))} attacking the whole embedding."
+        f"Attacking through cross-modal features alone costs {compared(difference(figures, 'cross', 'all'))} attacking the whole embedding."
     )
 
 
-def _matched(found: dict[str, Any]) -> str:
+def _matched(figures: dict[str, Any]) -> str:
     """Whether a class is stronger than random latents, and cross-modal features than vision-only ones at equal count and energy."""
     sentences = []
     for modality in MODALITIES:
-        many, strong = (compared(difference(found, modality, random_name(kind, modality))) for kind in (MANY, STRONG))
+        many, strong = (compared(difference(figures, modality, random_name(kind, modality))) for kind in (MANY, STRONG))
         sentences.append(f"{_name(modality)}, {many} as many and {strong} as strong ones")
-    many, strong = (compared(difference(found, cross_name(kind, "vision"), "vision")) for kind in (MANY, STRONG))
-    stronger = all(difference(found, "cross", random_name(kind, "cross")).low > 0 for kind in (MANY, STRONG))
-    holds = soft_spot(found) == "cross" and stronger
+    many, strong = (compared(difference(figures, cross_name(kind, "vision"), "vision")) for kind in (MANY, STRONG))
+    stronger = all(difference(figures, "cross", random_name(kind, "cross")).low > 0 for kind in (MANY, STRONG))
+    holds = soft_spot(figures) == "cross" and stronger
     return (
         f"Beside random latents of the same dictionary, attacks cost: {'; '.join(sentences)}. As many cross-modal features as there are "
         f"vision-only ones cost {many} these, as strong ones {strong} these. That cross-modal features make stronger attacks "
@@ -84,18 +86,18 @@ def _matched(found: dict[str, Any]) -> str:
     )
 
 
-def _transfer(found: dict[str, Any]) -> str:
+def _transfer(figures: dict[str, Any]) -> str:
     """At the largest budget, where most can carry over."""
-    budget, sentences = max(found["sizes"]["budgets"]), []
-    for other in found["others"]:
+    budget, sentences = max(figures["sizes"]["budgets"]), []
+    for other in figures["others"]:
         measure = f"{other}: R@1 lost"
-        rows = {name: attack_row(found, name, budget=budget) for name in (*MODALITIES, "all")}
+        rows = {name: attack_row(figures, name, budget=budget) for name in (*MODALITIES, "all")}
         lost = ", ".join(f"{row[measure].value:.2f} through {_name(name)}" for name, row in rows.items())
-        noise = attack_row(found, "noise", 0, budget)[measure].value
+        noise = attack_row(figures, "noise", 0, budget)[measure].value
         rivals = ("vision", "language", *(random_name(kind, "cross") for kind in (MANY, STRONG)))
-        beaten = [name for name in rivals if difference(found, "cross", name, measure, budget).low > 0]
+        beaten = [name for name in rivals if difference(figures, "cross", name, measure, budget).low > 0]
         sentences.append(
-            f"In the CLIP {other} (clean R@1 {found['clean'][f'{other}: R@1'].value:.2f}) the same pictures at a budget of {budget} lose "
+            f"In the CLIP {other} (clean R@1 {figures['clean'][f'{other}: R@1'].value:.2f}) the same pictures at a budget of {budget} lose "
             f"{lost}; noise {noise:.2f}. That cross-modal features make more transferable attacks "
             f"{'holds' if len(beaten) == len(rivals) else 'does not hold'} there: they cost clearly more than "
             f"{', '.join(map(_name, beaten)) or 'none'} of the other modalities and the random latents."
@@ -103,8 +105,8 @@ def _transfer(found: dict[str, Any]) -> str:
     return " ".join(sentences) or "Transfer to another CLIP was not measured: give --other-clip FOLDER."
 
 
-def _defence(found: dict[str, Any]) -> str:
-    rows = {(row["attack through"], row["removed"]): row for row in found["defences"]}
+def _defence(figures: dict[str, Any]) -> str:
+    rows = {(row["attack through"], row["removed"]): row for row in figures["defences"]}
     sentences = []
     for modality in MODALITIES:
         plain, off = rows[modality, "nothing"]["R@1"].value, rows[modality, modality]
@@ -117,9 +119,9 @@ def _defence(found: dict[str, Any]) -> str:
     return "Removing the attacked class before comparing, " + "; ".join(sentences) + "."
 
 
-def _detection(found: dict[str, Any]) -> str:
+def _detection(figures: dict[str, Any]) -> str:
     scores = {
-        (row["score"], row["attack through"]): row for row in found["detectors"] if row["budget"] == found["shown"]
+        (row["score"], row["attack through"]): row for row in figures["detectors"] if row["budget"] == figures["shown"]
     }
     sentences = []
     for through in (*MODALITIES, "all"):

@@ -15,37 +15,39 @@ AMPLIFIED = 16
 _LINES = {"all": "black", "noise": "#bbbbbb", **COLOURS}
 
 
-def curves(found: dict[str, Any], path: Path) -> None:
+def curves(figures: dict[str, Any], path: Path) -> None:
     """Draw R@1 lost here, R@1 lost in another CLIP, and AUC, against the budget."""
     from matplotlib.figure import Figure
 
     panels = [("R@1 lost", "R@1 lost in the attacked CLIP")]
-    panels += [(f"{other}: R@1 lost", f"R@1 lost in {other}") for other in found["others"]]
+    panels += [(f"{other}: R@1 lost", f"R@1 lost in {other}") for other in figures["others"]]
     figure = Figure((4.6 * (len(panels) + 1), 4.4), layout="constrained")
     axes = figure.subplots(1, len(panels) + 1, squeeze=False)[0]
     for one, (measure, title) in zip(axes, panels, strict=False):
         for name in (*SCOPES, "random, as many as cross", "noise"):
-            for steps, dashes in ((0, ":"), (10, "-"), (40, "--")):
-                rows = [r for r in found["attacks"] if (r["goal"], r["through"], r["steps"]) == ("away", name, steps)]
+            for steps, dashes in ((0, ":"), (10, "-"), (figures["sizes"]["long"] or -1, "--")):
+                rows = [r for r in figures["attacks"] if (r["goal"], r["through"], r["steps"]) == ("away", name, steps)]
                 _line(one, [(row["budget"], row[measure]) for row in rows], name, dashes, steps <= 10)
         one.set_title(title, loc="left")
         one.axhline(0, color="#dddddd", lw=0.8, zorder=0)
     for name in SCOPES:
         rows = [
-            r for r in found["detectors"] if r["attack through"] == name and r["score"] == "embedding (no dictionary)"
+            r for r in figures["detectors"] if r["attack through"] == name and r["score"] == "embedding (no dictionary)"
         ]
         _line(axes[-1], [(row["budget"], row["auc"]) for row in rows], name, "--", False)
         if name != "all":
-            rows = [r for r in found["detectors"] if r["attack through"] == name and r["score"] == f"{name} code"]
+            rows = [r for r in figures["detectors"] if r["attack through"] == name and r["score"] == f"{name} code"]
             _line(axes[-1], [(row["budget"], row["auc"]) for row in rows], name, "-", False)
     axes[-1].set_title("Detector AUC: attacked class's code, dashed: embedding", loc="left", size=10)
     axes[-1].set_ylim(0.4, 1.02)
     for one in axes:
-        one.set(xlabel="budget, of 255", xticks=found["sizes"]["budgets"])
+        one.set(xlabel="budget, of 255", xticks=figures["sizes"]["budgets"])
         one.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=6, frameon=False)
-    figure.supxlabel("Solid: 10 steps; dashed: 40 steps. Bands: 95 % by bootstrap over pictures.", size=9)
+    long = figures["sizes"]["long"]
+    dashed = f"; dashed: {long} steps" if long else ""
+    figure.supxlabel(f"Solid: 10 steps{dashed}. Bands: 95 % by bootstrap over pictures.", size=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
