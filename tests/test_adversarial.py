@@ -21,7 +21,7 @@ from mmsteer.studies.attacks.controls import MANY, STRONG, channels, random_name
 from mmsteer.studies.attacks.detector import detection, mahalanobis
 from mmsteer.studies.attacks.pgd import bytes_read, embed_all, embed_bytes, pgd, sign_noise
 from mmsteer.studies.attacks.tally import ratio
-from mmsteer.studies.attacks.trial import GALLERY, new_scenes, new_trial
+from mmsteer.studies.attacks.trial import GALLERY, kinship, new_scenes, new_trial
 from mmsteer.studies.attacks.visibility import psnr, ssim
 from mmsteer.studies.attacks.word_swap import change_fact, facts, swaps
 from mmsteer.studies.measures.shares import Share
@@ -30,6 +30,7 @@ from mmsteer.studies.results import adversarial as results
 from mmsteer.studies.results import page
 from mmsteer.world.factors import INDEX
 from mmsteer.world.models.assembly import MINI
+from mmsteer.world.models.clip import build_clip
 from mmsteer.world.pairs import WorldPairs
 
 TINY = adversarial.Sizes(seeds=2, pictures=3, captions=2, reference=192, budgets=(4,), long=2)
@@ -264,6 +265,14 @@ def test_a_distance_and_an_auc_by_hand():
     assert result.caught.value == 0.25
 
 
+def test_clips_with_other_beginnings_are_no_kin(clip):
+    torch.manual_seed(3)
+    stranger = Clip(MINI / "clip")
+    stranger.__dict__["model"] = build_clip(clip.tokenizer)
+    assert abs(kinship(clip, stranger)) < 0.1
+    assert kinship(clip, clip) == pytest.approx(1, abs=1e-5)
+
+
 def test_a_ratio_needs_something_to_divide_by():
     assert ratio([np.ones(20)], [np.zeros(20)]) is None
     assert ratio([np.full(20, 0.25)], [np.full(20, 0.5)]) == Share(0.5, 0.5, 0.5, 20)
@@ -347,6 +356,8 @@ def test_an_attack_carries_over_to_the_same_clip_in_full(figures):
         assert row["twin: R@1 lost"] == row["R@1 lost"]
         carried = row["twin: carries over"]
         assert carried is None or carried["value"] == 1
+    assert figures["kinship"] == {"twin": pytest.approx(1)}
+    assert "from the same beginning" in figures["text"]
     assert figures["clean"]["twin: R@1"] == figures["clean"]["R@1"]
 
 

@@ -30,7 +30,7 @@ from mmsteer.studies.attacks.channel import SCOPES, Channel, channel
 from mmsteer.studies.attacks.controls import MANY, STRONG, channels, random_name
 from mmsteer.studies.attacks.pgd import embed_all, pgd, sign_noise
 from mmsteer.studies.attacks.tally import Cell, Tally
-from mmsteer.studies.attacks.trial import GALLERY, Trial, new_scenes, new_trial
+from mmsteer.studies.attacks.trial import GALLERY, Trial, kinship, new_scenes, new_trial
 from mmsteer.studies.attacks.visibility import psnr, ssim
 from mmsteer.studies.attacks.word_swap import swaps
 from mmsteer.studies.report import table
@@ -117,6 +117,7 @@ def study(
         "attacks": tally.attacks(), "comparisons": tally.comparisons(sorted({SHOWN, max(sizes.budgets)})),
         "swaps": tally.swaps(), "defences": tally.defences(), "detectors": _detectors(bank, tally, reference, unseen),
         "features": _fired(bank, tally, unseen), "clean": tally.clean(), "sizes": sizes._asdict(), "others": list(others),
+        "kinship": {name: kinship(clip, other) for name, other in others.items()},
         "shown": SHOWN, "gallery": GALLERY,
     }  # fmt: skip
     figures["text"] = verdict.text(figures)

@@ -61,7 +61,7 @@ def _line(axes: Any, points: list[tuple[int, Any]], name: str, dashes: str, labe
         label=name if labelled else None,
     )  # fmt: skip
     low, high = ([share[k] for _, share in points] for k in (1, 2))
-    axes.fill_between(budgets, low, high, color=colour, alpha=0.12, lw=0)
+    axes.fill_between(budgets, low, high, color=colour, alpha=0.06, lw=0)
 
 
 def strip(clean: torch.Tensor, attacks: Sequence[tuple[Cell, torch.Tensor]], path: Path) -> None:

@@ -145,6 +145,20 @@ class Trial:
         return {"nearer to the target": nearer.double().numpy(), "read as the target": np.array(read)}
 
 
+def kinship(one: Clip, other: Clip) -> float:
+    """Mean cosine of the weight matrices of two CLIPs of one shape: about 0 for different random beginnings, 1 for the same weights.
+
+    Two that began with the same random weights fool each other more easily than independent ones.
+    """
+    weights = [dict(clip.model.named_parameters()) for clip in (one, other)]
+    cosines = [
+        float(torch.nn.functional.cosine_similarity(a.detach().flatten().float(), b.detach().flatten().float(), dim=0))
+        for name, a in weights[0].items()
+        if a.dim() > 1 and name in weights[1] and (b := weights[1][name]).shape == a.shape
+    ]
+    return float(np.mean(cosines)) if cosines else 0.0
+
+
 def new_trial(clip: Clip, scenes: Scenes) -> Trial:
     """Embed scenes."""
     prompts = {}

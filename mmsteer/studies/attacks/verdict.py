@@ -6,6 +6,8 @@ from mmsteer.bank import MODALITIES
 from mmsteer.studies.attacks.controls import MANY, STRONG, cross_name, random_name
 from mmsteer.studies.measures.shares import Share
 
+_KIN = 0.3  # independent CLIPs of this world are below 0.1
+
 
 def text(figures: dict[str, Any]) -> str:
     """One paragraph a question: strength, fairness, transfer, defence, detection.
@@ -97,12 +99,18 @@ def _transfer(figures: dict[str, Any]) -> str:
         rivals = ("vision", "language", *(random_name(kind, "cross") for kind in (MANY, STRONG)))
         beaten = [name for name in rivals if difference(figures, "cross", name, measure, budget).low > 0]
         sentences.append(
-            f"In the CLIP {other} (clean R@1 {figures['clean'][f'{other}: R@1'].value:.2f}) the same pictures at a budget of {budget} lose "
+            f"In the CLIP {other} (clean R@1 {figures['clean'][f'{other}: R@1'].value:.2f}; {_kin(figures['kinship'][other])}) "
+            f"the same pictures at a budget of {budget} lose "
             f"{lost}; noise {noise:.2f}. That cross-modal features make more transferable attacks "
             f"{'holds' if len(beaten) == len(rivals) else 'does not hold'} there: they cost clearly more than "
             f"{', '.join(map(_name, beaten)) or 'none'} of the other modalities and the random latents."
         )
     return " ".join(sentences) or "Transfer to another CLIP was not measured: give --other-clip FOLDER."
+
+
+def _kin(cosine: float) -> str:
+    """What the mean cosine of the weights says of how independent another CLIP is."""
+    return f"weights at a mean cosine of {cosine:.2f}, {'from the same beginning' if cosine > _KIN else 'independent'}"
 
 
 def _defence(figures: dict[str, Any]) -> str:
