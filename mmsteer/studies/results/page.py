@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmsteer.assets import ASSETS
 from mmsteer.studies.results import (
+    adversarial,
     bank,
     bench,
     concepts,
@@ -31,6 +32,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "labels": (labels.TITLE, labels.section),
     "concepts": (concepts.TITLE, concepts.section),
     "removal": (removal.TITLE, removal.section),
+    "adversarial": (adversarial.TITLE, adversarial.section),
     "effects": (effects.TITLE, effects.section),
     "ordinary": (ordinary.TITLE, ordinary.section),
     "presets": (presets.TITLE, presets.section),
@@ -53,12 +55,8 @@ _HEAD = (
 
 
 def read(assets: Path = ASSETS) -> dict[str, Figures]:
-    """What the commands wrote, by name.
-
-    Raises:
-        OSError: a file is missing.
-    """
-    return {name: read_figures(assets / file) for name, file in FILES.items()}
+    """What the commands wrote, by name. A study that has not been run in full has no file, and no section."""
+    return {name: read_figures(assets / file) for name, file in FILES.items() if (assets / file).is_file()}
 
 
 def read_figures(path: Path) -> Figures:
@@ -76,7 +74,11 @@ def read_figures(path: Path) -> Figures:
 
 def sections(figures: dict[str, Figures]) -> dict[str, str]:
     """By name of the study, its section with its title."""
-    return {name: paragraphs(f"## {title}", section(figures[name])) for name, (title, section) in SECTIONS.items()}
+    return {
+        name: paragraphs(f"## {title}", section(figures[name]))
+        for name, (title, section) in SECTIONS.items()
+        if name in figures
+    }
 
 
 def render(figures: dict[str, Figures]) -> str:
