@@ -61,7 +61,7 @@ def start(seed: int = 0) -> torch.Generator:
 
 
 def away(clip, batch, count):
-    captions = clip.words(batch.captions[:count])
+    captions = clip.embed_texts(batch.captions[:count])
     return lambda x: -(x * captions).sum(1)
 
 
@@ -92,7 +92,7 @@ def test_an_attack_repeats_for_a_seed_and_starts_elsewhere_for_another(clip, bat
 
 def test_pgd_agrees_with_a_reference_that_moves_value_by_value(clip, batch):
     """Algorithm of Madry et al. (1706.06083), written again pixel by pixel, with the picture tower called without our preprocessing."""
-    picture, caption, budget, steps = batch.pictures[:1], clip.words(batch.captions[:1]), 4, 2
+    picture, caption, budget, steps = batch.pictures[:1], clip.embed_texts(batch.captions[:1]), 4, 2
     clean = picture.double().numpy().ravel()
     noise = (2 * torch.rand(picture.shape, generator=start()) - 1).double().numpy().ravel() * budget
     values = [min(max(v + n, 0.0), 255.0) for v, n in zip(clean, noise, strict=True)]
@@ -113,7 +113,7 @@ def test_pgd_agrees_with_a_reference_that_moves_value_by_value(clip, batch):
 
 def test_bytes_are_embedded_as_the_clip_embeds_pictures(clip):
     pictures = [pair.picture.resize((200, 200)) for pair in (WorldPairs(77, 2, 128)[k] for k in range(2))]
-    expected = clip.pictures(clip.prepare(pictures))
+    expected = clip.embed_pictures(clip.prepare(pictures))
     assert torch.allclose(embed_all(clip, bytes_read(clip, pictures)), expected, atol=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_a_towards_attack_raises_the_similarity_and_an_away_attack_lowers_it(cli
     for scope in ("cross", "all"):
         through = channel(bank, scope, "image")
         for towards in (True, False):
-            reference = clip.words(["a pizza in the snow"] * 3 if towards else batch.captions[:3])
+            reference = clip.embed_texts(["a pizza in the snow"] * 3 if towards else batch.captions[:3])
             goal = objective(through, clean, reference, towards)
             after = embed_all(clip, pgd(clip, pictures, goal, 4, 5, start()))
             change = ((after - clean) * reference).sum(1)
@@ -134,7 +134,7 @@ def test_the_gradient_flows_only_through_the_chosen_class(clip, batch, bank, sco
     clean = embed_all(clip, batch.pictures[:4])
     one = channel(bank, scope, "image")
     x = clean.clone().requires_grad_()
-    reference = clip.words(batch.captions[:4])
+    reference = clip.embed_texts(batch.captions[:4])
     (gradient,) = torch.autograd.grad((one.contribution(x) * reference).sum(), x)
     basis = one.dictionary.W_enc[:, one.latents].double()
     inside = torch.linalg.qr(basis)[0] if basis.shape[1] < basis.shape[0] else torch.eye(len(basis)).double()
@@ -283,7 +283,7 @@ def test_the_attack_of_one_picture_says_what_moved(clip, bank):
     result = attack(clip, bank, pair.picture.resize((256, 256)), budget=4, steps=5, caption=pair.caption)
     assert result.picture.size == result.attacked.size == result.difference().size == (128, 128)
     assert result.after.norm() == pytest.approx(1, abs=1e-5)
-    caption = clip.words([pair.caption])[0]
+    caption = clip.embed_texts([pair.caption])[0]
     assert float(result.after @ caption) < float(result.before @ caption) - 0.05
     changes = [abs(one.after - one.before) for one in result.moved]
     assert changes == sorted(changes, reverse=True)

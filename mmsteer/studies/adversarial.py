@@ -167,7 +167,7 @@ def _swapped(trial: Trial, through: dict[str, Channel], count: int) -> dict[str,
     for k in range(count):
         clean = trial.matching[k : k + 1]
         candidates = swaps(trial.scenes.captions[k])
-        x = torch.cat([clean, trial.clip.words(candidates)]) if candidates else clean
+        x = torch.cat([clean, trial.clip.embed_texts(candidates)]) if candidates else clean
         for name, one in through.items():
             score = objective(one, clean, trial.clean[k : k + 1], towards=False)(x)
             best[name].append(x[score.argmax()])
