@@ -113,7 +113,7 @@ def _detected(trials: list[Trial], untouched: list[Figures]) -> dict[str, Any]:
 def _row(arm: Arm, each: list[Outcome], untouched: list[Figures], outcomes: Outcomes) -> dict[str, Any]:
     figures = [outcome.figures for outcome in each]
     row: dict[str, Any] = {
-        **arm._asdict(), "needs": LABELS.get(arm.comparison, BASELINES.get(arm.removed, "")), "latents": each[0].latents,
+        **arm._asdict(), "needs": _needs(arm), "latents": each[0].latents,
     }  # fmt: skip
     for side in ("image", "text"):
         row[f"{side} energy"] = float(np.mean([outcome.energy[side] for outcome in each]))
@@ -125,6 +125,11 @@ def _row(arm: Arm, each: list[Outcome], untouched: list[Figures], outcomes: Outc
         over = summary(figures, [outcome.figures for outcome in chance])
         row["over random"] = {name: over[name] for name in COMPARED}
     return row
+
+
+def _needs(arm: Arm) -> str:
+    """What must be known beside the bank."""
+    return BASELINES.get(arm.removed, "" if arm.removed == "random" else LABELS.get(arm.comparison, ""))
 
 
 def _even_coin(count: int) -> float:

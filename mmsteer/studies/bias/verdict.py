@@ -15,8 +15,18 @@ Row = dict[str, Any]
 
 def text(figures: Row) -> str:
     """What the study finds, in one paragraph."""
-    sentences = [_start(figures), *(_of_class(figures, name) for name in NAMES), _claim(figures)]
-    return " ".join([*sentences, _asymmetry(figures), _best(figures), _drawn(figures)])
+    by_class = [_of_class(figures, name) for name in NAMES]
+    return " ".join(
+        [
+            _claim(figures),
+            *by_class,
+            _start(figures),
+            _carried(figures),
+            _asymmetry(figures),
+            _best(figures),
+            _drawn(figures),
+        ]
+    )
 
 
 def fair_rows(figures: Row, name: str) -> list[Row]:
@@ -61,12 +71,25 @@ def _of_class(figures: Row, name: str) -> str:
 def _claim(figures: Row) -> str:
     good = [NAMES[name] for name in NAMES if holds(figures, name)]
     if good:
-        return f"So the claim that removing a class reduces gender bias holds here for {' and '.join(good)} features."
+        return f"The claim that removing a class of features reduces gender bias holds here for {' and '.join(good)} features."
     partly = [NAMES[n] for n in NAMES for gap in GAPS if (c := counts(fair_rows(figures, n), gap))[0] > 0 and not c[1]]
     part = f"; in part, and for one of the two figures at a time, for {' and '.join(dict.fromkeys(partly))} ones"
     return (
-        "So the claim that removing a class of features reduces gender bias does not hold here for any class: none narrows both in "
-        f"more than half of the comparisons{part if partly else ''}."
+        "The claim that removing a class of features reduces gender bias does not hold here for any class: at equal count and energy, "
+        "none narrows both the gap of detection and the skew of queries more than random features do in more than half of the "
+        f"comparisons{part if partly else ''}."
+    )
+
+
+def _carried(figures: Row) -> str:
+    """What a probe reads of gender from the codes of each class."""
+    by_side = {}
+    for side in ("image", "text"):
+        rows = [r for r in figures["probes"] if r["side"] == side]
+        by_side[side] = ", ".join(f"{_f(r['accuracy'])} from {NAMES[r['class']]} ones" for r in rows)
+    return (
+        f"A probe reads gender from the codes of pictures with an accuracy of {by_side['image']}, from those of captions that name it "
+        f"with {by_side['text']}; chance is one half."
     )
 
 
