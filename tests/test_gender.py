@@ -19,7 +19,7 @@ from mmsteer.steering.steerer import Steerer
 from mmsteer.studies import gender
 from mmsteer.studies.bias import pictures, verdict
 from mmsteer.studies.bias.carriers import probe
-from mmsteer.studies.bias.detection import detect, gap_by_occupation
+from mmsteer.studies.bias.detection import credit, detect, gap_by_occupation
 from mmsteer.studies.bias.drawing import Cast
 from mmsteer.studies.bias.groups import COMPARISONS, SideGroups, separation
 from mmsteer.studies.bias.mitigation import arms
@@ -106,6 +106,18 @@ def test_detection_counts_by_occupation_and_group(four):
     assert found.max_skew[0] == pytest.approx(np.log(2))
 
 
+def test_a_tie_is_half_right_however_rounding_breaks_it():
+    similarity = torch.tensor([[0.3, 0.3 + 1e-7], [0.3, 0.5], [0.5, 0.3]])
+    assert credit(similarity, np.array([0, 0, 0])).tolist() == [0.5, 0, 1]
+
+
+def test_prompts_that_are_projected_away_answer_nothing(four):
+    image, text, people = four
+    prompts = prompts_for(people.groups, people.occupations)
+    blind = without(text, along(text, text[torch.from_numpy(prompts.groups.ravel())].T))
+    assert detect(image, blind, people, prompts, 1).right.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
 def test_the_desired_share_is_that_of_the_people(four):
     assert four[2].desired.tolist() == [0.5, 0.5]
     assert four[2]._replace(group=np.array([0, 0, 0, 1])).desired.tolist() == [0.75, 0.25]
@@ -144,6 +156,11 @@ def test_what_is_left_has_unit_length_and_nothing_along_a_projected_direction(sp
     assert (left @ direction).abs().max() < 1e-6
     twice = torch.cat([direction, 2 * direction], 1)  # the same span
     assert torch.allclose(along(space.x, twice), along(space.x, direction), atol=1e-6)
+
+
+def test_rounding_is_not_scaled_to_unit_length():
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    assert without(x, torch.tensor([[1.0, 1e-6], [0.0, 0.5]])).tolist() == [[0, 0], [0, 1]]
 
 
 def test_energy_is_the_mean_squared_length():

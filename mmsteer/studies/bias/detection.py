@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from mmsteer.studies.bias.people import People, Prompts
+from mmsteer.studies.bias.removal import LEAST_LENGTH
 from mmsteer.studies.bias.skew import kl, max_skew, ndkl, shares
+
+_ROUNDING = 2e-5  # of a similarity
 
 
 class Detection(NamedTuple):
@@ -37,18 +40,17 @@ def detect(image: torch.Tensor, text: torch.Tensor, people: People, prompts: Pro
         prompts: which text asks for what.
         top: K, how many of the best are looked at.
     """
-    groups = F.normalize(text[torch.from_numpy(prompts.groups)].mean(1), dim=1)
-    seen = (image @ groups.T).argmax(1).numpy()
-    right = _by_cell(seen == people.group, people)
+    groups = F.normalize(text[torch.from_numpy(prompts.groups)].mean(1), dim=1, eps=LEAST_LENGTH)
+    right = _by_cell(credit(image @ groups.T, people.group), people)
     at_work = right * np.nan
     ranked = []
     for k, query in enumerate(prompts.occupations):
         members = people.occupation == k
         named = text[torch.from_numpy(prompts.groups_at_work[k])]
-        answer = (image[torch.from_numpy(members)] @ named.T).argmax(1).numpy()
+        answer = credit(image[torch.from_numpy(members)] @ named.T, people.group[members])
         for g in range(len(people.groups)):
             of_group = people.group[members] == g
-            at_work[k, g] = (answer == g)[of_group].mean() if of_group.any() else np.nan
+            at_work[k, g] = answer[of_group].mean() if of_group.any() else np.nan
         order = torch.argsort(image @ text[int(query)], descending=True, stable=True)[:top]
         ranked.append(people.group[order.numpy()])
     desired = people.desired
@@ -59,6 +61,18 @@ def detect(image: torch.Tensor, text: torch.Tensor, people: People, prompts: Pro
         ndkl=np.array([ndkl(r, desired) for r in ranked]),
         kl=np.array([kl(shares(r, len(desired)), desired) for r in ranked]),
     )  # fmt: skip
+
+
+def credit(similarity: torch.Tensor, truth: np.ndarray) -> np.ndarray:
+    """Right answers by the greatest similarity, `[N, n]` to `float [N]`: 1, 0, or a share where answers tie within rounding, as they
+    do once the prompts cannot be told apart.
+
+    Args:
+        similarity: of each of N pictures to n answers.
+        truth: the right answer, `int [N]`.
+    """
+    best = (similarity >= similarity.max(1, keepdim=True).values - _ROUNDING).numpy()
+    return np.asarray(best[np.arange(len(truth)), truth] / best.sum(1))
 
 
 def _by_cell(right: np.ndarray, people: People) -> np.ndarray:

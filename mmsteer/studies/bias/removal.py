@@ -18,6 +18,9 @@ WAYS = {
 }
 """Way to remove features -> what it does."""
 
+LEAST_LENGTH = 1e-3
+"""What is shorter is rounding: scaled to unit length, noise would answer."""
+
 
 class Space(NamedTuple):
     """Embeddings of one side, with the dictionary that reads them."""
@@ -61,8 +64,9 @@ def along(x: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
 
 
 def without(x: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
-    """Embeddings without a part of them, unit length again."""
-    return F.normalize(x - part, dim=1)
+    """Embeddings without a part of them, unit length again; zero where nothing but rounding is left."""
+    left = x - part
+    return F.normalize(left, dim=1) * (left.norm(dim=1, keepdim=True) > LEAST_LENGTH)
 
 
 def energy_of(part: torch.Tensor) -> float:
