@@ -66,7 +66,8 @@ def along(x: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
 def without(x: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     """Embeddings without a part of them, unit length again; zero where nothing but rounding is left."""
     left = x - part
-    return F.normalize(left, dim=1) * (left.norm(dim=1, keepdim=True) > LEAST_LENGTH)
+    scaled: torch.Tensor = F.normalize(left, dim=1) * (left.norm(dim=1, keepdim=True) > LEAST_LENGTH)
+    return scaled
 
 
 def energy_of(part: torch.Tensor) -> float:
