@@ -26,8 +26,8 @@ from mmsteer.studies.attacks.visibility import psnr, ssim
 from mmsteer.studies.attacks.word_swap import change_fact, facts, swaps
 from mmsteer.studies.measures.shares import Share
 from mmsteer.studies.measures.zero_shot_ablation import energy, energy_matrix, remove
-from mmsteer.studies.results import adversarial as results
 from mmsteer.studies.results import page
+from mmsteer.studies.results.sections import adversarial as results
 from mmsteer.world.factors import INDEX
 from mmsteer.world.models.assembly import MINI
 from mmsteer.world.models.clip import build_clip

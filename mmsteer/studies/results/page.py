@@ -10,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmsteer.assets import ASSETS
-from mmsteer.studies.results import (
+from mmsteer.studies.results.markdown import Figures, paragraphs
+from mmsteer.studies.results.sections import (
     adversarial,
     bank,
     bench,
     concepts,
     effects,
+    gender,
     labels,
     ordinary,
     presets,
@@ -23,7 +25,6 @@ from mmsteer.studies.results import (
     stability,
     world,
 )
-from mmsteer.studies.results.markdown import Figures, paragraphs
 from mmsteer.training.objectives import objective_name
 
 FIGURES = ASSETS / "figures"
@@ -35,6 +36,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "adversarial": (adversarial.TITLE, adversarial.section),
     "effects": (effects.TITLE, effects.section),
     "ordinary": (ordinary.TITLE, ordinary.section),
+    "gender": (gender.TITLE, gender.section),
     "presets": (presets.TITLE, presets.section),
     "stability": (stability.TITLE, stability.section),
     "bank": (bank.TITLE, bank.section),
@@ -44,6 +46,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 """In the order of the page, the title of each section and what renders it."""
 FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
 """Under `assets`, the files from which the page is rendered."""
+OPTIONAL = ("gender", "adversarial")
+"""Studies whose files may be missing: then the page has no section of them."""
 _HEAD = (
     "# What was measured",
     "Written by `python -m mmsteer study results` from the JSON in this folder and from the shipped bank; a full study that writes "
@@ -55,8 +59,13 @@ _HEAD = (
 
 
 def read(assets: Path = ASSETS) -> dict[str, Figures]:
-    """What the commands wrote, by name. A study that has not been run in full has no file, and no section."""
-    return {name: read_figures(assets / file) for name, file in FILES.items() if (assets / file).is_file()}
+    """What the commands wrote, by name.
+
+    Raises:
+        OSError: a file is missing that is not OPTIONAL.
+    """
+    present = {name: assets / file for name, file in FILES.items()}
+    return {name: read_figures(path) for name, path in present.items() if name not in OPTIONAL or path.is_file()}
 
 
 def read_figures(path: Path) -> Figures:
@@ -77,7 +86,7 @@ def sections(figures: dict[str, Figures]) -> dict[str, str]:
     return {
         name: paragraphs(f"## {title}", section(figures[name]))
         for name, (title, section) in SECTIONS.items()
-        if name in figures
+        if name in figures or name not in OPTIONAL
     }
 
 
