@@ -143,7 +143,7 @@ def typed(exemptions: tuple[Exemption, ...]) -> list[str]:
     """Numbers in the texts from which RESULTS.md and the headlines are rendered, each with its file."""
     return [
         f"{path.name}: {text}"
-        for path in sorted(Path(page.__file__).parent.glob("*.py"))
+        for path in sorted(Path(page.__file__).parent.rglob("*.py"))
         for text in texts_of(path)
         if ANY_NUMBER.search(without(text, exemptions))
     ]
