@@ -12,11 +12,12 @@ STUDIES = {
     "labels": "whether labels are right: every objective against the known factors, with controls, nulls, seeds",
     "concepts": "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
     "removal": "what recognition and retrieval lose without vision-only, language-only or cross-modal features",
+    "adversarial": "attacks on pictures and captions through one modality's features: strength, transfer, defence, detection",
     "ordinary": "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }
 """Each is a module of `mmsteer.studies` with a function `study`."""
-_OWN_OPTIONS = ("work", "write", "steerable")
+_OWN_OPTIONS = ("work", "write", "steerable", "other_clip")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             one.add_argument(
                 "--steerable", type=Path, metavar="FOLDER",
                 help="a UNet of the same shape and training, but with edits (`world train teacher --small`), to compare it with",
+            )  # fmt: skip
+        if name == "adversarial":
+            one.add_argument(
+                "--other-clip", type=Path, action="append", default=[], metavar="FOLDER",
+                help="another CLIP of the world (`world train clip --seed 7`), to see whether attacks transfer; may be repeated",
             )  # fmt: skip
         if name == "stability":
             one.add_argument(
