@@ -160,7 +160,7 @@ def _swapped(trial: Trial, through: dict[str, Channel], count: int) -> dict[str,
     for k in range(count):
         own = trial.own[k : k + 1]
         candidates = swaps(trial.scenes.captions[k])
-        x = torch.cat([own, trial.clip.words(candidates)]) if candidates else own
+        x = torch.cat([own, trial.clip.embed_texts(candidates)]) if candidates else own
         for name, one in through.items():
             score = objective(one, own, trial.clean[k : k + 1], towards=False)(x)
             best[name].append(x[score.argmax()])

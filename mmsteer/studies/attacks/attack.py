@@ -88,7 +88,7 @@ def attack(
     pixels = bytes_read(clip, [picture])
     before = embed_all(clip, pixels)
     text = target_caption if target_caption is not None else caption
-    reference = before if text is None else clip.words([text])
+    reference = before if text is None else clip.embed_texts([text])
     goal = objective(channel(bank, modality, "image"), before, reference, towards=target_caption is not None)
     attacked = pgd(clip, pixels, goal, budget, steps, torch.Generator().manual_seed(seed))
     after = embed_all(clip, attacked)
@@ -151,7 +151,7 @@ def top_captions(
 
     With a bank, the features of the modality `removed` are set to zero on both sides before comparing.
     """
-    words = clip.words(list(captions))
+    words = clip.embed_texts(list(captions))
     if bank is not None:
         x, words = defend(bank, x, removed), defend(bank, words, removed, "text")
     similarity = words @ x

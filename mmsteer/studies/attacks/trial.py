@@ -143,8 +143,8 @@ def new_trial(clip: Clip, scenes: Scenes) -> Trial:
     prompts = {}
     for name in RECOGNISED:
         words = [caption_word(name, value) for value in FACTORS[INDEX[name]].values]
-        prompts[name] = clip.words([f"a {word}" if name in ("thing", "size") else word for word in words])
+        prompts[name] = clip.embed_texts([f"a {word}" if name in ("thing", "size") else word for word in words])
     return Trial(
-        clip, scenes, embed_all(clip, scenes.pictures), clip.words(scenes.captions), prompts,
-        clip.words([target.caption for target in scenes.targets]),
+        clip, scenes, embed_all(clip, scenes.pictures), clip.embed_texts(scenes.captions), prompts,
+        clip.embed_texts([target.caption for target in scenes.targets]),
     )  # fmt: skip
