@@ -14,10 +14,11 @@ STUDIES = {
     "removal": "what recognition and retrieval lose without vision-only, language-only or cross-modal features",
     "adversarial": "attacks on pictures and captions through one modality's features: strength, transfer, defence, detection",
     "ordinary": "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
+    "gender": "which class of features carries gender bias, and what removing it does; in the world, or for your own CLIP and pictures",
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }
 """Each is a module of `mmsteer.studies` with a function `study`."""
-_OWN_OPTIONS = ("work", "write", "steerable", "other_clip")
+_OWN_OPTIONS = ("work", "write", "steerable", "other_clip", "clip", "bank", "pictures", "attribute", "occupation")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--seed", type=int, default=1000, help="of the fresh scenes, prompts and noise")
         one.add_argument("--figure", type=Path, help="draw the study's figure to this file")
         one.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
+        if name == "gender":
+            _add_own_pictures(one)
         if name == "ordinary":
             one.add_argument(
                 "--steerable", type=Path, metavar="FOLDER",
@@ -48,6 +51,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "--write", action="store_true", help="write into the bank in how many builds each feature is found"
             )
     studies.add_parser("results", help="render assets/figures/RESULTS.md again from the files that studies wrote")
+
+
+def _add_own_pictures(study: argparse.ArgumentParser) -> None:
+    """The options with which a study of the world measures other people's CLIP and pictures instead."""
+    study.add_argument(
+        "--clip", metavar="FOLDER", help="your own CLIP: a folder saved by transformers, or a hub id[@commit]"
+    )
+    study.add_argument("--bank", type=Path, metavar="FOLDER", help="a bank of that CLIP, as `bank build` makes one")
+    study.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures of people with metadata.csv (file_name and the columns below)",
+    )
+    study.add_argument(
+        "--attribute", metavar="COLUMN", help="the column with each person's group in a word, such as man or woman"
+    )
+    study.add_argument(
+        "--occupation", metavar="COLUMN", help="the column with each person's occupation, if there is one"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

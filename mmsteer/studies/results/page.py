@@ -15,6 +15,7 @@ from mmsteer.studies.results import (
     bench,
     concepts,
     effects,
+    gender,
     labels,
     ordinary,
     presets,
@@ -33,6 +34,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "removal": (removal.TITLE, removal.section),
     "effects": (effects.TITLE, effects.section),
     "ordinary": (ordinary.TITLE, ordinary.section),
+    "gender": (gender.TITLE, gender.section),
     "presets": (presets.TITLE, presets.section),
     "stability": (stability.TITLE, stability.section),
     "bank": (bank.TITLE, bank.section),
@@ -42,6 +44,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 """In the order of the page, the title of each section and what renders it."""
 FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
 """Under `assets`, the files from which the page is rendered."""
+OPTIONAL = ("gender",)
+"""Studies whose files may be missing: then the page has no section of them."""
 _HEAD = (
     "# What was measured",
     "Written by `python -m mmsteer study results` from the JSON in this folder and from the shipped bank; a full study that writes "
@@ -56,9 +60,10 @@ def read(assets: Path = ASSETS) -> dict[str, Figures]:
     """What the commands wrote, by name.
 
     Raises:
-        OSError: a file is missing.
+        OSError: a file is missing that is not OPTIONAL.
     """
-    return {name: read_figures(assets / file) for name, file in FILES.items()}
+    present = {name: assets / file for name, file in FILES.items()}
+    return {name: read_figures(path) for name, path in present.items() if name not in OPTIONAL or path.is_file()}
 
 
 def read_figures(path: Path) -> Figures:
@@ -76,7 +81,11 @@ def read_figures(path: Path) -> Figures:
 
 def sections(figures: dict[str, Figures]) -> dict[str, str]:
     """By name of the study, its section with its title."""
-    return {name: paragraphs(f"## {title}", section(figures[name])) for name, (title, section) in SECTIONS.items()}
+    return {
+        name: paragraphs(f"## {title}", section(figures[name]))
+        for name, (title, section) in SECTIONS.items()
+        if name in figures or name not in OPTIONAL
+    }
 
 
 def render(figures: dict[str, Figures]) -> str:
