@@ -115,7 +115,7 @@ def check_bank(bank: FeatureBank, clip: Clip) -> None:
             "`python -m mmsteer bank build` makes"
         )
     width = next(iter(bank.dictionaries.values())).config.d_in
-    embedded = clip.words(["a person"]).shape[1]
+    embedded = clip.embed_texts(["a person"]).shape[1]
     if width != embedded:
         raise SteerError(
             f"the bank is for embeddings {width} wide, those of {clip.id} are {embedded}: give a bank of that CLIP"
@@ -138,7 +138,7 @@ def _split(bank: FeatureBank, clip: Clip, image: torch.Tensor, people: list[Pers
     }
     # nobody has captions here: prompts that name group and occupation stand for other people's captions
     named = prompts.groups_at_work.reshape(-1, len(groups)) if len(prompts.occupations) else prompts.groups.T
-    text = clip.words(list(prompts.texts))
+    text = clip.embed_texts(list(prompts.texts))
     x = {"image": image[torch.from_numpy(half)], "text": text}
     others = {"image": image[torch.from_numpy(~half)], "text": text[torch.from_numpy(named.ravel())]}
     labels = {"image": group[~half], "text": np.tile(np.arange(len(groups)), len(named))}

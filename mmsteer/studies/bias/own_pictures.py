@@ -104,7 +104,7 @@ def embed_people(clip: Clip, people: list[Person]) -> tuple[torch.Tensor, list[P
                 name = person.picture.name
                 why = f"{name} is missing" if isinstance(error, FileNotFoundError) else f"{name}: {error}"
         if pictures:
-            vectors.append(clip.pictures(clip.prepare(pictures)).cpu())
+            vectors.append(clip.embed_pictures(clip.prepare(pictures)).cpu())
     if 2 * len(read) <= len(people):
         raise SteerError(
             f"{len(people) - len(read)} of {len(people)} pictures cannot be read ({why}): check the names in {TABLE}"
