@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from served import served
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.registry import Spec
+from mmsteer.studies.bias.pictures import GenderEdits
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.uses.attacks import SCOPES, Attacks, candidates, defence, verdict
 from mmsteer.ui.uses.occupations import SEEDS, Occupations
-from mmsteer.ui.uses.payloads import BUDGETS, OCCUPATIONS, PICTURES
+from mmsteer.ui.uses.payloads import BUDGETS, OCCUPATIONS, PICTURES, Dozen
 from mmsteer.world import factors
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -81,7 +81,7 @@ def test_twelve_pictures_without_and_with_edits(page: Page, steerer: Steerer):
     alt = page.locator(".mm-people-grid img").nth(4).get_attribute("alt") or ""
     assert re.fullmatch("a doctor, picture 5, without edits: the judge reads doctor, (wo)?man", alt)
     men = sum(
-        "man" == (one.get_attribute("alt") or "").split()[-1] for one in page.locator(".mm-people-grid img").all()[:12]
+        (one.get_attribute("alt") or "").endswith(", man") for one in page.locator(".mm-people-grid img").all()[:12]
     )
     assert words(page, 0).startswith(f"Men: {men} of 12 people, {round(100 * men / 12)} %")
     assert "planted 90 %" in words(page, 0)
@@ -151,6 +151,21 @@ def test_a_picture_is_saved_with_a_recipe_that_draws_it_again(page: Page, steere
     assert [edit.mode for edit in recipe.edits] == ["set"] * len(recipe.edits)
     assert recipe.edits
     assert Image.open(path).tobytes() == steerer.picture(recipe).tobytes()
+
+
+def test_a_pull_begins_where_the_features_are_and_ends_at_the_mean(parts, steerer: Steerer):
+    def strengths(strength: float) -> list[float]:
+        dozen = Dozen.model_validate(DOZEN | {"strength": strength})
+        return [edit.strength for edit in parts[0]._edits_of(steerer, dozen)]
+
+    state = steerer.read(["a doctor"])
+    features = GenderEdits(steerer).ranked("cross")[: len(strengths(1.0))]
+    own = [float(state.presence[f.side][0, f.latent]) / f.activation_scale for f in features]
+    mean = [edit.strength for edit in GenderEdits(steerer).of("cross", 1.0, "set")]
+    assert strengths(1e-6) == pytest.approx(own, abs=1e-3)
+    assert strengths(1.0) == pytest.approx(mean, abs=1e-3)
+    assert own != pytest.approx(mean, abs=1e-3)
+    assert strengths(0) == []
 
 
 def test_the_occupations_are_those_of_the_world():
@@ -348,11 +363,11 @@ def test_every_control_is_reached_by_tab_in_the_order_shown(page: Page):
 
 
 @pytest.fixture(scope="module")
-def mini() -> Iterator[Occupations]:
+def mini() -> Occupations:
     """The first part on the embedded backbone."""
     from mmsteer.assets import ASSETS
 
-    yield Occupations(PageState(FeatureBank.load(ASSETS / "banks" / "mini"), Steerer.load))
+    return Occupations(PageState(FeatureBank.load(ASSETS / "banks" / "mini"), Steerer.load))
 
 
 @pytest.mark.parametrize(("occupation", "usual"), [("doctor", "man"), ("farmer", "woman")])

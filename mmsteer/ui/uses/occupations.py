@@ -5,10 +5,12 @@ Which edits these are, and the planted bias, come from `mmsteer.studies.bias.pic
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.bank import Feature
 from mmsteer.errors import SteerError
+from mmsteer.recipes.edit import STRONGEST as MOST
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
@@ -30,6 +32,10 @@ MISSING = (
     "Nothing here can count men and women in pictures: start the page with its embedded backbone, which has a judge "
     "(python app.py)."
 )
+UNSEEN = {
+    "remove": "No prompt contains vision-only features: removing them pushes them the other way. ",
+    "set": "No prompt contains vision-only features: there is nothing to pull. ",
+}
 _CACHED = 96  # dozens: about 60 kB each
 _SIDE = 128  # pixels of a picture among twelve; the file that is saved has its full size
 _GENDER, _THING = "gender", "thing"
@@ -119,7 +125,8 @@ class Occupations:
             "people": len(people), "men": people.count("man"),
             "low": men.low if people else 0.0, "high": men.high if people else 1.0,
             "planted": planted_share(dozen.occupation),
-            "changed": _changed(dozen.occupation, self._dozen(steerer, dozen, ()).readings, seen.readings) if edits else "",
+            "changed": (UNSEEN[dozen.way] if dozen.modality == "vision" else "")
+            + _changed(dozen.occupation, self._dozen(steerer, dozen, ()).readings, seen.readings) if edits else "",
             "features": _features([self.bank.get(edit.feature) for edit in edits]),
         }  # fmt: skip
 
@@ -143,9 +150,28 @@ class Occupations:
     def _edits_of(self, steerer: "Steerer", dozen: Dozen) -> tuple[Edit, ...]:
         from mmsteer.studies.bias.pictures import GenderEdits
 
+        if not dozen.strength:
+            return ()
         if self._edits is None:
             self._edits = GenderEdits(steerer)
-        return self._edits.of(dozen.modality, dozen.strength, dozen.way)
+        if dozen.way == "remove":
+            return self._edits.of(dozen.modality, dozen.strength)
+        return _part_of_the_way(steerer, _prompt(dozen), self._edits.of(dozen.modality, 1.0, "set"), dozen.strength)
+
+
+def _part_of_the_way(steerer: "Steerer", prompt: str, edits: Sequence[Edit], strength: float) -> tuple[Edit, ...]:
+    """Edits that set features, from where they are in a prompt (strength 0) to where the edits would set them (1), or past that."""
+    state, part = steerer.read([prompt]), []
+    for edit in edits:
+        feature = steerer.bank.get(edit.feature)
+        own = (
+            0.0
+            if feature.image_only
+            else float(state.presence[feature.side][0, feature.latent]) / feature.activation_scale
+        )
+        goal = min(max(own + strength * (edit.strength - own), -MOST), MOST)
+        part.append(replace(edit, strength=round(goal, 3)))
+    return tuple(part)
 
 
 def _prompt(dozen: Dozen) -> str:

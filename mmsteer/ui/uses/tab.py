@@ -23,8 +23,8 @@ WAYS = {"remove": "removed", "set": "pulled to the mean of men and women"}
 OFFERED = ("a big cat in the middle at night", "a penguin in the snow", "a doctor", "a big strawberry on the beach")
 _NOTE = (
     "A toy world of emoji: its bias was planted, nine in ten, to see whether it can be measured and undone. Nothing here says "
-    "anything about real people, and no figure carries over to a real CLIP or Stable Diffusion; the studies do the same to your own "
-    "models (python -m mmsteer study gender, study adversarial)."
+    "anything about real people, and no figure carries over to a real CLIP or Stable Diffusion. Twelve pictures are an example; the "
+    "studies measure (python -m mmsteer study gender, study adversarial)."
 )
 _SCRIPTS = Path(__file__).parent / "scripts"
 

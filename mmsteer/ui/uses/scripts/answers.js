@@ -2,7 +2,7 @@
 import { make } from "../../shared/scripts/dom.js";
 
 // `right` is marked: the first answer before the attack
-export function answerList(title, answers, right = answers[0][0]) {
+export function answerList(title, answers, right) {
   return make("section", { class: "mm-answers", "aria-label": title }, make("h3", {}, title),
     make("ol", {}, ...answers.map(([caption, similarity]) => make("li", { "data-right": caption === right },
       make("span", {}, caption, caption === right && answers[0][0] !== right ? make("small", {}, " (the answer before)") : null),

@@ -79,7 +79,7 @@ function show() {
   verdict.textContent = without ? answer.defence : answer.verdict;
   place.replaceChildren(
     ...answer.pictures.map(figure),
-    answerList("Of the picture, CLIP says", before),
+    answerList("Of the picture, CLIP says", before, right),
     answerList("Of the attacked picture, CLIP says", after, right),
     movedFeatures());
   about.textContent = [answer.about, answer.unknown].filter(Boolean).join(". ");

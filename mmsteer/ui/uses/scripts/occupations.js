@@ -7,7 +7,7 @@ import { bar } from "./share.js";
 
 const MOST = props.most;
 const STEP = 0.25;
-const state = { occupation: props.occupations[0], modality: "cross", way: "set", strength: 1 };
+const state = { occupation: props.occupations[0], modality: "cross", way: "set", strength: 0.5 };
 const drawn = new Map(); // dozen as JSON -> its pictures and figures
 let number = 0;
 let asked = null; // the dozen on its way, as JSON
@@ -124,8 +124,8 @@ function answered() {
 
 element.querySelector(".mm-use").replaceChildren(
   make("h2", {}, props.title),
-  make("p", { class: "mm-lead-in" }, "Twelve pictures of “a doctor”, always from the same noise. Change the features of one class "
-    + "that move men and women most, and watch who is drawn."),
+  make("p", { class: "mm-lead-in" }, "Twelve pictures, always from the same noise, of a prompt that says neither man nor woman. "
+    + "Change the five features of one class that carry most of the difference, and watch who is drawn."),
   ...Object.values(controls).map(({ node }) => node),
   make("label", { class: "mm-dial" }, make("span", { class: "mm-lead-in" }, "Strength"), range, output),
   error.node,
