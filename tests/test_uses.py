@@ -119,7 +119,7 @@ def test_the_newest_strength_is_drawn_and_nothing_twice(page: Page, steerer: Ste
     group(people(page), "are").get_by_text("removed").click()
     slider = people(page).get_by_role("slider", name="strength")
     slider.focus()
-    for _ in range(4):
+    for _ in range(6):
         page.keyboard.press("ArrowRight")
     expect(page.locator("figure.mm-people").nth(1)).not_to_have_attribute("data-old", "")
     assert slider.input_value() == "2"
@@ -237,6 +237,14 @@ def test_captions_to_choose_from_differ_in_one_fact(tiny_bank: Path):
     assert {"a penguin in the snow", "a cat at night"} <= set(captions)
     assert len(captions) == len(set(captions))
     assert not [caption for caption in captions if "lovely" in caption or "please" in caption]
+
+
+def test_no_caption_to_choose_from_is_a_vaguer_one(mini: Occupations):
+    captions = candidates(mini.bank, "a cat in the forest")
+    assert len(captions) > 30
+    assert [one for one in captions if not one.endswith(" in the forest") and not one.startswith("a cat ")] == []
+    assert {"an owl in the forest", "a cat at night"} <= set(captions)
+    assert len(candidates(mini.bank, "hello")) > 10  # states no fact: captions of the bank
 
 
 def answers(before: str, after: str, noise: str = "a cat"):
@@ -365,9 +373,8 @@ def test_every_control_is_reached_by_tab_in_the_order_shown(page: Page):
 @pytest.fixture(scope="module")
 def mini() -> Occupations:
     """The first part on the embedded backbone."""
-    from mmsteer.assets import ASSETS
-
-    return Occupations(PageState(FeatureBank.load(ASSETS / "banks" / "mini"), Steerer.load))
+    steerer = Steerer.load()
+    return Occupations(PageState(steerer.bank, lambda: steerer))
 
 
 @pytest.mark.parametrize(("occupation", "usual"), [("doctor", "man"), ("farmer", "woman")])

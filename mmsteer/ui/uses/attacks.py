@@ -1,7 +1,7 @@
 """Fool the eye: a picture, the same picture attacked through the features of one modality, and what CLIP says of both.
 
 Attack and defence come from `mmsteer.studies.attacks.attack`. The captions that CLIP chooses from differ from the picture's own in one
-fact, so that a wrong answer is a wrong fact; captions of the bank stand beside them.
+fact, so that a wrong answer is a wrong fact; a vaguer caption ("in the forest") would still be true of an attacked picture.
 """
 
 import re
@@ -34,7 +34,7 @@ SCOPES = {
 MISSING = "Attacks need the full CLIP that the bank was made with"
 _TOP = 5  # captions that are shown
 _MOVED = 8  # features that are shown
-_FROM_BANK = 24  # captions of the bank beside those that differ in one fact
+_FEW, _FROM_BANK = 8, 24  # with fewer captions that differ in one fact, so many of the bank stand beside them
 
 Answers = list[tuple[str, float]]
 """Captions with their similarities, nearest first."""
@@ -50,7 +50,7 @@ class Attacks:
         """What the browser learns when the tab is first selected: `{opened: {}}`; or `{error}`, which says what is missing."""
 
         def opened() -> dict[str, Any]:
-            self._clip()
+            self.loading.run(lambda _: self.loading.reader().clip)
             return {}
 
         answer, error = attempt(opened)
@@ -64,15 +64,12 @@ class Attacks:
         """
 
         def attacked() -> dict[str, Any]:
-            question, clip = attack_question(value), self._clip()
-            return self.loading.run(lambda steerer: self._attacked(steerer, clip, question))
+            question = attack_question(value)
+            return self.loading.run(lambda steerer: self._attacked(steerer, self.loading.reader().clip, question))
 
         answer, error = attempt(attacked)
         number = value.get("number") if isinstance(value, dict) else None
         return {"number": number if type(number) is int else 0, **({"error": error} if error else {"attacked": answer})}
-
-    def _clip(self) -> "Clip":
-        return self.loading.reader().clip
 
     def _attacked(self, steerer: "Steerer", clip: "Clip", question: AttackQuestion) -> dict[str, Any]:
         from mmsteer.studies.attacks.attack import attack
@@ -178,8 +175,8 @@ def candidates(bank: FeatureBank, prompt: str) -> list[str]:
         prompt: the picture's own caption.
 
     Returns:
-        The prompt; the prompt with one fact changed to another value that a feature of the bank is named after; and captions of
-        the bank without words that no picture shows. Each once.
+        The prompt, and the prompt with one fact changed to another value that a feature of the bank is named after; where that
+        makes few, captions of the bank too, without words that no picture shows. Each once.
 
     Raises:
         SteerError: there is nothing to choose from.
@@ -196,7 +193,8 @@ def candidates(bank: FeatureBank, prompt: str) -> list[str]:
     for factor, known in values.items():
         changed = (change_fact(prompt, factor, value, other) for value in known for other in known if other != value)
         captions |= dict.fromkeys(_with_article(caption) for caption in changed if caption)
-    captions |= dict.fromkeys(_plain_captions(bank)[:_FROM_BANK])
+    if len(captions) <= _FEW:
+        captions |= dict.fromkeys(_plain_captions(bank)[:_FROM_BANK])
     if len(captions) == 1:
         raise SteerError("the bank has no captions to choose from: give one that was built from captioned pictures")
     return list(captions)

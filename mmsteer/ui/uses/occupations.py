@@ -66,10 +66,10 @@ class Occupations:
         """
 
         def opened() -> dict[str, Any]:
-            steerer = self.loading.wait()
-            if not self.reading.has_judge(steerer):
+            if not self.loading.run(self.reading.has_judge):
                 raise SteerError(MISSING)
-            return {"live": not isinstance(steerer, ZeroGPUSteerer)}  # frames would use up a visitor's share of the day
+            # on ZeroGPU, frames would use up a visitor's share of the day
+            return {"live": not isinstance(self.loading.wait(), ZeroGPUSteerer)}
 
         answer, error = attempt(opened)
         return {"error": error} if error else {"opened": answer}
