@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Page, expect
 from served import served
+from test_stage import violations
 
 from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.models.backbone import Backbone
@@ -348,6 +349,15 @@ def test_nothing_runs_over_the_side(page: Page, width: int, height: int):
     inside = page.evaluate("""() => [...document.querySelectorAll('.mm-use *')].filter((one) => one.checkVisibility()
       && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 80))""")
     assert inside == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing_serious(page: Page, scheme: str, width: int):
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
+    page.set_viewport_size({"width": width, "height": 900})
+    assert violations(page) == []
 
 
 def test_every_control_is_reached_by_tab_in_the_order_shown(page: Page):
