@@ -15,8 +15,10 @@ from tests.browser import browser
 from tests.served import served
 
 SIZES = ((1440, 900), (1024, 768), (390, 844))
+UNSETTLED = ".pending, .mm-waiting, .mm-eye-result:empty, .mm-eye-result[aria-busy]"
 SETTLED = (
-    "!document.querySelector('.pending, .mm-waiting') && [...document.images].every((picture) => picture.complete)"
+    f"![...document.querySelectorAll('{UNSETTLED}')].some((part) => part.checkVisibility())"
+    " && [...document.images].every((picture) => picture.complete)"
 )
 WAIT = 120_000  # milliseconds: the model may still be loading
 

@@ -48,14 +48,20 @@ class PictureReader:
         self._clip: Clip | None = None
         self._loading = threading.Lock()
 
+    @property
+    def clip(self) -> "Clip":
+        """The full CLIP that the bank was made with; SteerError if it is not at hand."""
+        with self._loading:
+            self._clip = self._clip or _clip_of(self.steerer)
+        return self._clip
+
     def embed(self, pictures: Sequence["Image.Image"]) -> "torch.Tensor":
         """N pictures -> joint vectors of unit length, `float32 [N, d_joint]`, on the CPU.
 
         Raises:
             SteerError: the CLIP that the bank was made with is not at hand.
         """
-        with self._loading:
-            clip = self._clip = self._clip or _clip_of(self.steerer)
+        clip = self.clip
         return clip.embed_pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
 
     def features_of(self, picture: "Image.Image") -> list[tuple[Feature, float]]:

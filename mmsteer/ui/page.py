@@ -22,6 +22,7 @@ TABS = (
     "steer",
     "explore",
     "picture",
+    "uses",
     "proof",
 )
 """Folders of the tabs, in the order shown. Each has a `tab.py` as `Tab` describes it."""

@@ -41,14 +41,23 @@ class Reading:
 
     def between(self, steerer: "Steerer", before: "Image.Image", after: "Image.Image") -> str:
         """Which factors the judge reads differently in the second picture, as text; empty without a judge."""
+        read = self.read(steerer, [before, after])
+        if read is None:
+            return ""
+        first, second = read
+        changed = [f"{first[name]} → {value}" for name, value in second.items() if first[name] != value]
+        return ", ".join(changed) if changed else "the same in both"
+
+    def read(self, steerer: "Steerer", pictures: "Sequence[Image.Image]") -> list[dict[str, str]] | None:
+        """What the judge reads in each picture, factor by factor; None without a judge."""
+        return self._readout(pictures) if self.has_judge(steerer) and self._readout else None
+
+    def has_judge(self, steerer: "Steerer") -> bool:
+        """Whether this backbone has a judge, which is loaded now."""
         spec = steerer.backbone.spec
         if self._readout is None and spec.readout is not None:
             self._readout = importlib.import_module(spec.readout).load(Path(spec.source))
-        if self._readout is None:
-            return ""
-        first, second = self._readout([before, after])
-        changed = [f"{first[name]} → {value}" for name, value in second.items() if first[name] != value]
-        return ", ".join(changed) if changed else "the same in both"
+        return self._readout is not None
 
     @property
     def likely(self) -> bool:

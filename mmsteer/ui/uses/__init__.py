@@ -1,0 +1,1 @@
+"""The tab "What it is good for"."""
