@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.shares import Share, share
 from mmsteer.studies.report import table
-from mmsteer.world.captions import caption_word, captions
+from mmsteer.world.captions import captions, value_prompt
 from mmsteer.world.draws import shrink
+from mmsteer.world.embedding import embed_captions
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, draw_factors
 from mmsteer.world.models.assembly import MINI
-from mmsteer.world.models.clip import tokens
 from mmsteer.world.models.judge import Judge
 from mmsteer.world.pairs import WorldPairs
 
@@ -87,9 +87,8 @@ def _readers(judge: Judge, scenes: WorldPairs) -> dict[str, Any]:
         values = np.concatenate(truth)
         shares: dict[str, Any] = {f"judge: {name}": _agree(np.concatenate(seen), values, name) for name in DRAWN}
         for name in ("thing", "place", "position", "size"):
-            words = [caption_word(name, v) for v in FACTORS[INDEX[name]].values]
-            texts = [f"a {w}" if name in ("thing", "size") else w for w in words]
-            text = F.normalize(clip.get_text_features(tokens(tokenizer, texts)).pooler_output, dim=-1)
+            prompts = [value_prompt(name, v) for v in FACTORS[INDEX[name]].values]
+            text = embed_captions(clip, tokenizer, prompts)
             best = (torch.cat(image) @ text.T).argmax(1).numpy()
             shares[f"CLIP: {name}"] = share(int((best == values[:, INDEX[name]]).sum()), len(best))
     return shares

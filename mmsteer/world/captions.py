@@ -135,3 +135,9 @@ def wordings(factor: str, value: str) -> tuple[str, ...]:
 def caption_word(factor: str, value: str) -> str:
     """The plainest wording of a value, for prompts of studies: `("place", "night")` gives "at night"."""
     return (*wordings(factor, value), value)[0]
+
+
+def value_prompt(factor: str, value: str) -> str:
+    """The prompt that asks for a factor value alone: "a cat", "at night"."""
+    word = caption_word(factor, value)
+    return word if factor in ("place", "position") else f"a {word}"

@@ -1,10 +1,4 @@
-"""One attack on one picture, as a program or a page calls it: attacked picture, embeddings, moved features; defence; top captions.
-
-Example:
-    >>> result = attack(Clip("assets/mini/clip"), bank, picture, budget=4, modality="cross", caption="a cat at night")
-    >>> top_captions(clip, result.after, ["a cat at night", "a dog at night"])
-    >>> top_captions(clip, result.after, captions, bank=bank, removed="cross")
-"""
+"""One attack on one picture, as a program or a page calls it: attacked picture, embeddings, moved features; defence; top captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

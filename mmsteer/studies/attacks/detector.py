@@ -10,9 +10,8 @@ from mmsteer.studies.measures.shares import Share, mean_with_interval
 
 Score = Callable[[torch.Tensor], torch.Tensor]
 """Embeddings of pictures `[B, d_joint]` -> how unusual each is, `[B]`."""
-_SHRINKAGE = (
-    0.1  # of the covariance towards its mean variance: latents that never fire on clean pictures get a finite weight
-)
+_SHRINKAGE = 0.1
+"""Of the covariance towards its mean variance: latents that never fire on clean pictures get a finite weight."""
 FALSE_ALARMS = 0.01
 
 

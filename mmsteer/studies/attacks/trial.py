@@ -9,7 +9,7 @@ from mmsteer.models.clip import Clip
 from mmsteer.studies.attacks.channel import EVERYTHING, Channel
 from mmsteer.studies.attacks.pgd import embed_all
 from mmsteer.studies.attacks.word_swap import change_fact
-from mmsteer.world.captions import caption_word
+from mmsteer.world.captions import value_prompt
 from mmsteer.world.draws import READ
 from mmsteer.world.factors import FACTORS, INDEX, OCCUPATIONS
 from mmsteer.world.pairs import WorldPairs
@@ -163,8 +163,7 @@ def new_trial(clip: Clip, scenes: Scenes) -> Trial:
     """Embed scenes."""
     prompts = {}
     for name in RECOGNISED:
-        words = [caption_word(name, value) for value in FACTORS[INDEX[name]].values]
-        prompts[name] = clip.embed_texts([f"a {word}" if name in ("thing", "size") else word for word in words])
+        prompts[name] = clip.embed_texts([value_prompt(name, value) for value in FACTORS[INDEX[name]].values])
     return Trial(
         clip, scenes, embed_all(clip, scenes.pictures), clip.embed_texts(scenes.captions), prompts,
         clip.embed_texts([target.caption for target in scenes.targets]),

@@ -133,9 +133,8 @@ def _baselines(trial: Trial, comparison: str, budget: dict[str, float] | None) -
 
 def _parts(trial: Trial, comparison: str, side: str, name: str, way: str) -> list[torch.Tensor]:
     """What is taken out of a side in each draw; nothing where projecting it off would leave less than half of the space."""
-    choice = (
-        "top" if comparison.startswith("top") else comparison.removesuffix(" and energy")
-    )  # the same at equal energy
+    # the same choice at equal energy
+    choice = "top" if comparison.startswith("top") else comparison.removesuffix(" and energy")
     rng = np.random.default_rng((trial.seed, *f"{choice} {side} {name}".encode()))
     chosen = trial.groups[side].chosen(comparison, name, rng, trial.sizes.draws)
     space = trial.spaces[side]

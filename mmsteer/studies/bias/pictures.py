@@ -5,8 +5,8 @@ goes through them. So that needs no labelled picture, and takes a fraction of a 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -136,48 +136,29 @@ class GenderEdits:
         return tuple(Edit(f.id, "set", max(-STRONGEST, min(STRONGEST, strength * self._mean(f)))) for f in features)
 
 
+def part_of_the_way(steerer: Steerer, prompt: str, edits: Sequence[Edit], strength: float) -> tuple[Edit, ...]:
+    """Edits that set features part of the way from where they are in a prompt.
+
+    Args:
+        steerer: reads the prompt.
+        prompt: where the features are now.
+        edits: that set features, as `GenderEdits.of(way="set")` gives them.
+        strength: 0 leaves the features where they are, 1 sets them as the edits would, more goes past that.
+    """
+    state, part = steerer.read([prompt]), []
+    for edit in edits:
+        feature = steerer.bank.get(edit.feature)
+        present = 0.0 if feature.image_only else float(state.presence[feature.side][0, feature.latent])
+        own = present / feature.activation_scale
+        goal = min(max(own + strength * (edit.strength - own), -STRONGEST), STRONGEST)
+        part.append(replace(edit, strength=round(goal, 3)))
+    return tuple(part)
+
+
 def draw(steerer: Steerer, prompts: Sequence[str], seeds: Sequence[int], edits: Sequence[Edit] = ()) -> torch.Tensor:
     """Pictures `uint8 [B, 3, H, W]` of prompts, picture i from the noise of seeds[i]."""
     prompts = list(prompts)
     return in_batches(list(seeds), lambda part: steerer.render_many(prompts[part], edits, list(seeds)[part]))
-
-
-class Comparison(NamedTuple):
-    """Pictures of one occupation without and with edits, from the same noise."""
-
-    before: torch.Tensor
-    """uint8 [B, 3, H, W]"""
-    after: torch.Tensor
-    """The same shape"""
-    men_before: Share
-    men_after: Share
-    planted: float
-    """The share of men that the world's pictures have"""
-    shown: Share
-    """Of the pictures after, those in which the occupation is read"""
-    leak: Share
-    """Of everything but gender, what is read differently after"""
-
-
-def compare(steerer: Steerer, read: Read, occupation: str, edits: Sequence[Edit], seeds: Sequence[int]) -> Comparison:
-    """Draw an occupation without and with edits, and count.
-
-    Args:
-        steerer: draws.
-        read: reads the pictures.
-        occupation: one of the world's.
-        edits: as `GenderEdits.of` gives them.
-        seeds: of the noise, one a picture.
-    """
-    prompts = [prompt_for(occupation)] * len(seeds)
-    before = draw(steerer, prompts, seeds)
-    after = draw(steerer, prompts, seeds, edits) if edits else before
-    seen = read(before), read(after)
-    shown = is_shown(seen[1], occupation)
-    return Comparison(
-        before, after, share_of_men(seen[0]), share_of_men(seen[1]), planted_share(occupation),
-        share(int(shown.sum()), len(shown)), leak(*seen),
-    )  # fmt: skip
 
 
 def is_shown(seen: np.ndarray, occupation: str) -> np.ndarray:

@@ -8,19 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from mmsteer.bank import FeatureBank
 from mmsteer.studies.bias.detection import detect, gap_by_occupation
 from mmsteer.studies.bias.groups import SideGroups
 from mmsteer.studies.bias.people import People, Prompts, prompts_for
 from mmsteer.studies.bias.removal import Space, energy_of, mean_difference, new_space, without
-from mmsteer.world.captions import caption_word, captions
+from mmsteer.world.captions import captions, value_prompt
 from mmsteer.world.draws import READ, small_pictures
-from mmsteer.world.embedding import load_clip
+from mmsteer.world.embedding import embed_captions, embed_pictures, load_clip
 from mmsteer.world.factors import FACTORS, INDEX, OCCUPATIONS, THINGS, USUAL_GENDER, draw_factors
 from mmsteer.world.models.assembly import MINI
-from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
 from mmsteer.world.scene import N_NUISANCE
 
@@ -122,20 +120,18 @@ def new_trial(bank: FeatureBank, seed: int, sizes: Sizes) -> Trial:
     prompts = prompts_for(GROUPS, people.occupations)
     texts, class_prompts = [*pairs.captions, *prompts.texts], {}
     for name in OTHERS:
-        words = [caption_word(name, value) for value in FACTORS[INDEX[name]].values]
-        class_prompts[name] = slice(len(texts), len(texts) + len(words))
-        texts += [word if name in ("place", "position") else f"a {word}" for word in words]
+        asked = [value_prompt(name, value) for value in FACTORS[INDEX[name]].values]
+        class_prompts[name] = slice(len(texts), len(texts) + len(asked))
+        texts += asked
 
-    def image(x: torch.Tensor) -> torch.Tensor:
-        parts = [clip.get_image_features(part).pooler_output for part in torch.split(x, 128)]
-        return F.normalize(torch.cat(parts), dim=1)
-
-    def text(lines: list[str]) -> torch.Tensor:
-        return F.normalize(clip.get_text_features(tokens(tokenizer, lines)).pooler_output, dim=1)
-
-    with torch.no_grad():
-        x = {"image": torch.cat([image(pictures), image(pairs.pictures.float() / 127.5 - 1)]), "text": text(texts)}
-        others = {"image": image(other_pictures), "text": text(other_captions)}
+    x = {
+        "image": torch.cat([embed_pictures(clip, pictures), embed_pictures(clip, pairs.pictures)]),
+        "text": embed_captions(clip, tokenizer, texts),
+    }
+    others = {
+        "image": embed_pictures(clip, other_pictures),
+        "text": embed_captions(clip, tokenizer, other_captions),
+    }
     gender = other_values[:, _GENDER] - 1
     codes = {side: bank.dictionaries[side].encode(others[side]) for side in others}
     return Trial(

@@ -8,7 +8,6 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 
 from mmsteer.bank import Feature
 from mmsteer.recipes.edit import Edit
@@ -18,10 +17,9 @@ from mmsteer.steering.schedule import Schedule
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import Value
 from mmsteer.world.draws import READ
-from mmsteer.world.embedding import load_clip
+from mmsteer.world.embedding import embed_captions, embed_pictures, load_clip
 from mmsteer.world.factors import FACTORS
 from mmsteer.world.models.assembly import MINI
-from mmsteer.world.models.clip import tokens
 from mmsteer.world.pairs import WorldPairs
 
 
@@ -110,12 +108,7 @@ def mean_differences(seed: int, count: int) -> dict[Value, torch.Tensor]:
     """
     clip, tokenizer = load_clip(MINI / "clip")
     batch = next(iter(WorldPairs(seed + 1, count, READ).batches(count)))
-    with torch.no_grad():
-        text = F.normalize(clip.get_text_features(tokens(tokenizer, batch.captions)).pooler_output, dim=-1)
-        parts = [
-            clip.get_image_features(part.float() / 127.5 - 1).pooler_output for part in torch.split(batch.pictures, 128)
-        ]
-    image = F.normalize(torch.cat(parts), dim=-1)
+    text, image = embed_captions(clip, tokenizer, batch.captions), embed_pictures(clip, batch.pictures)
     differences = {}
     for k, factor in enumerate(FACTORS):
         for v, value in enumerate(factor.values):

@@ -12,11 +12,10 @@ import torch.nn.functional as F
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.studies.measures.shares import Share
-from mmsteer.world.captions import caption_word
-from mmsteer.world.embedding import embed_world, load_clip
+from mmsteer.world.captions import value_prompt
+from mmsteer.world.embedding import embed_captions, embed_world, load_clip
 from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.models.assembly import MINI
-from mmsteer.world.models.clip import tokens
 
 TOLERANCE = 0.02  # of the target energy
 SIDES = {"vision": ("image",), "language": ("text",), "cross": ("image", "text")}
@@ -152,11 +151,10 @@ def new_evaluation(bank: FeatureBank, seed: int, count: int) -> ZeroShotAblation
     texts: list[str] = []
     prompts = {}
     for name in (*TASKS["recognition"], "gender"):
-        words = [caption_word(name, v) for v in FACTORS[INDEX[name]].values if v != "nobody"]
-        prompts[name] = slice(count + len(texts), count + len(texts) + len(words))
-        texts += [w if name in ("place", "position") else f"a {w}" for w in words]
-    with torch.no_grad():
-        classes = F.normalize(clip.get_text_features(tokens(tokenizer, texts)).pooler_output, dim=1)
+        asked = [value_prompt(name, v) for v in FACTORS[INDEX[name]].values if v != "nobody"]
+        prompts[name] = slice(count + len(texts), count + len(texts) + len(asked))
+        texts += asked
+    classes = embed_captions(clip, tokenizer, texts)
     x = {"image": pairs.image, "text": torch.cat([pairs.text, classes])}
     code = {side: bank.dictionaries[side].encode(x[side]) for side in x}
     rows: dict[str, torch.Tensor] = {side: bank.dictionaries[side].W_dec for side in x}

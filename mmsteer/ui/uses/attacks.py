@@ -4,7 +4,6 @@ Attack and defence come from `mmsteer.studies.attacks.attack`. The captions that
 fact, so that a wrong answer is a wrong fact; a vaguer caption ("in the forest") would still be true of an attacked picture.
 """
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.uses.grammar import with_articles
 from mmsteer.ui.uses.payloads import AttackQuestion, attack_question
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def candidates(bank: FeatureBank, prompt: str) -> list[str]:
     captions = {prompt: None}
     for factor, known in values.items():
         changed = (change_fact(prompt, factor, value, other) for value in known for other in known if other != value)
-        captions |= dict.fromkeys(_with_article(caption) for caption in changed if caption)
+        captions |= dict.fromkeys(with_articles(caption) for caption in changed if caption)
     if len(captions) <= _FEW:
         captions |= dict.fromkeys(_plain_captions(bank)[:_FROM_BANK])
     if len(captions) == 1:
@@ -206,7 +206,3 @@ def _plain_captions(bank: FeatureBank) -> list[str]:
     captions = {caption.strip(" ,") for feature in bank.features for caption in feature.top_captions}
     plain = [caption for caption in captions if len(caption.split()) > 2 and not silent & set(caption.split())]
     return sorted(plain, key=lambda caption: (len(caption), caption))
-
-
-def _with_article(caption: str) -> str:
-    return re.sub(r"\ba(?= [aeiou])", "an", caption)

@@ -5,12 +5,10 @@ Which edits these are, and the planted bias, come from `mmsteer.studies.bias.pic
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.bank import Feature
 from mmsteer.errors import SteerError
-from mmsteer.recipes.edit import STRONGEST as MOST
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
@@ -19,6 +17,7 @@ from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.uses.grammar import with_articles
 from mmsteer.ui.uses.payloads import PICTURES, Dozen, dozen_question, save_question
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Occupations:
         return seen
 
     def _edits_of(self, steerer: "Steerer", dozen: Dozen) -> tuple[Edit, ...]:
-        from mmsteer.studies.bias.pictures import GenderEdits
+        from mmsteer.studies.bias.pictures import GenderEdits, part_of_the_way
 
         if not dozen.strength:
             return ()
@@ -156,22 +155,7 @@ class Occupations:
             self._edits = GenderEdits(steerer)
         if dozen.way == "remove":
             return self._edits.of(dozen.modality, dozen.strength)
-        return _part_of_the_way(steerer, _prompt(dozen), self._edits.of(dozen.modality, 1.0, "set"), dozen.strength)
-
-
-def _part_of_the_way(steerer: "Steerer", prompt: str, edits: Sequence[Edit], strength: float) -> tuple[Edit, ...]:
-    """Edits that set features, from where they are in a prompt (strength 0) to where the edits would set them (1), or past that."""
-    state, part = steerer.read([prompt]), []
-    for edit in edits:
-        feature = steerer.bank.get(edit.feature)
-        own = (
-            0.0
-            if feature.image_only
-            else float(state.presence[feature.side][0, feature.latent]) / feature.activation_scale
-        )
-        goal = min(max(own + strength * (edit.strength - own), -MOST), MOST)
-        part.append(replace(edit, strength=round(goal, 3)))
-    return tuple(part)
+        return part_of_the_way(steerer, _prompt(dozen), self._edits.of(dozen.modality, 1.0, "set"), dozen.strength)
 
 
 def _prompt(dozen: Dozen) -> str:
@@ -202,13 +186,9 @@ def _changed(occupation: str, before: list[dict[str, str]], after: list[dict[str
     shown = sum(reading[_THING] == occupation for reading in after)
     which = f": {', '.join(f'{name} {count}' for name, count in changes.most_common(4))}" if changes else ""
     share = changes.total() / (len(others) * len(before))
-    return (
-        (
-            f"What else changed (leak): {share:.0%} of everything else that the judge reads{which}. "
-            f"{shown} of {len(after)} pictures still show a {occupation}."
-        )
-        .replace("a artist", "an artist")
-        .replace("a astronaut", "an astronaut")
+    return with_articles(
+        f"What else changed (leak): {share:.0%} of everything else that the judge reads{which}. "
+        f"{shown} of {len(after)} pictures still show a {occupation}."
     )
 
 
