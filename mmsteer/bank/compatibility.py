@@ -42,8 +42,8 @@ def check_compatible(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -
         raise SteerError(
             f"the bank was made for {made_for}, whose hidden states are {width} wide; those here are {backbone.width}. {cure}"
         )
-    if family.pooled and "inverse_pooled" not in bank.tensors:
-        raise SteerError(f"the bank's text-to-joint map, made for {made_for}, does not reach the pooled vector. {cure}")
+    if family.pooled and not family.pooled_is_last:
+        _check_pooled(backbone, bank, made_for, cure)
     if backbone.image_width not in (None, len(bank.tensors["mean_image"])):
         raise SteerError(
             f"the bank, made for {made_for}, lives in a joint space {len(bank.tensors['mean_image'])} wide, and {backbone.name} reads "
@@ -60,4 +60,17 @@ def check_compatible(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -
         raise SteerError(
             f"the bank was made for {made_for}, another text encoder than this one: probe prompts agree with a cosine of "
             f"{agreement:.2f}. {cure}"
+        )
+
+
+def _check_pooled(backbone: Backbone, bank: FeatureBank, made_for: str, cure: str) -> None:
+    """SteerError unless the bank's map reaches the pooled vector."""
+    pooled = encode(backbone, [""]).conditioning.pooled
+    assert pooled is not None
+    if "inverse_pooled" not in bank.tensors:
+        raise SteerError(f"the bank's text-to-joint map, made for {made_for}, does not reach the pooled vector. {cure}")
+    width = bank.tensors["inverse_pooled"].shape[1]
+    if width != pooled.shape[1]:
+        raise SteerError(
+            f"the bank was made for {made_for}, whose pooled vector is {width} wide; the one here is {pooled.shape[1]}. {cure}"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
-from mmsteer.models.backbone import DISTILLED_GUIDANCE, DISTILLED_STEPS
+from mmsteer.models.backbone import DISTILLED_GUIDANCE
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.families import FAMILIES, Family, family_of
 from mmsteer.models.memory import memory_needed
@@ -120,7 +120,7 @@ def _family(family: Family) -> dict[str, str]:
     """How backbones of a family are drawn unless the checkpoint or a person says otherwise."""
     return {
         "family": family.title, "class": family.pipeline, "edits change": family.reads, "its CLIP": family.clip,
-        "steps": f"{family.steps}, distilled ones {DISTILLED_STEPS}",
+        "steps": f"{family.steps}, distilled ones {family.distilled_steps}",
         "guidance": f"{family.guidance:g}, distilled ones {DISTILLED_GUIDANCE:g}", "sampler": "the checkpoint's own",
     }  # fmt: skip
 

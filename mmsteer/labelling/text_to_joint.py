@@ -35,7 +35,7 @@ def fit_text_to_joint(
 
     Returns:
         Tensors of a bank (`mmsteer.bank.tensors`): `projection`, `probes`, and for a fitted map `offset`, `inverse` and,
-        where the backbone has a pooled vector, `inverse_pooled`. And what to record about them: `kind`, `r2` on unseen
+        where the backbone has a pooled vector of its own, `inverse_pooled`. And what to record about them: `kind`, `r2` on unseen
         captions, `condition` number, number of `prompts`.
 
     Raises:
@@ -51,7 +51,7 @@ def fit_text_to_joint(
     forward, r2, _ = _ridge(rows, x, fold)
     inverse, r2_back, condition = _ridge(x, rows, fold)
     fitted = {"projection": forward, "offset": x.mean(0) - rows.mean(0) @ forward, "inverse": inverse}
-    if pooled is not None:
+    if pooled is not None and not backbone.family.pooled_is_last:
         fitted["inverse_pooled"], _, _ = _ridge(x, pooled, fold)
     fitted["probes"] = probe(backbone, JointSpace(fitted["projection"], fitted["offset"], fitted["inverse"]))
     quality = {"r2": round(r2, 4), "r2_back": round(r2_back, 4), "condition": condition}
@@ -82,7 +82,7 @@ def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbo
         )
     if clip.projection is not None and _is_exact(rows, x, clip.projection):
         return backbone
-    encoders = [backbone.pipeline.text_encoder] + ([backbone.pipeline.text_encoder_2] if backbone.family.pooled else [])
+    encoders = backbone.family.text_encoders(backbone.pipeline)
     if not any(_same_tokens(encoder, clip.model.text_model) for encoder in encoders):
         if clip.model.config.model_type == "clip":
             raise SteerError(

@@ -24,10 +24,9 @@ SAMPLING = "_sampling"
 that begin with an underscore along, from one scheduler to the next and into what it saves."""
 STEERABLE = "_trained_to_be_steered"
 """Key of a UNet's configuration: true where it was trained on edits. Carried along likewise."""
-DISTILLED_STEPS, DISTILLED_GUIDANCE = 2, 0.0
-"""How distilled checkpoints (Turbo) of any family are drawn."""
+DISTILLED_GUIDANCE = 0.0
+"""How distilled checkpoints (Turbo) of any family are guided: not at all."""
 DTYPES = ("float32", "float16", "bfloat16")
-_DRAWING = ("unet", "vae", "safety_checker", "image_encoder")
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Backbone:
             name: a known backbone, a folder that diffusers saved, or a hub id, with `@COMMIT` if you like. Weights are read from
                 safetensors only; a folder is read without the network, a hub id from the cache where it is there.
             device: `cpu`, `cuda` or `mps`; None takes the best there is.
-            dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else float16.
+            dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else what suits its family.
             offload: keep only the part at work on the GPU.
             words_only: leave out what draws; such a backbone reads prompts.
             adapter: an image adapter's file, or OWNER/NAME/PATH of one on the hub (`mmsteer.models.image_adapter`).
@@ -80,18 +79,22 @@ class Backbone:
         import torch
 
         device = choose_device(device)
-        precision = getattr(torch, dtype or ("float32" if device == "cpu" else "float16"))
+        precision = getattr(torch, dtype or ("float32" if device == "cpu" else family.half))
         pipeline = _load_pipeline(checkpoint, family, precision, words_only)
         pipeline.set_progress_bar_config(disable=True)
         adapter_file = None
         if (adapter := adapter or checkpoint.spec.adapter) and not words_only:
             if family.image:
                 raise SteerError(f"{name} reads an image embedding by itself: leave the adapter out")
+            if family.denoiser != "unet":
+                raise SteerError(
+                    f"{name} is {family.title}, which draws with a transformer, and image adapters go into UNets: leave the adapter out"
+                )
             adapter_file = find_adapter(adapter)
             attach(pipeline.unet, read_adapter(adapter_file))
         _freeze(pipeline)
         _place(pipeline, device, offload)
-        steps, guidance = _sampling(checkpoint.spec, family, pipeline.scheduler)
+        steps, guidance = _sampling(checkpoint.spec, family, pipeline)
         public = public_name(name) if spec is None else name
         return cls(public, checkpoint, family, pipeline, device, steps, guidance, adapter_file)
 
@@ -101,16 +104,27 @@ class Backbone:
         return self.checkpoint.spec
 
     @property
+    def denoiser(self) -> Any:
+        """The part that draws: a UNet or a transformer; None where it was left out."""
+        return getattr(self.pipeline, self.family.denoiser)
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of its pictures."""
+        latents = self.denoiser.config.get("sample_size") or self.pipeline.default_sample_size
+        return int(latents) * int(self.pipeline.vae_scale_factor)
+
+    @property
     def steers_image_only(self) -> bool:
-        """Whether features that no prompt contains can steer it: its UNet was trained on edits, or reads an image embedding."""
-        return bool(self.pipeline.unet.config.get(STEERABLE)) or self.image_width is not None
+        """Whether features that no prompt contains can steer it: its denoiser was trained on edits, or reads an image embedding."""
+        return bool(self.denoiser.config.get(STEERABLE)) or self.image_width is not None
 
     @property
     def image_width(self) -> int | None:
         """d_joint of the image embedding that it reads beside the prompt; None where it reads none."""
         if self.family.image:
             return self.family.image_width(self.pipeline)
-        return image_width(getattr(self.pipeline, "unet", None))
+        return image_width(self.denoiser)
 
     @property
     def length(self) -> int:
@@ -119,7 +133,7 @@ class Backbone:
 
     @property
     def width(self) -> int:
-        """d_text: the width of the hidden states that the UNet reads."""
+        """d_text: the width of the hidden states that edits change."""
         return sum(int(encoder.config.hidden_size) for encoder in self.family.text_encoders(self.pipeline))
 
     @cached_property
@@ -164,7 +178,7 @@ def _load_pipeline(checkpoint: Checkpoint, family: Family, precision: Any, words
     import torch
 
     spec, index = checkpoint.spec, checkpoint.index
-    without = dict.fromkeys(_DRAWING) | {"requires_safety_checker": False} if words_only else {}
+    without = dict.fromkeys(family.drawing) | {"requires_safety_checker": False} if words_only else {}
     left_out = {part: value for part, value in without.items() if part in index}
     elsewhere = {part: folder for part, folder in spec.parts.items() if part not in left_out}
     half = precision == torch.float16 and not checkpoint.local
@@ -214,13 +228,12 @@ def _place(pipeline: Any, device: str, offload: bool) -> None:
     pipeline.enable_model_cpu_offload(device=device)
 
 
-def _sampling(spec: Spec, family: Family, scheduler: Any) -> tuple[int, float]:
-    """Steps and guidance: those of the name, else those in the scheduler's configuration, else what its schedule suggests. They
+def _sampling(spec: Spec, family: Family, pipeline: Any) -> tuple[int, float]:
+    """Steps and guidance: those of the name, else those in the scheduler's configuration, else what its family suggests. They
     are written into that configuration, so that a copy which `save_pretrained` writes keeps them.
     """
-    # distilled checkpoints are known by their schedule: few steps, from the last time on, without guidance
-    distilled = scheduler.config.get("timestep_spacing") == "trailing"
-    usual = (DISTILLED_STEPS, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
+    scheduler, distilled = pipeline.scheduler, family.distilled(pipeline)
+    usual = (family.distilled_steps, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
     saved = scheduler.config.get(SAMPLING, {})
     try:
         read = Sampler(saved.get("num_inference_steps", usual[0]), saved.get("guidance_scale", usual[1]))

@@ -45,6 +45,5 @@ class JointSpace:
         return (dx * norm) @ self.inverse
 
     def lift_pooled(self, dx: torch.Tensor, norm: torch.Tensor) -> torch.Tensor:
-        """The same difference as one of the pooled vector, `[..., d_pooled]`."""
-        assert self.inverse_pooled is not None
-        return (dx * norm) @ self.inverse_pooled
+        """The same difference as one of the pooled vector, `[..., d_pooled]`: without a matrix of its own, that vector is a row."""
+        return (dx * norm) @ (self.inverse if self.inverse_pooled is None else self.inverse_pooled)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from mmsteer.errors import SteerError, first_line
 
+_LATENTS = 128
+"""Latents a side, where a configuration does not say: FLUX.1's, which diffusers takes too."""
+
 
 class Needed(NamedTuple):
     """What drawing a picture takes, in numbers to be in memory at once: 2 bytes each in half precision, 4 in float32."""
@@ -26,18 +29,17 @@ def memory_needed(folder: Path, size: int | None = None) -> Needed:
 
     Args:
         folder: as diffusers saved it.
-        size: pixels a side; None takes what the UNet was configured for.
+        size: pixels a side; None takes what the denoiser was configured for.
 
     Raises:
         SteerError: a part has no weights, or a file is damaged.
     """
     try:
-        index, vae, unet = (
-            json.loads((folder / file).read_text())
-            for file in ("model_index.json", "vae/config.json", "unet/config.json")
-        )
+        index = json.loads((folder / "model_index.json").read_text())
+        denoiser = "transformer" if "transformer" in index else "unet"
+        vae, drawn = (json.loads((folder / part / "config.json").read_text()) for part in ("vae", denoiser))
         widths = vae.get("decoder_block_out_channels") or vae["block_out_channels"]
-        size = size or unet["sample_size"] * 2 ** (len(widths) - 1)
+        size = size or drawn.get("sample_size", _LATENTS) * 2 ** (len(widths) - 1)
         drawing = 4 * max(widths[:2]) * size**2
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SteerError(f"{folder} is not complete ({first_line(error)}): fetch it again") from None

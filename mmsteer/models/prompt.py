@@ -83,6 +83,8 @@ def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
     with backbone.tokenizing:
         offsets = tokenizers[0](prompts, return_offsets_mapping=True).offset_mapping
         ids = [_tokens(tokenizer, prompts, length) for tokenizer in tokenizers]
+        if (t5 := backbone.family.t5(backbone.pipeline)) is not None:
+            ids.append(_tokens(t5[0], prompts, t5[1]))
     end = (ids[0] == tokenizers[0].eos_token_id).int().argmax(1)
     last = length - 1  # the last row is end of text
     words, unknown, cut = [], [], []

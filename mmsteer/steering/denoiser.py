@@ -1,7 +1,7 @@
-"""What stands in for a UNet during one call of a pipeline; the UNet itself is not changed.
+"""What stands in for a pipeline's UNet or transformer during one call; that model itself is not changed.
 
-For what a pipeline's own arguments cannot do: an image embedding that changes during the run, and guidance from *before*
-towards *after*.
+For what a pipeline's own arguments cannot do: an image embedding or a pooled vector that changes during the run, and guidance from
+*before* towards *after*.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,66 +9,73 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from mmsteer.models.backbone import Backbone
     from mmsteer.models.conditioning import Conditioning
+
+_POSITIONS = ("txt_ids", "img_ids")
+"""Arguments without a batch dimension: positions of rows."""
 
 
 class Denoiser:
-    """Stands in for a pipeline's UNet; whatever else the pipeline asks of it, the UNet answers."""
+    """Stands in for the part of a pipeline that draws; whatever else the pipeline asks of it, that part answers."""
 
-    def __init__(self, unet: Any, before: "Conditioning", guided: bool, towards: float) -> None:
+    def __init__(self, backbone: "Backbone", before: "Conditioning", guided: bool, towards: float) -> None:
         """`before` is the prompt's own conditioning of B prompts; `guided` whether the pipeline calls for the empty prompt's rows
         too; `towards` how far to go from the prediction for *before* to that for *after*, 1: the latter itself.
         """
-        self.unet, self.before, self.guided, self.towards = unet, before, guided, towards
+        self.model, self.rows = backbone.denoiser, backbone.family.rows
+        self.before, self.guided, self.towards = before, guided, towards
         self.current = before
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.unet, name)
+        return getattr(self.model, name)
 
-    def __call__(
-        self, sample: "torch.Tensor", t: Any, encoder_hidden_states: "torch.Tensor", added_cond_kwargs: Any = None, **rest: Any
-    ) -> Any:  # fmt: skip
-        """The prediction for `sample [B or 2B, C, H, W]`, as a tuple of one: the rows of the empty prompt first, if guided.
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The prediction for a sample `[B or 2B, …]`, as a tuple of one: the rows of the empty prompt first, if guided. UNets are
+        called with the sample first, transformers with it as `hidden_states`.
 
         Semantic guidance (Brack et al., 2301.12247, section 3) with one concept and no mask: of the two predictions, the part
         in which they differ is scaled, before guidance from the empty prompt adds its own.
         """
         import torch
 
-        count, more = len(sample), added_cond_kwargs or {}
+        count = len(args[0] if args else named["hidden_states"])
         own = slice(count // 2 if self.guided else 0, count)  # rows of the prompt
-        rows = {"encoder_hidden_states": encoder_hidden_states} | {k: v for k, v in more.items() if k != "image_embeds"}
-        now, first = self._image(self.current, more, own), self._image(self.before, more, own)
+        now = self._reading(self.current, named, own)
         if self.towards == 1:
-            return self._predict(sample, t, rows, now, rest)
-        doubled = {name: torch.cat([part, self._before_rows(name, part[own])]) for name, part in rows.items()}
-        image = None if now is None or first is None else torch.cat([now, first[own]])
-        rest = {
-            k: torch.cat([v, v[own]]) if torch.is_tensor(v) and v.shape[:1] == (count,) else v for k, v in rest.items()
-        }
-        (drawn,) = self._predict(torch.cat([sample, sample[own]]), t, doubled, image, rest)
+            return self.model(*args, **now)
+        first = self._reading(self.before, named, own)
+        both = {name: part if name in _POSITIONS else _joined(part, first[name], own) for name, part in now.items()}
+        (drawn,) = self.model(*(_joined(part, part, own) for part in args), **both)
         whole, before = drawn[:count], drawn[count:]
         after = before + self.towards * (whole[own] - before)
         return (torch.cat([whole[: own.start], after]),)
 
-    def _before_rows(self, name: str, rows: "torch.Tensor") -> "torch.Tensor":
-        """What *before* reads in place of rows of *after*."""
-        before = {"encoder_hidden_states": self.before.hidden, "text_embeds": self.before.pooled}.get(name)
-        return rows if before is None else before.to(rows)
-
-    def _image(self, conditioning: "Conditioning", more: dict[str, Any], own: slice) -> "torch.Tensor | None":
-        """The image embeddings the pipeline hands on, `[B or 2B, 1, d_joint]`, with a conditioning's own in the prompt's rows."""
+    def _reading(self, conditioning: "Conditioning", named: dict[str, Any], own: slice) -> dict[str, Any]:
+        """Named arguments of a call, with a conditioning's parts in the rows of the prompt."""
         import torch
 
-        if "image_embeds" not in more or conditioning.image is None:
-            return None
-        (embeddings,) = more["image_embeds"]
-        return torch.cat([embeddings[: own.start], conditioning.image[:, None].to(embeddings)])
+        def placed(rows: "torch.Tensor", part: "torch.Tensor | None") -> "torch.Tensor":
+            return rows if part is None else torch.cat([rows[: own.start], part.to(rows)])
 
-    def _predict(
-        self, sample: "torch.Tensor", t: Any, rows: dict[str, Any], image: "torch.Tensor | None", rest: dict[str, Any]
-    ) -> Any:
-        more = {k: v for k, v in rows.items() if k != "encoder_hidden_states"} | (
-            {} if image is None else {"image_embeds": [image]}
-        )
-        return self.unet(sample, t, rows["encoder_hidden_states"], added_cond_kwargs=more or None, **rest)
+        named = named | {"encoder_hidden_states": placed(named["encoder_hidden_states"], self.rows(conditioning))}
+        if "pooled_projections" in named:
+            named["pooled_projections"] = placed(named["pooled_projections"], conditioning.pooled)
+        if more := dict(named.get("added_cond_kwargs") or {}):
+            if "text_embeds" in more:
+                more["text_embeds"] = placed(more["text_embeds"], conditioning.pooled)
+            if "image_embeds" in more and conditioning.image is not None:
+                more["image_embeds"] = [placed(more["image_embeds"][0], conditioning.image[:, None])]
+            named["added_cond_kwargs"] = more
+        return named
+
+
+def _joined(part: Any, before: Any, own: slice) -> Any:
+    """An argument for *after*, and below it the prompt's rows of that for *before*; arguments without rows stay."""
+    import torch
+
+    if isinstance(part, dict):
+        return {name: _joined(value, before[name], own) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_joined(one, other, own) for one, other in zip(part, before, strict=True)]
+    return torch.cat([part, before[own]]) if torch.is_tensor(part) and part.shape[:1] == (own.stop,) else part

@@ -54,6 +54,11 @@ class Routes:
                 f"an edit is to act from {first.start:g} to {first.end:g} of the run, but pipelines of {self._family.title} read the "
                 "prompt once for the whole run: leave the range out"
             )
+        if first.words and not self._family.words:
+            raise SteerError(
+                f"an edit is bound to {', '.join(map(repr, first.words))}, but {self._family.title} reads CLIP as one vector for the whole "
+                "prompt: leave the words of this edit out"
+            )
         if first.words and image_only and self.reads_image:
             raise SteerError(
                 f"{image_only[0].feature!r} is vision-only, and here such features act on an image embedding, which has no words: "

@@ -48,11 +48,12 @@ def render(
 
     pipeline = copy.copy(backbone.pipeline)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
-    guided, family = sampler.guidance > 1, backbone.family
+    family = backbone.family
+    guided = sampler.guidance > 1 and family.compares
     against = empty.repeated(len(seeds))
     denoiser = _denoiser(backbone, schedule, sampler)
     if denoiser is not None:
-        pipeline.unet = denoiser
+        setattr(pipeline, family.denoiser, denoiser)
     arguments: dict[str, Any] = family.arguments(schedule.at(0.0), against, guided) | {
         "num_inference_steps": sampler.steps,
         "guidance_scale": sampler.guidance,
@@ -76,7 +77,7 @@ def render(
         arguments["callback_on_step_end_tensor_inputs"] = ["prompt_embeds"]
     with torch.no_grad():
         output = pipeline(**arguments)
-    if denoiser is not None:  # where parts move to the GPU in turn, the copy has lost sight of the UNet
+    if denoiser is not None:  # where parts move to the GPU in turn, the copy has lost sight of the denoiser
         backbone.pipeline.maybe_free_model_hooks()
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
@@ -84,14 +85,15 @@ def render(
 
 
 def _denoiser(backbone: "Backbone", schedule: "Schedule", sampler: "Sampler") -> Denoiser | None:
-    """What stands in for the UNet, where the pipeline's own arguments cannot do what is asked."""
+    """What stands in for the pipeline's denoiser, where the pipeline's own arguments cannot do what is asked."""
     towards, family = sampler.edit_guidance if schedule.moves else 1.0, backbone.family
     if towards != 1 and not family.phases:
         raise SteerError(
             f"pipelines of {family.title} read the prompt once for the whole run: leave `edit_guidance` at 1, not {towards:g}"
         )
-    if towards == 1 and not (backbone.image_width and family.phases and schedule.changes):
+    unreachable = backbone.image_width or (family.pooled and not family.pooled_callback)  # by a callback
+    if towards == 1 and not (unreachable and family.phases and schedule.changes):
         return None
-    denoiser = Denoiser(backbone.pipeline.unet, schedule.prompt, sampler.guidance > 1, towards)
+    denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and family.compares, towards)
     denoiser.current = schedule.at(0.0)
     return denoiser

@@ -49,11 +49,11 @@ class Schedule:
         active = tuple(i for i, move in enumerate(self.moves) if move.start <= fraction < move.end)
         if active not in self._states:
             moves = [self.moves[i] for i in active]
-            hidden, pooled, image = self._states[()]
-            self._states[active] = Conditioning(
-                _moved(hidden, [move.dh for move in moves]),
-                _moved(pooled, [move.dpooled for move in moves]),
-                _moved(image, [move.dimage for move in moves]),
+            prompt = self._states[()]
+            self._states[active] = prompt._replace(
+                hidden=_moved(prompt.hidden, [move.dh for move in moves]),
+                pooled=_moved(prompt.pooled, [move.dpooled for move in moves]),
+                image=_moved(prompt.image, [move.dimage for move in moves]),
             )
         return self._states[active]
 

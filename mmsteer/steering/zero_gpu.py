@@ -53,8 +53,7 @@ class ZeroGPUSteerer:
 
     def __init__(self, steerer: "Steerer", gpu: Callable[..., Any]) -> None:
         self._steerer = steerer
-        pipeline = steerer.backbone.pipeline
-        self._side = int(pipeline.unet.config.sample_size) * int(pipeline.vae_scale_factor)
+        self._side = steerer.backbone.side
         self._on_gpu = gpu(duration=self._duration)(self._call)
 
     def __getattr__(self, name: str) -> Any:

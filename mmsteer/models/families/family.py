@@ -30,8 +30,24 @@ class Family:
     guidance: float = 7.5
     """Classifier-free guidance scale, unless the checkpoint says otherwise."""
 
+    denoiser = "unet"
+    """The part of the pipeline that draws: the UNet, or a transformer."""
+    drawing = ("unet", "vae", "safety_checker", "image_encoder")
+    """Parts that a prompt's way into the joint space does not need."""
+    half = "float16"
+    """Precision on a GPU, unless a person says otherwise."""
+    distilled_steps = 2
+    """Sampling steps of distilled checkpoints (Turbo); they are drawn without guidance."""
+    compares = True
+    """Whether guidance compares with the prediction for the empty prompt; else the denoiser reads the scale as a number."""
+    words = True
+    """Whether edits can be bound to words; else they act on the whole prompt."""
     pooled = False
-    """Whether the UNet reads a pooled vector beside the hidden states."""
+    """Whether the denoiser reads a pooled vector beside the hidden states."""
+    pooled_is_last = False
+    """Whether that vector is the end-of-text row itself: then one map leads to both."""
+    pooled_callback: str | None = "add_text_embeds"
+    """What a callback at the end of a step calls it; None: no callback reaches it."""
     image = False
     """Whether the UNet reads a CLIP image embedding beside the hidden states, without an adapter."""
     phases = True
@@ -56,8 +72,12 @@ class Family:
         """The tokenizer of each text encoder."""
         return [pipeline.tokenizer]
 
+    def t5(self, pipeline: Any) -> tuple[Any, int] | None:
+        """The tokenizer of a T5 beside CLIP, and how many rows the denoiser reads of it; None without a T5."""
+        return None
+
     def encode(self, pipeline: Any, ids: "list[torch.Tensor]") -> Conditioning:
-        """Run the text encoders on `ids`, one `[B, T]` each, and take what the UNet reads."""
+        """Run the text encoders on `ids`, one `[B, T]` each and a T5's last, and take what the denoiser reads."""
         (tokens,) = ids
         return Conditioning(pipeline.text_encoder(tokens).last_hidden_state)
 
@@ -73,6 +93,14 @@ class Family:
         """How long those image embeddings are; None if it reads none."""
         return None
 
+    def distilled(self, pipeline: Any) -> bool:
+        """Whether a checkpoint was distilled: then its schedule takes few steps, from the last time on."""
+        return bool(pipeline.scheduler.config.get("timestep_spacing") == "trailing")
+
+    def rows(self, conditioning: Conditioning) -> "torch.Tensor":
+        """The rows that the denoiser's attention reads, `[B, T, d_text]`."""
+        return conditioning.hidden
+
     def arguments(self, conditioning: Conditioning, empty: Conditioning, guided: bool) -> dict[str, Any]:
         """What the pipeline is called with.
 
@@ -81,8 +109,15 @@ class Family:
             empty: what guidance steers away from, for B prompts.
             guided: whether there is guidance.
         """
-        hidden = {"prompt_embeds": conditioning.hidden, "negative_prompt_embeds": empty.hidden if guided else None}
-        return hidden | self.image_arguments(conditioning, guided)
+        rows = {
+            "prompt_embeds": self.rows(conditioning),
+            "negative_prompt_embeds": self.rows(empty) if guided else None,
+        }
+        pooled = {
+            "pooled_prompt_embeds": conditioning.pooled,
+            "negative_pooled_prompt_embeds": empty.pooled if guided else None,
+        }
+        return rows | (pooled if self.pooled else {}) | self.image_arguments(conditioning, guided)
 
     def image_arguments(self, conditioning: Conditioning, guided: bool) -> dict[str, Any]:
         """The part of `arguments` that concerns image embeddings: here those that an image adapter reads."""
@@ -101,7 +136,7 @@ class Family:
         def stacked(negative: Any, positive: Any) -> "torch.Tensor":
             return torch.cat([negative, positive]) if guided else positive
 
-        hidden = {"prompt_embeds": stacked(empty.hidden, conditioning.hidden)}
-        if conditioning.pooled is None:
-            return hidden
-        return hidden | {"add_text_embeds": stacked(empty.pooled, conditioning.pooled)}
+        tensors = {"prompt_embeds": stacked(self.rows(empty), self.rows(conditioning))}
+        if self.pooled and self.pooled_callback:
+            tensors[self.pooled_callback] = stacked(empty.pooled, conditioning.pooled)
+        return tensors

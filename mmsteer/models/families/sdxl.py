@@ -56,14 +56,6 @@ class StableDiffusionXL(Family):
         assert empty.pooled is not None
         return Conditioning(torch.zeros_like(empty.hidden), torch.zeros_like(empty.pooled))
 
-    def arguments(self, conditioning: Conditioning, empty: Conditioning, guided: bool) -> dict[str, Any]:
-        """The pooled vectors, too."""
-        pooled = {
-            "pooled_prompt_embeds": conditioning.pooled,
-            "negative_pooled_prompt_embeds": empty.pooled if guided else None,
-        }
-        return super().arguments(conditioning, empty, guided) | pooled
-
 
 FAMILY = StableDiffusionXL(
     title="Stable Diffusion XL",
