@@ -1,10 +1,12 @@
-"""What stands in for a pipeline's UNet or transformer during one call; that model itself is not changed.
+"""What stands in for a pipeline's UNet or transformer, and for its VAE, during one call; these themselves are not changed.
 
-For what a pipeline's own arguments cannot do: an image embedding or a pooled vector that changes during the run, and guidance from
-*before* towards *after*.
+For what a pipeline's own arguments cannot do: an image embedding or a pooled vector that changes during the run, guidance from
+*before* towards *after*, and a check of the numbers that become pixels.
 """
 
 from typing import TYPE_CHECKING, Any
+
+from mmsteer.errors import SteerError
 
 if TYPE_CHECKING:
     import torch
@@ -79,3 +81,34 @@ def _joined(part: Any, before: Any, own: slice) -> Any:
     if isinstance(part, list):
         return [_joined(one, other, own) for one, other in zip(part, before, strict=True)]
     return torch.cat([part, before[own]]) if torch.is_tensor(part) and part.shape[:1] == (own.stop,) else part
+
+
+class Decoder:
+    """Stands in for a pipeline's VAE: refuses numbers that are not finite, which would become black pixels."""
+
+    def __init__(self, vae: Any) -> None:
+        self.vae = vae
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.vae, name)
+
+    def decode(self, latents: "torch.Tensor", *args: Any, **kwargs: Any) -> Any:
+        """As the VAE's own; SteerError where its input or its output has a number that is not finite."""
+        _check_finite(latents, "the denoiser", "")
+        decoded = self.vae.decode(latents, *args, **kwargs)
+        cure = ", or a VAE made for half precision, such as madebyollin/sdxl-vae-fp16-fix for SDXL"
+        _check_finite(decoded[0], "the VAE", cure)
+        return decoded
+
+
+def _check_finite(numbers: "torch.Tensor", part: str, more: str) -> None:
+    import torch
+
+    if torch.isfinite(numbers).all():
+        return
+    precision = str(numbers.dtype).removeprefix("torch.")
+    others = [name for name in ("bfloat16", "float32") if name != precision]
+    cure = f"try --dtype {' or '.join(others)}{more}"
+    if precision == "float32":  # no precision is safer
+        cure = "its weights are damaged, or the edits or the guidance too strong"
+    raise SteerError(f"{part} gave numbers that are not finite, in {precision}, of which there is no picture: {cure}")

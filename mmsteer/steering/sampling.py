@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
-from mmsteer.steering.denoiser import Denoiser
+from mmsteer.steering.denoiser import Decoder, Denoiser
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +34,11 @@ def render(
 ) -> Drawn:
     """Draw B pictures.
 
+    What the denoiser reads in a call depends on the fraction of the run at that call: the number of calls before it, divided by the
+    number of all calls, which is that of the scheduler's timesteps. Most schedulers have one timestep a step. Heun and KDPM2
+    have two in all steps but the last; PNDM, as Stable Diffusion 1.x brings it, has two in its first. By this definition a
+    boundary between two steps parts the calls of one step from those of the next with these, too.
+
     Args:
         backbone: whose pipeline draws.
         schedule: what the UNet reads for B prompts, at each moment of the run.
@@ -42,7 +47,8 @@ def render(
         sampler: steps and guidance.
 
     Raises:
-        SteerError: edit guidance, where a pipeline reads the prompt once for the whole run.
+        SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; or the denoiser or the VAE gives numbers
+            that are not finite.
     """
     import torch
 
@@ -54,6 +60,7 @@ def render(
     denoiser = _denoiser(backbone, schedule, sampler)
     if denoiser is not None:
         setattr(pipeline, family.denoiser, denoiser)
+    pipeline.vae = Decoder(pipeline.vae)
     arguments: dict[str, Any] = family.arguments(schedule.at(0.0), against, guided) | {
         "num_inference_steps": sampler.steps,
         "guidance_scale": sampler.guidance,
@@ -63,9 +70,12 @@ def render(
     if family.phases:
         current = schedule.at(0.0)
 
-        def on_step_end(_: Any, step: int, time: Any, tensors: dict[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
+        def on_step_end(
+            run: Any, call: int, time: Any, tensors: dict[str, "torch.Tensor"]
+        ) -> dict[str, "torch.Tensor"]:
             nonlocal current
-            wanted = schedule.at((step + 1) / sampler.steps)
+            calls = len(run.scheduler.timesteps)
+            wanted = schedule.at((call + 1) / calls) if call + 1 < calls else current
             if wanted is current:
                 return {}
             current = wanted
@@ -77,8 +87,7 @@ def render(
         arguments["callback_on_step_end_tensor_inputs"] = ["prompt_embeds"]
     with torch.no_grad():
         output = pipeline(**arguments)
-    if denoiser is not None:  # where parts move to the GPU in turn, the copy has lost sight of the denoiser
-        backbone.pipeline.maybe_free_model_hooks()
+    backbone.pipeline.maybe_free_model_hooks()  # where parts move to the GPU in turn, the copy has lost sight of some
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
     return Drawn(pictures, tuple(bool(flag) for flag in blanked))
