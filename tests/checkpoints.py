@@ -112,7 +112,7 @@ def make_sd1(folder: Path) -> Path:
         vae=_vae(), text_encoder=text_tower(clip, 3), tokenizer=tokenizer, unet=_unet(WIDTH), scheduler=_ddim(),
         safety_checker=checker, feature_extractor=CLIPImageProcessorPil(size=32, crop_size=32),
     ).save_pretrained(folder)  # fmt: skip
-    return _with_clip(folder, clip, tokenizer)
+    return with_clip(folder, clip, tokenizer)
 
 
 def make_sd2(folder: Path) -> Path:
@@ -125,7 +125,7 @@ def make_sd2(folder: Path) -> Path:
         vae=_vae(), text_encoder=text_tower(clip, 2), tokenizer=tokenizer, unet=_unet(WIDTH), scheduler=_ddim(),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
-    return _with_clip(folder, clip, tokenizer)
+    return with_clip(folder, clip, tokenizer)
 
 
 def make_turbo(folder: Path) -> Path:
@@ -153,7 +153,7 @@ def make_sdxl(folder: Path) -> Path:
             projection_class_embeddings_input_dim=6 * 8 + WIDTH,
         ),
     ).save_pretrained(folder)  # fmt: skip
-    return _with_clip(folder, second, tokenizer)
+    return with_clip(folder, second, tokenizer)
 
 
 def make_unclip(folder: Path) -> Path:
@@ -175,10 +175,10 @@ def make_unclip(folder: Path) -> Path:
         text_encoder=text_tower(clip, 2), vae=_vae(), scheduler=_ddim(),
         unet=_unet(WIDTH, class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH),
     ).save_pretrained(folder)  # fmt: skip
-    return _with_clip(folder, clip, tokenizer)
+    return with_clip(folder, clip, tokenizer)
 
 
-def _with_clip(folder: Path, clip, tokenizer) -> Path:
+def with_clip(folder: Path, clip, tokenizer) -> Path:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     clip.save_pretrained(folder / "clip")

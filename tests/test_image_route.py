@@ -185,7 +185,7 @@ def test_what_does_not_fit_is_said_in_one_line(tiny_folder, tiny_bank, tiny, ada
         Steerer.load(str(tiny_folder), tiny_bank, adapter=adapter)
     for nowhere in (tmp_path / "none.safetensors", "./none.safetensors", "none.safetensors"):
         with pytest.raises(SteerError, match="there is no adapter .*: give a safetensors file"):
-            find_adapter(nowhere)
+            find_adapter(nowhere, WIDTH)
     (tmp_path / "broken.safetensors").write_bytes(b"x" * 40)
     with pytest.raises(SteerError, match="cannot read the adapter .*broken.safetensors"):
         read_adapter(tmp_path / "broken.safetensors")

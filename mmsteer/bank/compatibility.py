@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
+from mmsteer.models.image_adapter import CLIPS
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.models.prompt import encode
 
@@ -45,10 +46,7 @@ def check_compatible(backbone: Backbone, bank: FeatureBank, joint: JointSpace) -
     if family.pooled and not family.pooled_is_last:
         _check_pooled(backbone, bank, made_for, cure)
     if backbone.image_width not in (None, len(bank.tensors["mean_image"])):
-        raise SteerError(
-            f"the bank, made for {made_for}, lives in a joint space {len(bank.tensors['mean_image'])} wide, and {backbone.name} reads "
-            f"image embeddings {backbone.image_width} wide: give a bank of the CLIP whose picture encoder these come from"
-        )
+        raise SteerError(_other_image_embeddings(backbone, len(bank.tensors["mean_image"]), made_for))
     if backbone.image_width and not family.image and "image_norm" not in bank.tensors:
         raise SteerError(
             "the bank does not say how long its CLIP's image embeddings are, which an image adapter needs: build it again"
@@ -74,3 +72,18 @@ def _check_pooled(backbone: Backbone, bank: FeatureBank, made_for: str, cure: st
         raise SteerError(
             f"the bank was made for {made_for}, whose pooled vector is {width} wide; the one here is {pooled.shape[1]}. {cure}"
         )
+
+
+def _other_image_embeddings(backbone: Backbone, width: int, made_for: str) -> str:
+    """What to say where the image embeddings that a backbone reads are not those of the bank's CLIP, `width` wide."""
+    reads = backbone.image_width
+    clip = (
+        backbone.family.clip
+        if backbone.family.image
+        else CLIPS.get(reads or 0, "the CLIP whose image embeddings it reads")
+    )
+    say = (
+        f"the bank, made for {made_for}, lives in a joint space {width} wide, and {backbone.name} reads image embeddings {reads} wide: "
+        f"give a bank of {clip}, fitted with `python -m mmsteer bank fit BANK --backbone {backbone.name} --clip CLIP`"
+    )
+    return say if backbone.family.image else f"{say}; or an adapter that reads embeddings {width} wide"

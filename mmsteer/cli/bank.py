@@ -72,8 +72,10 @@ def _rename(args: argparse.Namespace) -> None:
 
 def _add_fit(actions: Any) -> None:
     fit = actions.add_parser(
-        "fit", aliases=["bridge"], help="fit a bank to another backbone whose text encoder is of the same CLIP"
-    )
+        "fit", aliases=["bridge"],
+        help="fit a bank to another backbone: whose text encoder is of the same CLIP, or whose image adapter reads that CLIP's "
+        "embeddings",
+    )  # fmt: skip
     fit.add_argument("bank", type=Path, metavar="BANK", help="a bank folder; its text-to-joint map is replaced")
     fit.add_argument("--backbone", required=True, help="a known name, a folder or a hub id")
     fit.add_argument(

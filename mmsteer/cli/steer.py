@@ -55,6 +55,10 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--pooled-guidance", type=float,
         help="how much of an edit the pooled vector takes, 0 to 20, where there is one (default: the recipe's, or 1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--adapter-scale", type=float,
+        help="how strongly the image adapter's tokens act, 0 to 1.5, where there is one (default: the recipe's, or 1)",
+    )  # fmt: skip
     add_backbone(parser)
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
 
@@ -120,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     if image_only and not steerer.backbone.steers_image_only:
         print(
             f"{steerer.backbone.name} was not trained to be steered, and no caption states {', '.join(image_only)}: through the text "
-            "encoder, such features break its pictures. Give an image adapter with --adapter"
+            "encoder, such features break its pictures. Give an image adapter with --ip-adapter"
         )
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:

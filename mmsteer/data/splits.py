@@ -41,6 +41,10 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         help="the diffusion pipeline to steer: a known name, a folder or a hub id (default for the world: mini)",
     )
+    parser.add_argument(
+        "--ip-adapter", "--adapter", dest="adapter", metavar="ADAPTER",
+        help="the image adapter that will read this CLIP's embeddings, where that is not the CLIP of the backbone's text encoder",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder of the bank (default for the world: assets/banks/mini)")
     parser.add_argument("--work", type=Path, default=Path("work/bank"), help="folder that keeps embeddings")
@@ -124,7 +128,8 @@ def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share:
     if args.backbone is None or distributed.rank():
         return None
     items = source.survey.items
-    return load_prompt_encoder(args.backbone, clip, None if items is None else round(items * share))
+    captions = None if items is None else round(items * share)
+    return load_prompt_encoder(args.backbone, clip, captions, args.adapter)
 
 
 def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:

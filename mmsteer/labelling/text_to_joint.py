@@ -1,13 +1,15 @@
 """The text-to-joint map: between what a backbone's denoiser reads and the joint space, CLIP's own or fitted to captions."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mmsteer.bank.compatibility import LEAST_AGREEMENT, PROBES, probe
 from mmsteer.errors import SteerError
-from mmsteer.models.backbone import Backbone
+from mmsteer.models.backbone import Backbone, check_takes_adapter
 from mmsteer.models.clip import Clip
+from mmsteer.models.image_adapter import find_adapter, kind_of, shapes_in
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.models.prompt import encode
 
@@ -58,19 +60,23 @@ def fit_text_to_joint(
     return fitted, {"kind": "fitted", **quality, "prompts": len(x)}
 
 
-def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbone:
+def load_prompt_encoder(
+    name: str, clip: Clip, n_captions: int | None, adapter: str | Path | None = None
+) -> Backbone:  # fmt: skip
     """Load the half of a backbone that reads prompts, and check that a bank of this CLIP can steer it.
 
-    Models other than CLIP share no text encoder with any backbone. For them the map is fitted, and a printed note says so.
+    Models other than CLIP share no text encoder with any backbone, and an image adapter may read another CLIP's embeddings than
+    the backbone's text encoder is of. For these the map is fitted, and a printed note says so.
 
     Args:
         name: a backbone's known name, folder or hub id.
         clip: the model whose joint space the bank is for.
         n_captions: how many captions there will be to fit the map on; None if not known yet.
+        adapter: an image adapter that will read this CLIP's embeddings (`mmsteer.models.image_adapter.find_adapter`).
 
     Raises:
         SteerError: before anything is embedded, if the backbone does not load, its text encoder or image embedding is
-            another CLIP's, or the captions are too few.
+            another CLIP's and no adapter reads this one's, or the captions are too few.
     """
     backbone = Backbone.load(name, clip.device, words_only=True)
     prompts = list(PROBES)
@@ -80,14 +86,16 @@ def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbo
             f"{name} reads image embeddings {width} wide, those of {clip.id} are {x.shape[1]}: give --clip its own, "
             f"{backbone.family.clip}"
         )
+    if adapter is not None:
+        _check_adapter(adapter, backbone, clip, x.shape[1])
     if clip.projection is not None and _is_exact(rows, x, clip.projection):
         return backbone
     encoders = backbone.family.text_encoders(backbone.pipeline)
     if not any(_same_tokens(encoder, clip.model.text_model) for encoder in encoders):
-        if clip.model.config.model_type == "clip":
+        if clip.model.config.model_type == "clip" and adapter is None:
             raise SteerError(
-                f"the text encoder of {name} is not that of {clip.id}: give --clip its own, {backbone.family.clip}; or leave "
-                "--backbone out, and fit the bank to it afterwards with `bank fit`"
+                f"the text encoder of {name} is not that of {clip.id}: give --clip its own, {backbone.family.clip}; for a CLIP whose "
+                "image embeddings an adapter reads, give that with --ip-adapter"
             )
         print(
             f"note: {name} reads another text encoder than {clip.id}. The map between them is fitted to captions; its R² says "
@@ -97,6 +105,18 @@ def load_prompt_encoder(name: str, clip: Clip, n_captions: int | None) -> Backbo
     if n_captions is not None:
         _check_count(n_captions, backbone)
     return backbone
+
+
+def _check_adapter(adapter: str | Path, backbone: Backbone, clip: Clip, width: int) -> None:
+    """SteerError unless an adapter makes tokens for this backbone of `clip`'s image embeddings, which are `width` wide."""
+    check_takes_adapter(backbone.name, backbone.family)
+    file = find_adapter(adapter, backbone.width, width)
+    kind = kind_of(file.name, shapes_in(file))
+    if kind != (backbone.width, width):
+        raise SteerError(
+            f"{file.name} has {kind}; rows of {backbone.name} are {backbone.width} wide and image embeddings of {clip.id} {width}: "
+            "give an adapter for this checkpoint and, with --clip, the CLIP that it reads"
+        )
 
 
 def _is_exact(rows: torch.Tensor, x: torch.Tensor, projection: torch.Tensor) -> bool:

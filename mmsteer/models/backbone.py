@@ -55,6 +55,7 @@ class Backbone:
         offload: bool = False,
         words_only: bool = False,
         adapter: str | Path | None = None,
+        adapter_reads: int | None = None,
         spec: Spec | None = None,
         families: Sequence[Family] = FAMILIES,
     ) -> "Backbone":
@@ -67,7 +68,8 @@ class Backbone:
             dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else what suits its family.
             offload: keep only the part at work on the GPU.
             words_only: leave out what draws; such a backbone reads prompts.
-            adapter: an image adapter's file, or OWNER/NAME/PATH of one on the hub (`mmsteer.models.image_adapter`).
+            adapter: an image adapter: a file, a folder, or `hub:OWNER/NAME[@REVISION]` (`mmsteer.models.image_adapter`).
+            adapter_reads: d_joint of the image embeddings that it is to read, where there are several to choose from.
             spec: what the name stands for, unless it is the usual.
             families: those a checkpoint may be of.
 
@@ -84,13 +86,8 @@ class Backbone:
         pipeline.set_progress_bar_config(disable=True)
         adapter_file = None
         if (adapter := adapter or checkpoint.spec.adapter) and not words_only:
-            if family.image:
-                raise SteerError(f"{name} reads an image embedding by itself: leave the adapter out")
-            if family.denoiser != "unet":
-                raise SteerError(
-                    f"{name} is {family.title}, which draws with a transformer, and image adapters go into UNets: leave the adapter out"
-                )
-            adapter_file = find_adapter(adapter)
+            check_takes_adapter(name, family)
+            adapter_file = find_adapter(adapter, pipeline.unet.config.cross_attention_dim, adapter_reads)
             attach(pipeline.unet, read_adapter(adapter_file))
         _freeze(pipeline)
         _place(pipeline, device, offload)
@@ -127,6 +124,11 @@ class Backbone:
         return image_width(self.denoiser)
 
     @property
+    def adapter_reads(self) -> int | None:
+        """d_joint of the image embedding that its image adapter reads; None without an adapter."""
+        return None if self.family.image else self.image_width
+
+    @property
     def length(self) -> int:
         """Token rows T, start and end of text included."""
         return int(self.pipeline.text_encoder.config.max_position_embeddings)
@@ -156,6 +158,16 @@ class Backbone:
         scheduler = self.pipeline.scheduler
         # solvers of several orders have theirs configured; of any other class it is the class's own
         return f"{type(scheduler).__name__}, order {scheduler.config.get('solver_order', scheduler.order)}"
+
+
+def check_takes_adapter(name: str, family: Family) -> None:
+    """SteerError if backbones of this family take no image adapter; `name` is that of the backbone."""
+    if family.image:
+        raise SteerError(f"{name} reads an image embedding by itself: leave the adapter out")
+    if family.denoiser != "unet":
+        raise SteerError(
+            f"{name} is {family.title}, which draws with a transformer, and image adapters go into UNets: leave the adapter out"
+        )
 
 
 def choose_device(device: str | None) -> str:

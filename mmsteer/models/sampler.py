@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from mmsteer.errors import SteerError
 
-EDIT_GUIDANCE = ("edit_guidance", "pooled_guidance")
+OPTIONAL = ("edit_guidance", "pooled_guidance", "adapter_scale")
+"""Fields that change nothing where they are 1."""
+LARGEST_SCALE = 1.5
+"""Of an image adapter: what is drawn with more is its picture alone, and soon no picture."""
+_LARGEST = {"guidance": 20.0, "edit_guidance": 20.0, "pooled_guidance": 20.0, "adapter_scale": LARGEST_SCALE}
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,14 @@ class Sampler:
     pooled_guidance: float = 1.0
     """Where a backbone reads a pooled vector y: the w of y + w (y+ - y), y+ being the edited one (modulation guidance,
     2602.09268)."""
+    adapter_scale: float = 1.0
+    """How strongly the tokens of an image adapter act, where a backbone has one: 0 is as without it."""
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
             raise SteerError(f"`steps` is {self.steps!r}: give a whole number from 1 to 50")
-        for name in ("guidance", *EDIT_GUIDANCE):
+        for name, largest in _LARGEST.items():
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not 0 <= value <= 20:
-                raise SteerError(f"`{name}` is {value!r}: give a number from 0 to 20")
+            if not number or not math.isfinite(value) or not 0 <= value <= largest:
+                raise SteerError(f"`{name}` is {value!r}: give a number from 0 to {largest:g}")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode
 from mmsteer.errors import SteerError
 from mmsteer.image_file import header
 from mmsteer.models.prompt import check_prompt
-from mmsteer.models.sampler import EDIT_GUIDANCE, Sampler
+from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return replace(self, edits=(), sampler=Sampler(self.sampler.steps, self.sampler.guidance))
+        return replace(self, edits=(), sampler=replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0))
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -122,7 +122,7 @@ class Recipe:
         fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
         fields += [("guidance", f"{self.sampler.guidance:g}")]
         own = asdict(self.sampler)
-        fields += [(name, f"{own[name]:g}") for name in EDIT_GUIDANCE if own[name] != 1]
+        fields += [(name, f"{own[name]:g}") for name in OPTIONAL if own[name] != 1]
         fields += [(name, value) for name, value in asdict(self.origin).items() if value]
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
@@ -136,7 +136,7 @@ class Recipe:
             first = {key: values[0] for key, values in fields.items()}
             seed, steps = int(first.get("seed", "0")), int(first.get("steps", Sampler.steps))
             guidance = float(first.get("guidance", Sampler.guidance))
-            more = {name: float(first[name]) for name in EDIT_GUIDANCE if name in first}
+            more = {name: float(first[name]) for name in OPTIONAL if name in first}
         except ValueError as error:
             raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
         edits = tuple(Edit.parse(text) for text in fields.get("edit", []))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
+from mmsteer.models import image_adapter
 from mmsteer.steering.denoiser import Decoder, Denoiser
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def render(
         sampler: steps and guidance.
 
     Raises:
-        SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; or the denoiser or the VAE gives numbers
-            that are not finite.
+        SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; an adapter's scale without an adapter;
+            or the denoiser or the VAE gives numbers that are not finite.
     """
     import torch
 
@@ -67,6 +68,7 @@ def render(
         "generator": [torch.Generator().manual_seed(seed) for seed in seeds],
         "output_type": "pt",
     }
+    arguments |= _adapter_arguments(backbone, sampler.adapter_scale)
     if family.phases:
         current = schedule.at(0.0)
 
@@ -91,6 +93,15 @@ def render(
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
     return Drawn(pictures, tuple(bool(flag) for flag in blanked))
+
+
+def _adapter_arguments(backbone: "Backbone", scale: float) -> dict[str, Any]:
+    """What the pipeline is called with for its image adapter's scale."""
+    if scale != 1 and backbone.adapter_reads is None:
+        raise SteerError(
+            f"{backbone.name} has no image adapter that `adapter_scale` {scale:g} could scale: leave it at 1, or load it with an adapter"
+        )
+    return image_adapter.arguments(backbone.pipeline.unet, scale) if scale != 1 else {}
 
 
 def _denoiser(backbone: "Backbone", schedule: "Schedule", sampler: "Sampler") -> Denoiser | None:

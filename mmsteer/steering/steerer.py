@@ -65,8 +65,9 @@ class Steerer:
             device: `cpu`, `cuda` or `mps`; None takes the best there is.
             dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else float16.
             offload: keep only the part at work on the GPU: less memory, slower.
-            adapter: an image adapter's safetensors file, or OWNER/NAME/PATH of one on the hub. Vision-only features then act on
-                the image embedding that it reads (`mmsteer.models.image_adapter`).
+            adapter: an image adapter: a safetensors file, a folder with adapters in it, or `hub:OWNER/NAME[@REVISION]`, of which the
+                one is taken that fits checkpoint and bank. Vision-only features then act on the image embedding that it reads
+                (`mmsteer.models.image_adapter`).
 
         Raises:
             SteerError: something is missing, damaged, or does not go together; the message says what would do.
@@ -76,8 +77,9 @@ class Steerer:
             >>> Steerer.load().backbone.name
             'mini'
         """
-        loaded = Backbone.load(backbone, device, dtype, offload, adapter=adapter)
-        return cls(loaded, FeatureBank.load(bank or ASSETS / "banks" / "mini"))
+        known = FeatureBank.load(bank or ASSETS / "banks" / "mini")
+        reads = len(known.tensors["mean_image"])
+        return cls(Backbone.load(backbone, device, dtype, offload, adapter=adapter, adapter_reads=reads), known)
 
     @cached_property
     def origin(self) -> Origin:

@@ -22,7 +22,7 @@ BREAKS = {
     "start": 0.05,
     "end": 0.1,
     "note": "This checkpoint was not trained to be steered by vision-only features: larger edits with one break its pictures. "
-    "With an image adapter (--adapter) they do not.",
+    "With an image adapter (--ip-adapter) they do not.",
 }
 """Of vision-only features, for a backbone that cannot draw what no prompt says: the strength they start at, and the largest, up
 to which `study ordinary` finds that less than a tenth of the prompt's content is lost."""
