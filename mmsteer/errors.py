@@ -5,9 +5,20 @@ import re
 # "/home/ann/sd" and "C:\ann\sd" up to the last separator, spaces within names included; not the slashes of a web address
 _FOLDERS = re.compile(r"""(?<![\w:/\\.~])(?:[A-Za-z]:|~|\.{1,2})?[/\\](?:[^/\\\n:'"]*[/\\])+""")
 
+_QUOTED = 80  # characters of what was given that a message repeats
+
 
 class SteerError(ValueError):
     """Bad input or a missing part: the message says what was given, what is allowed, and what to do."""
+
+
+def quoted(value: object) -> str:
+    """What was given, to be quoted in a message: its first 80 characters, as Python writes it."""
+    try:
+        text = repr(value)
+    except ValueError:  # whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
 
 
 def first_line(error: BaseException) -> str:

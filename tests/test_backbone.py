@@ -69,7 +69,12 @@ def test_an_edit_may_name_letters_of_a_script_without_spaces(tmp_path, monkeypat
     assert encoded.rows(0, "cat") == tuple(range(24, 27))
     assert encoded.rows(0, "猫") == (7, 8, 9)
     assert encoded.rows(0, "雪地") == tuple(range(13, 19))
-    assert encoded.rows(0, "地雪") == encoded.rows(0, "狗") == encoded.rows(0, "dog") == ()
+    assert encoded.rows(1, "猫#2") == (7, 8, 9)
+    for absent in ("地雪", "狗", "dog"):
+        with pytest.raises(
+            SteerError, match=f"the word '{absent}' is not in the prompt; its words are 一只猫在雪地里, a, cat"
+        ):
+            encoded.rows(0, absent)
     assert encoded.rows(1, "猫") == (1, 2, 3, 7, 8, 9)
     assert encoded.rows(2, "雪") == tuple(range(1, 76))  # the last row is the end of the text
 

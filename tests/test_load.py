@@ -90,7 +90,7 @@ def test_what_is_cached_between_visitors_is_bounded(steerer: Steerer):
         ("a cat", 1, rack({"id": "1; import os"}), "the rack cannot be read"),
         ("a cat", 1, rack({"strength": 1e9}), "allowed is -8 to 8"),
         ("a cat", 1, rack({"words": [EVIL]}), "is not in the prompt"),
-        ("a cat", 1, rack({"words": ["x" * 100_000]}), "is not in the prompt"),
+        ("a cat", 1, rack({"words": ["x" * 100_000]}), "characters; 1,000 are allowed"),
         ("a cat", 1, {"rows": [ROW] * 10_000, "silent": []}, "the rack cannot be read"),
     ],
 )

@@ -139,10 +139,12 @@ def test_a_modality_is_silenced_at_one_click(page: Page):
 
 
 def test_words_are_offered_one_by_one_where_no_space_stands_between_them(page: Page):
-    page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("夜の猫 at night, mid-day")
+    page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("夜の猫 at “night”, mid-day… at")
     page.get_by_label("night: words and part of the run").click()
     words = page.get_by_role("group", name="words that night applies to").get_by_role("button")
-    assert words.all_text_contents() == ["夜", "の", "猫", "at", "night", "mid-day"]
+    assert words.all_text_contents() == [
+        "夜", "の", "猫", "at", "at#1", "at#2", "night", "mid-day"
+    ]  # fmt: skip
 
 
 def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
@@ -154,6 +156,15 @@ def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
     page.get_by_label("night: from, percent of the run").fill("50")
     changed(page, after)
     assert recipe_shown(page).edits == (Edit("night", words=("fox",), start=0.5),)
+
+
+def test_of_a_word_that_the_prompt_has_twice_one_can_be_chosen(page: Page):
+    after = source(page, "after")
+    page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("a fox and a fox")
+    page.get_by_label("night: words and part of the run").click()
+    page.get_by_role("group", name="words that night applies to").get_by_text("fox#2", exact=True).click()
+    changed(page, after)
+    assert recipe_shown(page).edits == (Edit("night", words=("fox#2",)),)
 
 
 def test_a_feature_of_the_prompt_goes_into_the_rack_to_be_weakened(page: Page):

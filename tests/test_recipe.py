@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
-from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.edit import MOST_EDITS, Edit
 from mmsteer.recipes.recipe import Origin, Recipe
 
 edits = st.builds(
@@ -64,7 +64,7 @@ def test_an_edit_reads_its_own_text(edit):
     assert Edit.parse(str(edit)) == edit
 
 
-@pytest.mark.parametrize("text", ["\u00b2", "9" * 5000])  # digits to str.isdigit, no number to int
+@pytest.mark.parametrize("text", ["\u00b2", "9" * 900])  # digits to str.isdigit, no number to int
 def test_only_a_short_plain_number_is_a_feature_number(text):
     assert Edit.parse(text).feature == text
 
@@ -152,3 +152,45 @@ def test_a_recipe_without_edits_keeps_its_origin_and_equals_one_of_unknown_origi
     assert {known.plain: 1}[Recipe("a cat", 3)] == 1
     with pytest.raises(SteerError, match="`origin` is 'mini'"):
         Recipe("a cat", 3, Sampler(), (), "mini")
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: Edit.parse(LONG), lambda: Edit.parse(f"cat:{LONG}"), lambda: Edit(LONG), lambda: Edit("cat", LONG),
+        lambda: Edit("cat", strength=LONG), lambda: Edit("cat", strength=10**5000), lambda: Edit(10**5000),
+        lambda: Edit("cat", words=(LONG,)), lambda: Edit("cat", words=(LONG, " ")), lambda: Edit("cat", words=("cat",) * 78),
+        lambda: Recipe("a cat", seed=LONG), lambda: Recipe("a cat", seed=10**5000), lambda: Recipe("a cat", origin=LONG),
+        lambda: Sampler(LONG), lambda: Sampler(4, 10**400), lambda: Origin(LONG), lambda: Origin(model=LONG),
+        lambda: Recipe.from_json(json.dumps({"prompt": "a", LONG[:5000]: 1})), lambda: Recipe.from_query(f"prompt=a&seed={LONG[:5000]}"),
+        lambda: Recipe.from_json(json.dumps({"prompt": "a", "edits": [{"feature": "a", "words": LONG[:5000]}]})),
+    ],
+)  # fmt: skip
+def test_a_message_repeats_little_of_what_was_given(read):
+    with pytest.raises(SteerError) as refused:
+        read()
+    assert len(str(refused.value)) < 350
+
+
+def test_too_many_edits_are_refused_before_any_is_read():
+    unreadable = ["cat:fly"] * (MOST_EDITS + 1)
+    for read in (
+        lambda: Recipe.from_query(urlencode([("prompt", "a"), *(("edit", text) for text in unreadable)])),
+        lambda: Recipe.from_json(json.dumps({"prompt": "a", "edits": unreadable})),
+    ):
+        with pytest.raises(SteerError, match="33 edits at once; 32 are allowed"):
+            read()
+
+
+def test_every_recipe_that_is_allowed_can_be_opened_again():
+    """The longest: letters that take most characters in a link, controls that take most in JSON."""
+    for letter in ("\N{GRINNING FACE}", "\x01"):
+        long = Edit("cat", words=tuple(letter * 11 for _ in range(77)))
+        recipe = Recipe(letter * 500, 2**32 - 1, Sampler(50, 19.99), (long, long, long, long))
+        assert Recipe.from_query(recipe.to_query()) == recipe
+        assert Recipe.from_json(recipe.to_json()) == recipe
+        with pytest.raises(SteerError, match="the edits together have 4,6.. characters; 4,000 are allowed"):
+            Recipe("a cat", edits=(long,) * 5)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmsteer.bank.ood import meaning
 from mmsteer.cli.arguments import add_backbone
 from mmsteer.errors import SteerError
-from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.edit import parse_edits
 
 if TYPE_CHECKING:
     from mmsteer.recipes.recipe import Recipe
@@ -37,8 +37,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--edit", action="append", default=[], metavar="EDIT",
-        help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove"; '
-        "may be given several times",
+        help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove", '
+        '"big@cat#2" (the second "cat" alone); may be given several times',
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
     parser.add_argument(
@@ -69,7 +69,7 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     Edits of a recipe file whose features the bank does not have are left out. Standard error says so, and what else differs from
     the recipe's origin.
     """
-    edits = tuple(Edit.parse(text) for text in args.edit)
+    edits = parse_edits(args.edit)
     if not args.out.parent.is_dir():
         raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
     if args.prompt is None and args.recipe is None:

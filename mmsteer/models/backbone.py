@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError, first_line, quoted
 from mmsteer.models.checkpoint import RESTORE, Checkpoint
 from mmsteer.models.families import FAMILIES, Family, family_of
 from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
@@ -180,7 +180,7 @@ def choose_device(device: str | None) -> str:
     if device is None:
         return available[-1]
     if device.split(":")[0] not in available:
-        raise SteerError(f"there is no device {device!r} here: choose one of {', '.join(available)}")
+        raise SteerError(f"there is no device {quoted(device)} here: choose one of {', '.join(available)}")
     return device
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError, first_line, quoted
 from mmsteer.models.registry import BACKBONES, Spec, spec_of
 
 RESTORE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
@@ -67,7 +67,7 @@ class Checkpoint:
                 raise SteerError(f"{self.source} is no diffusers pipeline: {path} is missing. {RESTORE}.")
             if not path.is_file():
                 raise SteerError(
-                    f"there is no backbone {self.name!r}: {path} does not exist. Known are {', '.join(BACKBONES)}, a folder saved "
+                    f"there is no backbone {quoted(self.name)}: {path} does not exist. Known are {', '.join(BACKBONES)}, a folder saved "
                     "by diffusers, or a hub id"
                 )
             return path

@@ -4,20 +4,21 @@ not fit.
 Knows tokenizers; how hidden states come out of the text encoders is the family's business.
 """
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, quoted
 from mmsteer.models.conditioning import Conditioning
-from mmsteer.models.word_segmentation import unspaced
+from mmsteer.models.text.words import absence, composed, occurrences, spans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from mmsteer.models.backbone import Backbone
+    from mmsteer.models.text.words import Span
 
 LONGEST = 500  # characters
-_PUNCTUATION = ".,;:!?\"'()-"
 
 
 class Encoded(NamedTuple):
@@ -26,8 +27,6 @@ class Encoded(NamedTuple):
     conditioning: Conditioning
     end: "torch.Tensor"
     """[B]: the row of the end-of-text token, the one CLIP projects into the joint space."""
-    words: tuple[dict[str, tuple[int, ...]], ...]
-    """Per prompt: each word, lower case, and the rows it became."""
     unknown: tuple[tuple[str, ...], ...]
     """Per prompt: words the model does not know (backbones with whole-word vocabularies only)."""
     cut: tuple[tuple[str, ...], ...]
@@ -46,20 +45,23 @@ class Encoded(NamedTuple):
         return self.hidden[range(len(self.end)), self.end].float().cpu()
 
     def rows(self, prompt: int, word: str) -> tuple[int, ...]:
-        """The rows that a word became.
+        """The rows that a word became, wherever the prompt has it.
 
         Args:
             prompt: which of the B prompts.
-            word: in any case; in scripts without spaces between words, any run of letters.
+            word: in any case; `cat#2` is the second occurrence (`mmsteer.models.text.words.occurrences`).
 
-        Returns:
-            The rows, or none if the word is not in the prompt.
+        Raises:
+            SteerError: the word is not in the prompt, or in a part of it that did not fit.
         """
-        if not unspaced(word):
-            return self.words[prompt].get(word.lower(), ())
         text, offsets = self.offsets[prompt]
-        spans = [match.span() for match in re.finditer(re.escape(word), text)]
-        return tuple(r for r, (a, b) in enumerate(offsets) if any(a < stop and b > start for start, stop in spans))
+        found = occurrences(text, word)
+        if not found:
+            raise SteerError(absence(text, word))
+        rows = _rows(offsets, found)
+        if not rows:
+            raise SteerError(f"the word {quoted(word)} is in a part of the prompt that did not fit: shorten the prompt")
+        return rows
 
 
 def check_prompt(prompt: str) -> str:
@@ -78,7 +80,7 @@ def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
     """Tokenise and encode B prompts; the empty prompt is allowed, since guidance needs it."""
     import torch
 
-    length = backbone.length
+    length, prompts = backbone.length, [composed(prompt) for prompt in prompts]
     tokenizers = backbone.family.tokenizers(backbone.pipeline)
     with backbone.tokenizing:
         offsets = tokenizers[0](prompts, return_offsets_mapping=True).offset_mapping
@@ -87,17 +89,16 @@ def encode(backbone: "Backbone", prompts: list[str]) -> Encoded:
             ids.append(_tokens(t5[0], prompts, t5[1]))
     end = (ids[0] == tokenizers[0].eos_token_id).int().argmax(1)
     last = length - 1  # the last row is end of text
-    words, unknown, cut = [], [], []
-    for prompt, spans in zip(prompts, offsets, strict=True):
-        rows = _rows(prompt, spans)
-        words.append({word: tuple(r for r in own if r < last) for word, own in rows if own and own[0] < last})
-        cut.append(tuple(word for word, own in rows if own and own[-1] >= last))
-        pieces = (word for word, own in rows if word.strip(_PUNCTUATION) and len(own) != 1)
-        unknown.append(tuple(dict.fromkeys(pieces)) if backbone.spec.whole_words else ())
+    texts, unknown, cut = [], [], []
+    for prompt, own in zip(prompts, offsets, strict=True):
+        texts.append((prompt, tuple(own[:last])))
+        words = [(prompt[start:stop].lower(), _rows(own, [(start, stop)])) for start, stop in spans(prompt)]
+        cut.append(tuple(word for word, rows in words if rows and rows[-1] >= last))
+        pieces = (word for word, rows in words if len(rows) != 1) if backbone.spec.whole_words else ()
+        unknown.append(tuple(dict.fromkeys(pieces)))
     with torch.no_grad():
         conditioning = backbone.family.encode(backbone.pipeline, [tokens.to(backbone.device) for tokens in ids])
-    texts = tuple((prompt, tuple(spans[:last])) for prompt, spans in zip(prompts, offsets, strict=True))
-    return Encoded(conditioning, end.to(backbone.device), tuple(words), tuple(unknown), tuple(cut), texts)
+    return Encoded(conditioning, end.to(backbone.device), tuple(unknown), tuple(cut), tuple(texts))
 
 
 def encode_without_prompt(backbone: "Backbone") -> Conditioning:
@@ -112,16 +113,8 @@ def _tokens(tokenizer: Any, prompts: list[str], length: int) -> "torch.Tensor":
     return ids
 
 
-def _rows(prompt: str, offsets: list[tuple[int, int]]) -> list[tuple[str, list[int]]]:
-    """Each word of a prompt, without punctuation at its edges, and the token rows that hold its characters."""
-    words, at = [], 0
-    for piece in prompt.split():
-        start = prompt.index(piece, at)
-        at = start + len(piece)
-        bare = piece.strip(_PUNCTUATION)
-        if not bare:
-            continue
-        start += piece.index(bare)
-        stop = start + len(bare)
-        words.append((bare.lower(), [r for r, (a, b) in enumerate(offsets) if a < stop and b > start and b > a]))
-    return words
+def _rows(offsets: "Sequence[Span]", places: "Sequence[Span]") -> tuple[int, ...]:
+    """The rows, of which each holds the characters of its offset, that hold characters of some places in a text."""
+    return tuple(
+        r for r, (a, b) in enumerate(offsets) if a < b and any(a < stop and b > start for start, stop in places)
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError, first_line, quoted
 
 
 def topk(before: torch.Tensor, k: int) -> torch.Tensor:
@@ -106,7 +106,7 @@ class SparseAutoencoder(nn.Module):
             config = json.loads(path.read_text())
             if config.get("architecture") not in ("jumprelu", "topk"):
                 raise SteerError(
-                    f"{path} is of architecture {config.get('architecture')!r}; mmsteer reads 'jumprelu' and 'topk'"
+                    f"{path} is of architecture {quoted(config.get('architecture'))}; mmsteer reads 'jumprelu' and 'topk'"
                 )
             k = config["k"] if config["architecture"] == "topk" else None
             dictionary = cls(SAEConfig(config["d_in"], config["d_sae"], k))

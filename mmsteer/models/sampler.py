@@ -1,9 +1,8 @@
 """How a picture is sampled: numbers with their limits. Pure data."""
 
-import math
 from dataclasses import dataclass
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, quoted
 
 OPTIONAL = ("edit_guidance", "pooled_guidance", "adapter_scale")
 """Fields that change nothing where they are 1."""
@@ -30,9 +29,9 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
-            raise SteerError(f"`steps` is {self.steps!r}: give a whole number from 1 to 50")
+            raise SteerError(f"`steps` is {quoted(self.steps)}: give a whole number from 1 to 50")
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or not 0 <= value <= largest:
-                raise SteerError(f"`{name}` is {value!r}: give a number from 0 to {largest:g}")
+            if not number or not 0 <= value <= largest:  # nor NaN
+                raise SteerError(f"`{name}` is {quoted(value)}: give a number from 0 to {largest:g}")

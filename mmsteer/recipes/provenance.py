@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.errors import quoted
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Origin, Recipe
 
@@ -20,7 +21,7 @@ class Missing(NamedTuple):
     def note(self) -> str:
         """What is missing, in one sentence."""
         return (
-            f"There is no feature {self.edit.feature!r:.80} in this bank: the edit {str(self.edit):.120} is left out."
+            f"There is no feature {quoted(self.edit.feature)} in this bank: the edit {str(self.edit):.120} is left out."
         )
 
     @property
@@ -48,7 +49,7 @@ def differences(recipe: Recipe, current: Origin, bank: FeatureBank) -> list[str]
     if made.model != current.model:
         if made.backbone not in ("", current.backbone):
             sentences.append(
-                f"This recipe was made for the backbone {made.backbone!r}; here it is drawn with {current.backbone!r}."
+                f"This recipe was made for the backbone {quoted(made.backbone)}; here it is drawn with {current.backbone!r}."
             )
         elif made.model:
             sentences.append(

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import category
 from urllib.parse import parse_qs, urlencode
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_line, quoted
 from mmsteer.image_file import header
 from mmsteer.models.prompt import check_prompt
 from mmsteer.models.sampler import OPTIONAL, Sampler
-from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.edit import Edit, check_count, parse_edits
 
 if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_SEED = 2**32 - 1
-MOST_EDITS = 32
 PNG_KEY = "mmsteer"
-_LONGEST_TEXT = 20_000  # characters of a recipe as text
+_LONGEST_EDITS = 4_000  # characters of all edits of a recipe
+_LONGEST_TEXT = 100_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
 _LONGEST_NAME = 300  # characters of a backbone's name
 
 
@@ -45,7 +45,7 @@ class Origin:
         name = self.backbone
         if not isinstance(name, str) or len(name) > _LONGEST_NAME or any(category(c) in ("Cc", "Cs") for c in name):
             raise SteerError(
-                f"`backbone` is {name!r:.80}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
+                f"`backbone` is {quoted(name)}: give a name of at most {_LONGEST_NAME} characters, none of them a control character"
             )
         object.__setattr__(self, "backbone", _last_part(name))
         for field_name, form, allowed in (
@@ -55,7 +55,7 @@ class Origin:
         ):  # fmt: skip
             value = getattr(self, field_name)
             if not isinstance(value, str) or (value and not re.fullmatch(form, value)):
-                raise SteerError(f"`{field_name}` is {value!r:.80}: give {allowed}, or leave it out")
+                raise SteerError(f"`{field_name}` is {quoted(value)}: give {allowed}, or leave it out")
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,15 @@ class Recipe:
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
-            raise SteerError(f"`seed` is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED}")
+            raise SteerError(f"`seed` is {quoted(self.seed)}: give a whole number from 0 to {LARGEST_SEED}")
         if not isinstance(self.origin, Origin):
-            raise SteerError(f"`origin` is {self.origin!r:.80}: give an Origin")
+            raise SteerError(f"`origin` is {quoted(self.origin)}: give an Origin")
         object.__setattr__(self, "edits", tuple(self.edits))
-        if len(self.edits) > MOST_EDITS:
-            raise SteerError(f"{len(self.edits)} edits at once; {MOST_EDITS} are allowed: take some out")
+        check_count(self.edits)
+        if (length := sum(len(str(edit)) for edit in self.edits)) > _LONGEST_EDITS:
+            raise SteerError(
+                f"the edits together have {length:,} characters; {_LONGEST_EDITS:,} are allowed: name fewer words"
+            )
 
     @property
     def plain(self) -> "Recipe":
@@ -101,7 +104,7 @@ class Recipe:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise SteerError(f"the recipe is not JSON ({error}): give one that mmsteer wrote") from None
+            raise SteerError(f"the recipe is not JSON ({first_line(error):.80}): give one that mmsteer wrote") from None
         if isinstance(data, dict) and "recipe" in data:  # `--json` of the command line: figures beside the recipe
             data = data["recipe"]
         data = _known(data, cls, "recipe", "backbone")
@@ -112,7 +115,8 @@ class Recipe:
         edits = data.get("edits", [])
         if not isinstance(edits, list):
             raise SteerError("`edits` of the recipe is not a list: give one that mmsteer wrote")
-        data["edits"] = tuple(_edit(_known(edit, Edit, "edit")) for edit in edits[: MOST_EDITS + 1])
+        check_count(edits)
+        data["edits"] = tuple(_edit(_known(edit, Edit, "edit")) for edit in edits)
         if "prompt" not in data:
             raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
         return cls(**data)
@@ -138,8 +142,10 @@ class Recipe:
             guidance = float(first.get("guidance", Sampler.guidance))
             more = {name: float(first[name]) for name in OPTIONAL if name in first}
         except ValueError as error:
-            raise SteerError(f"the link's settings cannot be read ({error}): copy the whole link again") from None
-        edits = tuple(Edit.parse(text) for text in fields.get("edit", []))
+            raise SteerError(
+                f"the link's settings cannot be read ({first_line(error):.80}): copy the whole link again"
+            ) from None
+        edits = parse_edits(fields.get("edit", []))
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
         return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin)
 
@@ -193,7 +199,7 @@ def _known(data: Any, kind: type, name: str, *more: str) -> dict[str, Any]:
     unknown = sorted(str(key) for key in set(data) - allowed - set(more))
     if unknown:
         raise SteerError(
-            f"the {name} has unknown keys {', '.join(unknown[:5])}; known are {', '.join(sorted(allowed))}"
+            f"the {name} has unknown keys {', '.join(unknown[:5]):.80}; known are {', '.join(sorted(allowed))}"
         )
     return dict(data)
 
@@ -203,5 +209,5 @@ def _edit(data: dict[str, Any]) -> Edit:
         raise SteerError("an edit has no `feature`: give a feature's name or number")
     words = data.get("words", ())
     if not isinstance(words, list | tuple):
-        raise SteerError(f"`words` of an edit is {words!r}: give a list of words")
+        raise SteerError(f"`words` of an edit is {quoted(words)}: give a list of words")
     return Edit(**{**data, "words": tuple(words)})

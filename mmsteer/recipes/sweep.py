@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, quoted
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 
@@ -169,5 +169,5 @@ def _coarse_to_fine(count: int, first: int) -> list[int]:
 
 def _count(name: str, value: int, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise SteerError(f"`{name}` is {value!r}: give a whole number from {least} to {most}")
+        raise SteerError(f"`{name}` is {quoted(value)}: give a whole number from {least} to {most}")
     return value

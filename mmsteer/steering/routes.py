@@ -122,10 +122,7 @@ def _chosen_rows(encoded: "Encoded", words: tuple[str, ...]) -> "torch.Tensor":
     mask = torch.zeros(*encoded.hidden.shape[:2], 1)
     if not words:
         mask[:, 1:] = 1
-    for prompt, known in enumerate(encoded.words):
+    for prompt in range(len(mask)):
         for word in words:
-            rows = encoded.rows(prompt, word)
-            if not rows:
-                raise SteerError(f"the word {word!r} is not in the prompt; its words are {', '.join(known)}")
-            mask[prompt, list(rows)] = 1
+            mask[prompt, list(encoded.rows(prompt, word))] = 1
     return mask

@@ -17,7 +17,7 @@ from mmsteer.errors import SteerError
 from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
-from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.edit import Edit, parse_edits
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW
@@ -178,7 +178,7 @@ def _answer(do: Callable[[], T]) -> T:
 def _edits(texts: Any) -> list[Edit]:
     if not isinstance(texts, list | None) or not all(isinstance(text, str) for text in texts or ()):
         raise SteerError(f'the edits are {texts!r:.80}: give a list of texts, for example ["warm light:1.0"]')
-    return [Edit.parse(text) for text in texts or ()]
+    return list(parse_edits(texts or ()))
 
 
 def _record(feature: Feature, **more: float) -> dict[str, Any]:
