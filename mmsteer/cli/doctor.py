@@ -28,7 +28,11 @@ _PACKAGES = (
     "pillow",
 )
 # what one part of mmsteer needs beyond requirements.txt
-_OPTIONAL = {"pyarrow": "pairs from parquet", "datasets": "pairs from the hub", "playwright": "tests of the page"}
+_OPTIONAL = {
+    "pyarrow": "pairs from parquet",
+    "datasets": "pairs from the hub that are not in tars",
+    "playwright": "tests of the page",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

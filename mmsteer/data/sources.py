@@ -8,9 +8,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from mmsteer.data.hub_tars import open_hub
 from mmsteer.data.pairs import KINDS, Pairs
 from mmsteer.data.sample import SUFFIXES, Sample, read_picture, read_text
-from mmsteer.data.tables import Hub, Listed, Parquet
+from mmsteer.data.tables import Listed, Parquet
 from mmsteer.data.webdataset import Tars
 from mmsteer.errors import SteerError
 
@@ -19,7 +20,7 @@ _SYNTHETIC = {"world": "mmsteer.world.source"}
 
 
 def open_pairs(source: str, limit: int | None = None, columns: str | None = None) -> Pairs:
-    """Open a source; nothing is read yet.
+    """Open a source; no pair is read yet.
 
     Args:
         source: A folder, a file, a pattern of files, `hub:OWNER/NAME[@REVISION][:SPLIT]` or `world[:SEED]`.
@@ -33,7 +34,7 @@ def open_pairs(source: str, limit: int | None = None, columns: str | None = None
     if kind in _SYNTHETIC and (not rest or rest.isdecimal()):
         return cast(Pairs, import_module(_SYNTHETIC[kind]).open_pairs(int(rest or 0), limit))
     if kind == "hub":
-        return Hub(rest, limit, columns)
+        return open_hub(rest, limit, columns)
     path = Path(source)
     if path.is_dir():
         return _open_folder(path, limit, columns)

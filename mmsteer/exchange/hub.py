@@ -5,14 +5,14 @@ replaces anything. What is in the hub's cache needs no network.
 """
 
 import shutil
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Sized
 from pathlib import Path, PurePosixPath
 
 from mmsteer.bank import FeatureBank
 from mmsteer.bank.folder import make_room
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError
 from mmsteer.exchange.card import card
+from mmsteer.hub.errors import hub_errors
 
 KINDS = ("*.safetensors", "*.json", "*.webp")
 """The files of a bank that are exchanged."""
@@ -38,7 +38,7 @@ def push_bank(folder: Path, repo: str, licence: str, private: bool = False) -> s
     bank = load_complete(folder)
     files = [CommitOperationAdd(str(name), folder / name) for name in files_of(folder)]
     readme = CommitOperationAdd("README.md", card(bank, repo, licence).encode())
-    with _hub_errors(repo, "connect, without HF_HUB_OFFLINE, and run it again"):
+    with hub_errors(repo, "connect, without HF_HUB_OFFLINE, and run it again"):
         api = HfApi(library_name="mmsteer")
         api.create_repo(repo, private=private, exist_ok=True)
         commit = api.create_commit(repo, [readme, *files], commit_message=f"A bank of {len(bank.features)} features")
@@ -67,7 +67,7 @@ def pull_bank(repo: str, revision: str | None, out: Path) -> str:
     out = out.resolve()
     make_room(out).rmdir()
     cached = "offline only what was fetched before is available, by that revision or its commit"
-    with _hub_errors(repo, cached):
+    with hub_errors(repo, cached):
         snapshot = Path(snapshot_download(repo, revision=revision, allow_patterns=list(KINDS), library_name="mmsteer"))
     partial = make_room(out)
     for name in files_of(snapshot):  # the cache may have more files, and has links
@@ -108,28 +108,3 @@ def load_complete(folder: Path) -> FeatureBank:
 def _is_row(latent: int, *tables: Sized) -> bool:
     """Whether all tables have one number of rows, and a row for the latent."""
     return len({len(table) for table in tables}) == 1 and 0 <= latent < len(tables[0])
-
-
-@contextmanager
-def _hub_errors(repo: str, offline: str) -> Iterator[None]:
-    """Turn exceptions of hub and network into a SteerError: a malformed name, a refusal, no answer."""
-    from huggingface_hub import errors
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # its own client
-
-    try:
-        yield
-    except errors.HFValidationError as error:
-        raise SteerError(f"{repo!r} is no name of a repository: write USER/NAME ({first_line(error)})") from error
-    except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError) as error:
-        raise SteerError(
-            f"the hub refuses {repo} ({_kind_of(error)}): check name and revision on its page; a private or gated one, and writing, "
-            "need `hf auth login` with a token that allows it"
-        ) from error
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, httpx.HTTPError) as error:
-        raise SteerError(f"cannot reach {repo} on the hub ({_kind_of(error)}): {offline}") from error
-
-
-def _kind_of(error: Exception) -> str:
-    """The class of an error, and the hub's status if it has one."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return " ".join(filter(None, (type(error).__name__, status and str(status))))
