@@ -90,8 +90,9 @@ def make_bank(joint: dict[str, torch.Tensor], backbone: str) -> FeatureBank:
 
     def feature(number: int, name: str, modality: str, image: int | None, text: int | None, mds: float) -> Feature:
         return Feature(
-            id=number, name=name, name_confidence=0.9, modality=modality, modality_paper=modality, mds=mds, mds_low=mds - 0.02,
-            mds_high=mds + 0.02, n_pairs=500, energy_ratio=mds, cofiring=3.0, p_both=0.5, rate_image=0.1, rate_text=0.1,
+            id=number, name=name, name_confidence=0.9, modality=modality, modality_paper=modality, mds=mds,
+            mds_low=max(mds - 0.02, 0.0), mds_high=min(mds + 0.02, 1.0), n_pairs=500, energy_ratio=mds, cofiring=3.0,
+            p_both=0.5, rate_image=0.1, rate_text=0.1,
             image_latent=image, text_latent=text, activation_scale=0.5, named_by="truth", words=(name,), top_captions=(f"a {name}",),
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """A bank: every feature of one pair of dictionaries, with the dictionaries, in one folder.
 
-`FeatureBank.load` reads bank.json alone and needs no torch; dictionaries and tensors are read on first use. How features were
-found and named is the business of `mmsteer.labelling`.
+`FeatureBank.load` reads bank.json and the headers of the weights, and needs no torch; dictionaries and tensors are read on
+first use. How features were found and named is the business of `mmsteer.labelling`.
 """
 
 import json
@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsteer.bank.feature import Feature
+from mmsteer.bank.feature import Feature, is_printable
 from mmsteer.bank.folder import CURE, make_room, read_index, write_index
 from mmsteer.bank.search import by_spelling, by_words
 from mmsteer.bank.tensors import FILE, on_disk, read_tensors, write_tensors
@@ -78,7 +78,8 @@ class FeatureBank:
             folder: as `save`, `bank build` or `bank pull` wrote it.
 
         Raises:
-            SteerError: bank.json is missing, damaged, or of a schema this version does not read.
+            SteerError: a file is missing or damaged, or anything in it is not as `mmsteer.bank.schema` has it. Of the weights only the
+                headers are read here.
         """
         folder = Path(folder)
         meta, features = read_index(folder)
@@ -154,9 +155,12 @@ class FeatureBank:
             folder: a bank, an empty folder, or one that does not exist.
 
         Raises:
-            SteerError: and nothing changed, where the folder holds something else, the disk is full or nothing can be written.
+            SteerError: and nothing changed, where the folder holds something else, the disk is full, nothing can be written, or
+                the bank could not be loaded again.
         """
         from safetensors import SafetensorError
+
+        from mmsteer.bank.schema import check_sizes
 
         folder = Path(folder).resolve()
         partial = make_room(folder)
@@ -167,6 +171,10 @@ class FeatureBank:
             for side, dictionary in self.dictionaries.items():
                 dictionary.save(partial / side)
             write_tensors(self.tensors, partial)
+            check_sizes(partial, self.features, self.dictionaries)
+        except SteerError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise SteerError(f"cannot write {folder}: it could not be loaded again, since {error}") from None
         except (OSError, SafetensorError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise SteerError(
@@ -192,6 +200,8 @@ class FeatureBank:
         asked = f"cannot rename feature {old.id}, {old.name!r}, to {name[:80]!r}"
         if not 0 < len(name) <= _LONGEST_NAME:
             raise SteerError(f"{asked}: a name has 1 to {_LONGEST_NAME} characters, this one {len(name)}; give another")
+        if not is_printable(name):
+            raise SteerError(f"{asked}: it has characters that nobody sees; give another name")
         if not _fits_an_edit(name):
             raise SteerError(
                 f"{asked}: a name is not a bare number and holds none of : @ [ ], or edits could not say it"

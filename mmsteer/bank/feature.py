@@ -13,6 +13,9 @@ OLD_NAMES = {
 }  # fmt: skip
 """Former names, in banks of schema 4 and in programs written then: former name -> field or property."""
 
+LONGEST_NAME = 80  # characters
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"  # invisible, but part of words in several scripts
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -103,15 +106,22 @@ class Feature:
         assert row is not None
         return row
 
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Feature":
-        """A feature as bank.json has it, of this schema or the one before; TypeError for unknown or missing fields."""
-        fields: dict[str, Any] = {
-            OLD_NAMES.get(key, key): tuple(v) if isinstance(v, list) else v for key, v in record.items()
-        }
-        return cls(**fields)
-
     def __getattr__(self, name: str) -> Any:
         if name in OLD_NAMES:
             return getattr(self, OLD_NAMES[name])
         raise AttributeError(f"a Feature has no {name!r}")
+
+
+def current_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A feature as bank.json has it, of this schema or the one before, by the names of this one; ValueError for a field twice."""
+    fields: dict[str, Any] = {
+        OLD_NAMES.get(key, key): tuple(v) if isinstance(v, list) else v for key, v in record.items()
+    }
+    if len(fields) < len(record):
+        raise ValueError("a field is there under its former and its present name")
+    return fields
+
+
+def is_printable(name: str) -> bool:
+    """Whether a name is of letters, digits, signs and spaces alone."""
+    return all(character.isprintable() or character in _JOINERS for character in name)

@@ -11,37 +11,67 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mmsteer.bank.feature import Feature
-from mmsteer.errors import SteerError
+from mmsteer.bank.feature import Feature, current_fields
+from mmsteer.errors import SteerError, first_line
 
 SCHEMA = 5
 """5 has the field names of `Feature`; 4 differs in three of them and in `meta`, and is still read."""
 _READABLE = (4, 5)
+_LARGEST = 256_000_000  # bytes of a bank.json: far more than any has, and less than a small machine's memory
 _OLD_META = {"bridge": "text_to_joint"}
 CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
 
 def read_index(folder: Path) -> tuple[dict[str, Any], list[Feature]]:
-    """`meta` and the features of a folder's bank.json; SteerError names what is missing, damaged or of another schema."""
+    """`meta` and the features of a folder's bank.json, checked together with the headers of its weights.
+
+    SteerError says what is missing, damaged, of another schema or out of range.
+    """
+    from mmsteer.bank.schema import check_index, check_sizes
+
     path = folder / "bank.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _LARGEST:
+            raise SteerError(
+                f"it has {path.stat().st_size / 1e6:,.0f} MB, and at most {_LARGEST / 1e6:.0f} MB are read"
+            )
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
         meta = {_OLD_META.get(key, key): value for key, value in data["meta"].items()}
-        schema = meta["schema"]
-        if schema not in _READABLE:
-            cure = "update mmsteer" if schema > SCHEMA else "build the bank again"
-            raise SteerError(f"{path} has schema {schema}; this mmsteer reads schema {SCHEMA}: {cure}")
-        return meta, [Feature.from_record(record) for record in data["features"]]
-    except SteerError:
-        raise
+        _check_schema(meta["schema"])
+        features = check_index(meta, [current_fields(record) for record in data["features"]])
     except FileNotFoundError:
         raise SteerError(f"there is no bank in {folder}: {path} does not exist. {CURE}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SteerError(f"{path} is damaged ({type(error).__name__}: {error}). {CURE}") from None
+    except SteerError as error:
+        raise SteerError(f"{path} cannot be used: {error}. {CURE}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SteerError(f"{path} is damaged ({type(error).__name__}: {first_line(error)[:80]}). {CURE}") from None
+    try:
+        check_sizes(folder, features, meta["dictionaries"])
+    except SteerError as error:
+        raise SteerError(f"the bank in {folder} cannot be used: {error}. {CURE}") from None
+    return meta, features
+
+
+def _check_schema(schema: Any) -> None:
+    if type(schema) is not int or schema not in _READABLE:
+        cure = "update mmsteer" if type(schema) is int and schema > SCHEMA else "build the bank again"
+        raise SteerError(f"it has schema {schema!r:.20}; this mmsteer reads schema {SCHEMA}: {cure}")
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if a key is there twice, of which programs read different ones."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:40]!r} is there twice")
+    return content
 
 
 def write_index(meta: Mapping[str, Any], features: list[Feature], folder: Path) -> None:
-    """Write bank.json: under another name first, then in its place."""
+    """Write bank.json: under another name first, then in its place. SteerError for what could not be read again."""
+    from mmsteer.bank.schema import check_index
+
+    check_index(meta, [vars(feature) for feature in features])
     path = folder / "bank.json"
     lines = ",\n  ".join(json.dumps(asdict(feature), ensure_ascii=False) for feature in features)
     about = json.dumps({**meta, "schema": SCHEMA}, ensure_ascii=False)

@@ -14,21 +14,26 @@ In memory they are called, for each side of `image`, `text` or `shared`:
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import torch
 
+T = TypeVar("T")
 FILE = "bridge.safetensors"
 _ON_DISK = {"steering_": "effect_", "baseline_": "rest_", "ood_": "gauge_"}
 _IN_MEMORY = {old: new for new, old in _ON_DISK.items()}
 
 
 def read_tensors(folder: Path) -> "dict[str, torch.Tensor]":
-    """The tensors in a bank's folder. Raises what safetensors raises for a missing or damaged file."""
+    """The tensors in a bank's folder. Raises what safetensors raises for a missing or damaged file; ValueError for NaN and infinity."""
     from safetensors.torch import load_file
 
-    return _renamed(load_file(folder / FILE), _IN_MEMORY)
+    tensors = in_memory(load_file(folder / FILE))
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"{name} has values that are not finite")
+    return tensors
 
 
 def write_tensors(tensors: "Mapping[str, torch.Tensor]", folder: Path) -> None:
@@ -38,11 +43,16 @@ def write_tensors(tensors: "Mapping[str, torch.Tensor]", folder: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in on_disk(tensors).items()}, folder / FILE)
 
 
-def on_disk(tensors: "Mapping[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
-    """The tensors under the names they have in the file, which have not changed since the first banks."""
+def on_disk(tensors: "Mapping[str, T]") -> "dict[str, T]":
+    """Tensors, or what is known of each, under the names they have in the file, which have not changed since the first banks."""
     return _renamed(tensors, _ON_DISK)
 
 
-def _renamed(tensors: "Mapping[str, torch.Tensor]", prefixes: Mapping[str, str]) -> "dict[str, torch.Tensor]":
+def in_memory(tensors: "Mapping[str, T]") -> "dict[str, T]":
+    """The same under the names they have in memory."""
+    return _renamed(tensors, _IN_MEMORY)
+
+
+def _renamed(tensors: "Mapping[str, T]", prefixes: Mapping[str, str]) -> "dict[str, T]":
     known = re.compile("|".join(f"^{prefix}" for prefix in prefixes))
     return {known.sub(lambda prefix: prefixes[prefix[0]], name): tensor for name, tensor in tensors.items()}

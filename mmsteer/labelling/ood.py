@@ -62,7 +62,11 @@ def with_usable_ranges(features: list[Feature], tensors: dict[str, torch.Tensor]
         step = tensors[f"steering_{feature.side}"][feature.latent] * feature.activation_scale
         slope, curvature = offset[inside] @ precision @ step, step @ precision @ step
         root = (slope.square() + curvature * (limit - squared_distance[inside])).sqrt()
-        ends = [float(((sign * root - slope) / curvature).median()) for sign in (-1, 1)]
-        low, high = (math.copysign(min(max(round(abs(end), 1), _MIN_RANGE), STRONGEST), end) for end in ends)
+        low, high = (_end(float(((sign * root - slope) / curvature).median()), sign) for sign in (-1, 1))
         ranged.append(replace(feature, usable=(low, high)))
     return ranged
+
+
+def _end(strength: float, sign: int) -> float:
+    """The end of a range as it is recorded; a feature that moves no prompt leaves the usual range nowhere."""
+    return sign * (STRONGEST if math.isnan(strength) else min(max(round(abs(strength), 1), _MIN_RANGE), STRONGEST))

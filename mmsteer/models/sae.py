@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from mmsteer.errors import SteerError, first_line, quoted
+from mmsteer.models.weights_header import check_shapes, shapes_in
 
 
 def topk(before: torch.Tensor, k: int) -> torch.Tensor:
@@ -34,6 +35,12 @@ class SAEConfig:
             raise SteerError(
                 f"a dictionary of {asdict(self)} is impossible: give d_in > 0, n_latents > 0 and, for TopK, 0 < k <= n_latents"
             )
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor of such a dictionary."""
+        d, n = self.d_in, self.n_latents
+        shapes: dict[str, tuple[int, ...]] = {"W_enc": (d, n), "b_enc": (n,), "W_dec": (n, d), "b_dec": (d,)}
+        return shapes if self.k else shapes | {"threshold": (n,)}
 
 
 class SparseAutoencoder(nn.Module):
@@ -98,25 +105,37 @@ class SparseAutoencoder(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> "SparseAutoencoder":
-        """Read a folder in SAELens' layout; SteerError names the file that is missing or damaged."""
+        """Read a folder in SAELens' layout; SteerError names the file that is missing or damaged.
+
+        The sizes in cfg.json are compared with the header of the weights before anything of these sizes is made.
+        """
         from safetensors.torch import load_file
 
+        path = folder / "cfg.json"
         try:
-            path = folder / "cfg.json"
-            config = json.loads(path.read_text())
-            if config.get("architecture") not in ("jumprelu", "topk"):
-                raise SteerError(
-                    f"{path} is of architecture {quoted(config.get('architecture'))}; mmsteer reads 'jumprelu' and 'topk'"
-                )
-            k = config["k"] if config["architecture"] == "topk" else None
-            dictionary = cls(SAEConfig(config["d_in"], config["d_sae"], k))
+            config = _read_config(path)
             path = folder / "sae_weights.safetensors"
-            dictionary.load_state_dict(load_file(path))
-        except SteerError:
-            raise
+            check_shapes(path, shapes_in(path), config.shapes())
+            weights = load_file(path)
+            if not all(tensor.isfinite().all() for tensor in weights.values()):
+                raise ValueError("it has values that are not finite")
+            dictionary = cls(config)
+            dictionary.load_state_dict(weights)
         except Exception as error:
             raise SteerError(
                 f"cannot read {path}: {first_line(error)}. Restore the bank (for the embedded one: git checkout "
                 "assets/banks) or build it again with `python -m mmsteer bank build`"
             ) from error
         return dictionary.requires_grad_(False)
+
+
+def _read_config(path: Path) -> SAEConfig:
+    """The shape of a dictionary in SAELens' layout; ValueError if it has none that mmsteer can read."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    kind = config.get("architecture")
+    if kind not in ("jumprelu", "topk"):
+        raise ValueError(f"it is of architecture {quoted(kind)}; mmsteer reads 'jumprelu' and 'topk'")
+    sizes = [config["d_in"], config["d_sae"], *([config["k"]] if kind == "topk" else [])]
+    if not all(type(size) is int for size in sizes):
+        raise ValueError(f"its sizes {quoted(sizes)} are not all integers")
+    return SAEConfig(*sizes)

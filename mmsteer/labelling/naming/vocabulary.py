@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mmsteer.bank.feature import LONGEST_NAME
 from mmsteer.errors import SteerError
 from mmsteer.models.word_segmentation import segments, unspaced
 
@@ -15,6 +16,7 @@ _COMMON = 0.5  # a word in more than this share of all captions names nothing
 _MIN_CAPTIONS = 20  # that must contain a word: with fewer its AUC is mostly luck
 _MAX_LETTERS = 13  # longer runs are not counted; whether a run of so many is a word or part of one is not known
 _PART = 0.9  # if this share of the captions with a run of letters have a longer one, the run is a part of that
+_LONGEST_NAME = LONGEST_NAME - 8  # a number may follow
 _RARER_WORD = 3  # two words are a phrase if one in so many captions with the rarer word has both
 
 
@@ -38,6 +40,8 @@ def vocabulary(captions: Sequence[str], limit: int = 500) -> list[str]:
     parts = _parts_of_words(counts, units)
 
     def can_be_name(term: str) -> bool:
+        if len(term) > _LONGEST_NAME:
+            return False
         if unspaced(term):  # its letters say nothing: most of an alphabet is in every caption
             return len(units[term]) < _MAX_LETTERS and term not in common and term not in parts
         rarer = min(counts[word] for word in units[term])

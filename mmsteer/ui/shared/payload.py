@@ -3,12 +3,11 @@
 A model is strict: no key may be added, no text stands for a number, no number is NaN or infinite.
 """
 
-import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, first_complaint
 from mmsteer.recipes.recipe import LARGEST_SEED
 
 T = TypeVar("T")
@@ -34,7 +33,7 @@ def read(adapter: TypeAdapter[T], value: Any, name: str) -> T:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        reason = _reason(error)
+        reason = first_complaint(error)
     raise SteerError(f"{name} cannot be read: load the page again ({reason})")
 
 
@@ -44,15 +43,3 @@ def whole_seed(seed: float | None) -> int:
         state = "empty" if seed is None else f"{seed}, not a whole number"
         raise SteerError(f"the seed is {state}: type a whole number from 0 to {LARGEST_SEED}")
     return int(seed)
-
-
-def _reason(error: ValidationError) -> str:
-    """The first complaint of pydantic, in plain words."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] in ("missing", "extra_forbidden"):
-        return f"`{place}` is {'missing' if first['type'] == 'missing' else 'not known'}"
-    wanted = re.sub(r"^Input should", "it should", first["msg"])
-    if first["type"] == "model_type":
-        wanted = "it should be an object"
-    return f"{f'`{place}`' if place else 'it'} is {first['input']!r:.60}; {wanted[0].lower()}{wanted[1:]}"
