@@ -6,8 +6,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from foreign_dictionaries import (
+    D,
+    K,
+    N,
+    check_same,
+    dictionary_learning,
+    linear_weights,
+    random,
+    saelens,
+    sparsify,
+    top,
+    unit_rows,
+)
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
@@ -18,43 +31,6 @@ from mmsteer.exchange.export import export_bank
 from mmsteer.exchange.hub import load_complete
 from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
-
-D, N, K = 6, 12, 3
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def unit_rows():
-    return F.normalize(random(40, D, seed=9), dim=1)
-
-
-def linear_weights():
-    """Encoder [D, N], its bias, decoder [N, D] of uneven lengths, the decoder's bias."""
-    return random(D, N, seed=1), 0.3 * random(N, seed=2), random(N, D, seed=3), 0.2 * random(D, seed=4)
-
-
-def top(before, k=K):
-    best = before.topk(k, dim=-1)
-    return torch.zeros_like(before).scatter(-1, best.indices, best.values)
-
-
-def saelens(folder, tensors, **settings):
-    folder.mkdir()
-    usual = {"d_in": D, "d_sae": N, "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
-             "reshape_activations": "none", "metadata": {"sae_lens_version": "6.54.12"}}  # fmt: skip
-    (folder / "cfg.json").write_text(json.dumps(usual | settings))
-    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "sae_weights.safetensors")
-    return folder
-
-
-def check_same(folder, code, rebuilt, atol=1e-5):
-    dictionary = read_dictionary(folder)
-    assert torch.allclose(dictionary.encode(unit_rows()), code, atol=atol)
-    assert torch.allclose(dictionary(unit_rows()), rebuilt, atol=atol)
-    assert (code > 0).any()
-    assert (code == 0).any()
 
 
 @pytest.mark.parametrize("centred", [True, False])
@@ -115,30 +91,10 @@ def test_embeddings_that_were_longer_when_it_was_trained(tmp_path):
     assert torch.allclose(10 * dictionary(unit_rows()), code @ W_dec + b_dec, atol=1e-4)
 
 
-def sparsify(folder, **settings):
-    W_enc, b_enc, W_dec, b_dec = linear_weights()
-    folder.mkdir()
-    usual = {"activation": "topk", "expansion_factor": 2, "normalize_decoder": True, "num_latents": 0, "k": K,
-             "multi_topk": False, "skip_connection": False, "transcode": False, "d_in": D}  # fmt: skip
-    (folder / "cfg.json").write_text(json.dumps(usual | settings))
-    save_file(
-        {"encoder.weight": W_enc.T.contiguous(), "encoder.bias": b_enc, "W_dec": W_dec, "b_dec": b_dec},
-        folder / "sae.safetensors",
-    )
-    return folder
-
-
 def test_sparsify_codes_and_reconstructions_stay_what_they_were(tmp_path):
     W_enc, b_enc, W_dec, b_dec = linear_weights()
     code = top(torch.relu(F.linear(unit_rows() - b_dec, W_enc.T, b_enc)))
     check_same(sparsify(tmp_path / "sae"), code, code @ W_dec + b_dec)
-
-
-def dictionary_learning(folder, kind, tensors, **settings):
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"trainer": {"dict_class": kind, **settings}, "buffer": {}}))
-    torch.save(tensors, folder / "ae.pt")
-    return folder
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsteer.data.splits import add_source_arguments
@@ -39,10 +38,11 @@ def add_import(actions: Any) -> None:
         "import", help="make a bank from dictionaries trained elsewhere, scored and named like ours"
     )
     imported.add_argument(
-        "folder", type=Path, metavar="FOLDER",
-        help="a dictionary of SAELens, sparsify or dictionary_learning: of both sides or, with --text, of pictures alone",
+        "folder", metavar="FOLDER",
+        help="a dictionary of SAELens, sparsify, dictionary_learning (and sae-for-vlm) or MSAE: of both sides or, with --text, of "
+        "pictures alone",
     )  # fmt: skip
-    imported.add_argument("--text", type=Path, metavar="FOLDER", help="the dictionary of captions, if there are two")
+    imported.add_argument("--text", metavar="FOLDER", help="the dictionary of captions, if there are two")
     imported.add_argument(
         "--scale", type=float, default=1.0, help="length of the embeddings it was trained on (default 1: unit vectors)"
     )
@@ -93,12 +93,14 @@ def _import(args: argparse.Namespace) -> None:
     """
     from mmsteer import distributed
     from mmsteer.data.splits import embed_splits, open_inputs
-    from mmsteer.exchange.dictionaries import layout_of, read_dictionaries
+    from mmsteer.exchange.dictionaries import locate, read_dictionaries
     from mmsteer.labelling.bank_builder import build_bank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
-    dictionaries = read_dictionaries(args.folder, args.text, args.scale)  # refused before anything is embedded
+    sources = [locate(place) for place in (args.folder, args.text) if place is not None]
+    text = sources[1] if args.text is not None else None
+    dictionaries = read_dictionaries(sources[0], text, args.scale)  # refused before anything is embedded
     inputs = open_inputs(args)
     if args.plan:
         _print_plan(inputs, args)
@@ -107,9 +109,8 @@ def _import(args: argparse.Namespace) -> None:
     if distributed.rank():
         return
     _check_fit(dictionaries.image, splits.scoring.image, splits.clip.id)
-    folders = [folder for folder in (args.folder, args.text) if folder is not None]
     about = {
-        "objective": f"imported ({layout_of(args.folder).library})", "imported": [folder.name for folder in folders],
+        "objective": f"imported ({sources[0].layout.library})", "imported": [source.name for source in sources],
         "scale": args.scale,
     }  # fmt: skip
     room = dictionaries.image.config.k is None and dictionaries.text.config.k is None

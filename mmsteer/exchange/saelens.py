@@ -33,7 +33,9 @@ def _kind(checkpoint: Checkpoint) -> tuple[str, Any]:
     activation = settings.get("activation_fn", settings.get("activation_fn_str", "relu"))
     k = settings.get("k")
     if kind == "standard" and activation == "topk":  # before version 6
-        kind, k = "topk", settings.get("activation_fn_kwargs", {}).get("k")
+        kind, k = "topk", checkpoint.section("activation_fn_kwargs").get("k")
+    if "abs" in str(kind):
+        raise checkpoint.signed(f"is of architecture {kind!r}")
     if kind not in _KINDS or activation not in ("relu", "topk"):
         raise checkpoint.unsupported(f"is of architecture {kind!r} with activation {activation!r}", _SUPPORTED)
     if settings.get("reshape_activations", "none") != "none":
