@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsteer.bank.feature import Feature, current_fields
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError, first_line, quoted
 
 SCHEMA = 5
 """5 has the field names of `Feature`; 4 differs in three of them and in `meta`, and is still read."""
@@ -55,7 +55,7 @@ def read_index(folder: Path) -> tuple[dict[str, Any], list[Feature]]:
 def _check_schema(schema: Any) -> None:
     if type(schema) is not int or schema not in _READABLE:
         cure = "update mmsteer" if type(schema) is int and schema > SCHEMA else "build the bank again"
-        raise SteerError(f"it has schema {schema!r:.20}; this mmsteer reads schema {SCHEMA}: {cure}")
+        raise SteerError(f"it has schema {quoted(schema)}; this mmsteer reads schema {SCHEMA}: {cure}")
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mmsteer.errors import SteerError, first_line
+from mmsteer.errors import SteerError, first_line, quoted
 
 Tensors = dict[str, torch.Tensor]
 
@@ -38,13 +38,13 @@ class Checkpoint:
         """The settings under a key; none where there is nothing, or null."""
         value = self.settings.get(name)
         if value is not None and not isinstance(value, dict):
-            raise SteerError(f"{self.folder}: the setting {name} is {value!r:.60}, not an object")
+            raise SteerError(f"{self.folder}: the setting {name} is {quoted(value)}, not an object")
         return value or {}
 
     def integer(self, name: str, value: Any) -> int:
         """A setting's value, which must be an integer."""
         if not isinstance(value, int) or isinstance(value, bool):
-            raise SteerError(f"{self.folder}: the setting {name} is {value!r:.60}, not an integer")
+            raise SteerError(f"{self.folder}: the setting {name} is {quoted(value)}, not an integer")
         return value
 
     def unsupported(self, what: str, supported: str) -> SteerError:

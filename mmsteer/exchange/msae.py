@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mmsteer.errors import SteerError
+from mmsteer.errors import SteerError, quoted
 from mmsteer.exchange.checkpoint import Checkpoint, as_tensors, read_weights
 from mmsteer.exchange.normal_form import NormalForm
 
@@ -76,5 +76,5 @@ def _check_settings(checkpoint: Checkpoint) -> None:
 def _factor(checkpoint: Checkpoint) -> float:
     factor = checkpoint.settings["factor"]
     if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 < factor < math.inf:
-        raise SteerError(f"{checkpoint.folder}: its scaling_factor is {factor!r:.60}, not a number above 0")
+        raise SteerError(f"{checkpoint.folder}: its scaling_factor is {quoted(factor)}, not a number above 0")
     return float(factor)
