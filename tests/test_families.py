@@ -38,7 +38,8 @@ def test_every_known_backbone_says_what_it_needs():
             assert spec.memory, name
         assert spec.licence != "see the checkpoint's own card", name
     assert {family.pipeline for family in FAMILIES} == {
-        "StableDiffusionPipeline", "StableDiffusionXLPipeline", "StableUnCLIPImg2ImgPipeline"
+        "FluxPipeline", "StableDiffusion3Pipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
+        "StableUnCLIPImg2ImgPipeline",
     }  # fmt: skip
 
 
@@ -204,7 +205,7 @@ def test_a_distilled_checkpoint_is_drawn_in_few_steps_without_guidance(steerers)
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ({"_class_name": "FluxPipeline"}, "holds a FluxPipeline; mmsteer can steer StableDiffusionPipeline, "),
+        ({"_class_name": "LatteP"}, "holds a LatteP; mmsteer can steer FluxPipeline, StableDiffusion3Pipeline, "),
         ({"_class_name": "StableDiffusionXLPipeline", "text_encoder": [None, None]}, "has one text encoder"),
         ([], "is damaged"),
     ],
@@ -250,5 +251,5 @@ def test_a_family_more_is_one_file_more(folders, tmp_path):
     state = steerer.read([PROMPT])
     assert steerer.schedule(state, ()).at(0.5) is state.encoded.conditioning
     assert [family.title for family in FAMILIES] == [
-        "Stable Diffusion 1.x", "Stable Diffusion 2.x", "Stable Diffusion XL", "Stable unCLIP"
+        "FLUX.1", "Stable Diffusion 1.x", "Stable Diffusion 2.x", "Stable Diffusion 3", "Stable Diffusion XL", "Stable unCLIP",
     ]  # fmt: skip

@@ -192,6 +192,7 @@ def _load_pipeline(checkpoint: Checkpoint, family: Family, precision: Any, words
     spec, index = checkpoint.spec, checkpoint.index
     without = dict.fromkeys(family.drawing) | {"requires_safety_checker": False} if words_only else {}
     left_out = {part: value for part, value in without.items() if part in index}
+    left_out |= {part: None for part in family.optional if checkpoint.lacks(part)}
     elsewhere = {part: folder for part, folder in spec.parts.items() if part not in left_out}
     half = precision == torch.float16 and not checkpoint.local
     try:

@@ -81,6 +81,11 @@ class Checkpoint:
                 "network and, for a gated checkpoint, `hf auth login`; or name a local folder"
             ) from error
 
+    def lacks(self, part: str) -> bool:
+        """Whether the index does not name a part of the pipeline, or the folder does not have it."""
+        named = self.index.get(part, [None])[0] is not None
+        return not named or (isinstance(self.source, Path) and not (self.source / part).is_dir())
+
     def damaged_weights(self) -> list[str]:
         """The weight files of a folder that cannot be opened, by their paths within it."""
         from safetensors import safe_open

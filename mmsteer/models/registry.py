@@ -67,6 +67,29 @@ BACKBONES: dict[str, Spec] = {
         "stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304", size=512, variant="fp16",
         licence="SAI non-commercial community", memory=8,
     ),
+    "sd3-medium": Spec(
+        "stabilityai/stable-diffusion-3-medium-diffusers", "ea42f8cef0f178587cf766dc8129abd379c90671", size=1024,
+        licence="Stability AI Community", memory=18,
+    ),
+    "sd35-medium": Spec(
+        "stabilityai/stable-diffusion-3.5-medium", "b940f670f0eda2d07fbb75229e779da1ad11eb80", size=1024, steps=40, guidance=4.5,
+        licence="Stability AI Community", memory=19,
+    ),
+    "sd35-large": Spec(
+        "stabilityai/stable-diffusion-3.5-large", "ceddf0a7fdf2064ea28e2213e3b84e4afa170a0f", size=1024, steps=28, guidance=3.5,
+        licence="Stability AI Community", memory=30,
+    ),
+    "sd35-large-turbo": Spec(
+        "stabilityai/stable-diffusion-3.5-large-turbo", "ec07796fc06b096cc56de9762974a28f4c632eda", size=1024, steps=4, guidance=0,
+        licence="Stability AI Community", memory=30,
+    ),
+    "flux-dev": Spec(
+        "black-forest-labs/FLUX.1-dev", "3de623fc3c33e44ffbe2bad470d0f45bccf2eb21", size=1024,
+        licence="FLUX.1 [dev] Non-Commercial", memory=36,
+    ),
+    "flux-schnell": Spec(
+        "black-forest-labs/FLUX.1-schnell", "741f7c3ce8b383c54771c7003378a50191e9efe9", size=1024, licence="Apache-2.0", memory=36,
+    ),
 }  # fmt: skip
 
 

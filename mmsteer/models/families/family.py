@@ -5,7 +5,7 @@ what differs. Knows nothing of features or edits.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.conditioning import Conditioning
@@ -32,8 +32,10 @@ class Family:
 
     denoiser = "unet"
     """The part of the pipeline that draws: the UNet, or a transformer."""
-    drawing = ("unet", "vae", "safety_checker", "image_encoder")
+    drawing: ClassVar[tuple[str, ...]] = ("unet", "vae", "safety_checker", "image_encoder")
     """Parts that a prompt's way into the joint space does not need."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Parts that a checkpoint may lack."""
     half = "float16"
     """Precision on a GPU, unless a person says otherwise."""
     distilled_steps = 2
@@ -46,10 +48,12 @@ class Family:
     """Whether the denoiser reads a pooled vector beside the hidden states."""
     pooled_is_last = False
     """Whether that vector is the end-of-text row itself: then one map leads to both."""
-    pooled_callback: str | None = "add_text_embeds"
+    pooled_callback: ClassVar[str | None] = "add_text_embeds"
     """What a callback at the end of a step calls it; None: no callback reaches it."""
     image = False
     """Whether the UNet reads a CLIP image embedding beside the hidden states, without an adapter."""
+    note: ClassVar[str] = ""
+    """What a visitor should know of its edits before the first one."""
     phases = True
     """Whether what the UNet reads can change during the sampling run."""
 

@@ -41,8 +41,8 @@ class Opening:
     def loaded(self, request: gr.Request) -> list[Any]:
         """What is known once the model has loaded, as values of rack and notice.
 
-        For the rack: whether an edit can act on a part of the run, and whether vision-only features break pictures. For the
-        notice: how the model and bank of the visitor's link differ from this page's.
+        For the rack: whether an edit can act on a part of the run or on words, and whether vision-only features break pictures.
+        For the notice: what is special about the model, and how model and bank of the visitor's link differ from this page's.
         """
         steerer, _ = attempt_html(self.page.loading.wait)
         if steerer is None:
@@ -50,8 +50,10 @@ class Opening:
         query = str(request.query_params)
         notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
         breaks = None if steerer.backbone.steers_image_only else BREAKS
-        notice = (note(str(breaks["note"])) if breaks else "") + (notes or "")
-        return [gr.HTML(phases=steerer.backbone.family.phases, breaks=breaks), notice or gr.skip()]
+        family = steerer.backbone.family
+        said = [text for text in (family.note, breaks and str(breaks["note"])) if text]
+        notice = "".join(map(note, said)) + (notes or "")
+        return [gr.HTML(phases=family.phases, words=family.words, breaks=breaks), notice or gr.skip()]
 
     def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
         """Open a recipe from outside.

@@ -60,7 +60,7 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=script(Path(__file__).parent / "scripts" / "rack.js"), apply_default_css=False,
         elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
-        strongest=STRONGEST, phases=True, breaks=None,
+        strongest=STRONGEST, phases=True, words=True, breaks=None,
     )  # fmt: skip
 
 

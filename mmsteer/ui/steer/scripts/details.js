@@ -80,10 +80,11 @@ export function details(row, feature) {
   const modes = make("select", { "aria-label": `what the slider of ${feature.name} does`, onchange: choose }, ...options);
   // some backbones read the prompt once for the whole run; a range that a link has set can be undone all the same
   const hasRange = props.phases || row.start > 0 || row.end < 1;
+  const hasWords = props.words || row.words.length > 0; // likewise: some read CLIP as one vector for the whole prompt
   return make("div", { class: "mm-details" },
     make("label", { class: "mm-words" }, "the slider", modes),
-    make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
-      make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)),
+    hasWords ? make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
+      make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)) : null,
     hasRange ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"),
       ...["start", "end"].map((end) => endSlider(row, feature, end))) : null);
 }

@@ -41,6 +41,7 @@ element.querySelector(".mm-rack").replaceChildren(
 watch("value", replaceAll); // another rack, for which a pair is drawn
 watch("breaks", render); // these two are
 watch("phases", render); // known once the model has loaded, perhaps after a row was opened
+watch("words", render);
 window.addEventListener("mm-add", (event) => add(event.detail.id, event.detail.strength));
 window.addEventListener("mm-set", (event) => put(event.detail));
 render();
