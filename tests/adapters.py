@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from mmsteer.world.models.adapter import initial_weights
 
 READS, XL_READS = 48, 40  # for ViT-H/14's 1,024 and bigG/14's 1,280
+NORM = 6.0  # of the image embeddings that a bank speaks of
+PIPELINES = {"sd1": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
 SD15 = "models/ip-adapter_sd15.safetensors"
 XL = "sdxl_models/ip-adapter_sdxl.safetensors"
 XL_VIT_H = "sdxl_models/ip-adapter_sdxl_vit-h.safetensors"

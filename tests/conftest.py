@@ -178,6 +178,36 @@ def steerers(folders: dict[str, Path]) -> dict[str, Steerer]:
     return loaded
 
 
+@pytest.fixture(scope="session")
+def repository(steerers: dict[str, Steerer], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Image adapters for the SD 1 and XL pipelines, in the layout of h94/IP-Adapter."""
+    from adapters import make_repository
+
+    unets = [steerers[name].backbone.pipeline.unet for name in ("sd1", "sdxl")]
+    return make_repository(tmp_path_factory.mktemp("hub") / "IP-Adapter", *unets)
+
+
+@pytest.fixture(scope="session")
+def adapted(folders: dict[str, Path], repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Steerer]:
+    """Both pipelines with an adapter of a CLIP that is not their text encoder's, and a bank of that CLIP, fitted to each."""
+    from adapters import NORM, PIPELINES
+    from checkpoints import captions, joint_vectors
+
+    from mmsteer.labelling.text_to_joint import fit_text_to_joint
+
+    home, texts, loaded = tmp_path_factory.mktemp("banks"), captions(1500), {}
+    for name in PIPELINES:
+        reader = Backbone.load(str(folders[name]), words_only=True)
+        joint, fitted = fit_text_to_joint(reader, texts, joint_vectors(repository, texts), None)
+        bank = make_bank(joint, name)
+        bank.meta |= {"text_to_joint": fitted}
+        bank.tensors["image_norm"] = torch.tensor(NORM)
+        bank.save(home / name)
+        (home / name / "clip").symlink_to(repository / "clip")
+        loaded[name] = Steerer.load(str(folders[name]), home / name, adapter=repository)
+    return loaded
+
+
 @pytest.fixture(scope="module")
 def steerer(tiny_folder: Path, tiny_bank: Path) -> Steerer:
     """What the page under test steers with: each word is one token, three steps a picture."""

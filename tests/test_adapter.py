@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from adapters import READS, SD15, XL, XL_READS, XL_VIT_H, make_repository
-from checkpoints import captions, joint_vectors
-from conftest import make_bank
+from adapters import NORM, PIPELINES, READS, SD15, XL, XL_READS, XL_VIT_H
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
-from mmsteer.labelling.text_to_joint import fit_text_to_joint, load_prompt_encoder
+from mmsteer.labelling.text_to_joint import load_prompt_encoder
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.clip import Clip
 from mmsteer.models.image_adapter import find_adapter, image_width
@@ -23,32 +21,9 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.steerer import Steerer
 
 ROWS, XL_ROWS = 32, 24 + 32
-PROMPT, SEED, NORM = "a cat", 3, 6.0
+PROMPT, SEED = "a cat", 3
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 EDITS = [Edit("warm light", strength=3.0), Edit("penguin", strength=3.0)]
-PIPELINES = {"sd1": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
-
-
-@pytest.fixture(scope="module")
-def repository(steerers, tmp_path_factory):
-    """Adapters for the SD 1 and XL pipelines."""
-    unets = [steerers[name].backbone.pipeline.unet for name in ("sd1", "sdxl")]
-    return make_repository(tmp_path_factory.mktemp("hub") / "IP-Adapter", *unets)
-
-
-@pytest.fixture(scope="module")
-def routed(folders, repository, tmp_path_factory):
-    """Both pipelines with an adapter of a CLIP that is not their text encoder's, and a bank of that CLIP, fitted to each."""
-    home, texts, loaded = tmp_path_factory.mktemp("banks"), captions(1500), {}
-    for name in PIPELINES:
-        reader = Backbone.load(str(folders[name]), words_only=True)
-        joint, fitted = fit_text_to_joint(reader, texts, joint_vectors(repository, texts), None)
-        bank = make_bank(joint, name)
-        bank.meta["text_to_joint"] = fitted
-        bank.tensors["image_norm"] = torch.tensor(NORM)
-        bank.save(home / name)
-        loaded[name] = Steerer.load(str(folders[name]), home / name, adapter=repository)
-    return loaded
 
 
 def pixels(picture):
@@ -114,7 +89,7 @@ def test_on_line_headers_alone_are_read_before_a_file_is_fetched(repository, mon
     assert all(name.endswith(".safetensors") for name, _ in asked)
 
 
-def test_what_does_not_fit_is_refused_with_the_way_out(repository, routed, folders, steerers, tmp_path):
+def test_what_does_not_fit_is_refused_with_the_way_out(repository, adapted, folders, steerers, tmp_path):
     with pytest.raises(
         SteerError, match="reads rows 7 wide, and no adapter in .* makes tokens as wide: models/ip-adapter_sd15"
     ):
@@ -148,7 +123,7 @@ def test_what_does_not_fit_is_refused_with_the_way_out(repository, routed, folde
         SteerError,
         match="48 wide, and sd1 reads image embeddings 40 wide: give a bank of .*bank fit BANK --backbone sd1",
     ):
-        Steerer(other, routed["sd1"].bank)
+        Steerer(other, adapted["sd1"].bank)
     with pytest.raises(SteerError, match="sd2 has no image adapter that `adapter_scale` 0.5 could scale"):
         steerers["sd2"].steer(PROMPT, sampler=Sampler(2, 1.0, adapter_scale=0.5))
     for scale in (-0.1, 1.6, float("nan"), "1"):
@@ -179,8 +154,8 @@ def by_diffusers(folder, repository, schedule, empty, sampler):
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_pictures_and_scale_are_those_of_diffusers_and_the_unet_stays_as_it_is(name, routed, folders, repository):
-    steerer = routed[name]
+def test_pictures_and_scale_are_those_of_diffusers_and_the_unet_stays_as_it_is(name, adapted, folders, repository):
+    steerer = adapted[name]
     unet = steerer.backbone.pipeline.unet
     weights = copy.deepcopy(unet.state_dict())
     schedule = steerer.schedule(steerer.read([PROMPT]), EDITS)
@@ -199,19 +174,22 @@ def test_pictures_and_scale_are_those_of_diffusers_and_the_unet_stays_as_it_is(n
     assert all(torch.equal(value, weights[key]) for key, value in unet.state_dict().items())
 
 
-def test_without_the_adapter_s_tokens_a_picture_is_the_checkpoint_s_own(routed, folders):
-    routed, bank = routed["sd1"], routed["sd1"].bank
+def test_without_the_adapter_s_tokens_a_picture_is_the_checkpoint_s_own(adapted, folders):
+    adapted, bank = adapted["sd1"], adapted["sd1"].bank
     alone = Steerer(Backbone.load(str(folders["sd1"])), bank)
-    drawn = routed.steer(PROMPT, [], SEED, Sampler(3, 4.0, adapter_scale=0.0)).before
+    drawn = adapted.steer(PROMPT, [], SEED, Sampler(3, 4.0, adapter_scale=0.0)).before
     assert np.abs(pixels(drawn) - pixels(alone.steer(PROMPT, [], SEED, Sampler(3, 4.0)).before)).max() <= 1
 
 
-def test_the_scale_goes_with_edit_guidance_and_step_ranges_and_belongs_to_before_too(routed):
-    steerer = routed["sd1"]
-    scaled = Sampler(4, 4.0, adapter_scale=0.5)
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_the_scale_goes_with_edit_guidance_and_step_ranges_and_belongs_to_before_too(adapted, guidance):
+    steerer = adapted["sd1"]
+    scaled = Sampler(4, guidance, adapter_scale=0.5)
     plain = steerer.steer(PROMPT, EDITS, SEED, scaled)
-    assert not np.array_equal(pixels(plain.before), pixels(steerer.steer(PROMPT, [], SEED, Sampler(4, 4.0)).before))
-    almost = steerer.steer(PROMPT, EDITS, SEED, Sampler(4, 4.0, 1 + 1e-6, adapter_scale=0.5))
+    assert not np.array_equal(
+        pixels(plain.before), pixels(steerer.steer(PROMPT, [], SEED, Sampler(4, guidance)).before)
+    )
+    almost = steerer.steer(PROMPT, EDITS, SEED, Sampler(4, guidance, 1 + 1e-6, adapter_scale=0.5))
     assert np.abs(pixels(almost.after) - pixels(plain.after)).max() <= 1
     assert np.array_equal(pixels(almost.before), pixels(plain.before))
     halves = [
@@ -223,8 +201,8 @@ def test_the_scale_goes_with_edit_guidance_and_step_ranges_and_belongs_to_before
     assert np.array_equal(pixels(plain.after), pixels(steerer.picture(plain.recipe)))
 
 
-def test_a_recipe_carries_the_scale(routed):
-    recipe = routed["sd1"].steer(PROMPT, EDITS, SEED, Sampler(2, 1.0, adapter_scale=0.25)).recipe
+def test_a_recipe_carries_the_scale(adapted):
+    recipe = adapted["sd1"].steer(PROMPT, EDITS, SEED, Sampler(2, 1.0, adapter_scale=0.25)).recipe
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert Recipe.from_query(recipe.to_query()) == recipe
     assert "adapter_scale=0.25" in recipe.to_query()
@@ -232,8 +210,8 @@ def test_a_recipe_carries_the_scale(routed):
     assert recipe.plain.sampler.adapter_scale == 0.25
 
 
-def test_one_bank_of_the_adapter_s_clip_acts_by_words_and_by_image(routed):
-    for steerer in routed.values():
+def test_one_bank_of_the_adapter_s_clip_acts_by_words_and_by_image(adapted):
+    for steerer in adapted.values():
         assert steerer.bank.faithfulness.startswith("fitted map to the joint space, R² 0.")
         assert image_width(steerer.backbone.pipeline.unet) == READS
         state = steerer.read([PROMPT])
@@ -265,7 +243,7 @@ def test_a_bank_may_be_built_for_the_clip_that_an_adapter_reads(folders, reposit
         load_prompt_encoder(str(folders["unclip"]), clip, 1000, repository)
 
 
-def test_another_adapter_is_another_model(routed, folders, repository):
+def test_another_adapter_is_another_model(adapted, folders, repository):
     light = Backbone.load(str(folders["sd1"]), adapter=repository / "models/ip-adapter_sd15_light.safetensors")
-    assert light.digest != routed["sd1"].backbone.digest
-    assert FeatureBank.load(routed["sd1"].bank.folder).digest == routed["sd1"].bank.digest
+    assert light.digest != adapted["sd1"].backbone.digest
+    assert FeatureBank.load(adapted["sd1"].bank.folder).digest == adapted["sd1"].bank.digest

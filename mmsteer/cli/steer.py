@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import parse_edits
 
 if TYPE_CHECKING:
+    from mmsteer.recipes.picture import Picture
     from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steerer import Steerer
 
@@ -39,6 +41,15 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--edit", action="append", default=[], metavar="EDIT",
         help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove", '
         '"big@cat#2" (the second "cat" alone); may be given several times',
+    )  # fmt: skip
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE",
+        help="a whole picture: its image embedding takes the place of the prompt's in after, where the backbone reads one (unCLIP, or "
+        "with --ip-adapter)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--picture-share", type=float, metavar="SHARE",
+        help="how far it does: 0, not at all, to 1, wholly (default: the recipe's, or 1)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
     parser.add_argument(
@@ -93,7 +104,27 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     default = recipe.sampler if args.recipe else steerer.sampler
     options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
     sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
-    return steerer, Recipe(recipe.prompt, recipe.seed, sampler, (*known, *edits), steerer.origin)
+    picture = _picture(args, steerer, recipe)
+    return steerer, Recipe(recipe.prompt, recipe.seed, sampler, (*known, *edits), steerer.origin, picture)
+
+
+def _picture(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> "Picture | None":
+    """The whole picture that the arguments name, else that of the recipe; its share that of the arguments, if they give one."""
+    from mmsteer.image_file import decode
+    from mmsteer.pictures.picture_features import PictureReader
+
+    picture = recipe.picture
+    if args.picture is not None:
+        try:
+            opened = decode(BytesIO(args.picture.read_bytes()))
+        except OSError as error:
+            raise SteerError(f"cannot read {args.picture} ({error.strerror}): give a picture") from None
+        picture = PictureReader(steerer).picture(opened)
+    if args.picture_share is None:
+        return picture
+    if picture is None:
+        raise SteerError("--picture-share is of a whole picture, and there is none: give one with --picture")
+    return replace(picture, share=args.picture_share)
 
 
 def _read(path: Path) -> "Recipe":
@@ -112,7 +143,7 @@ def run(args: argparse.Namespace) -> None:
 
     from PIL import Image
 
-    result = steerer.steer(recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
+    result = steerer.steer(recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture)
     width, height = result.before.size
     pair = Image.new("RGB", (2 * width + 4, height), "white")
     pair.paste(result.before, (0, 0))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.picture import Picture
 
 if TYPE_CHECKING:
     import torch
@@ -64,13 +65,21 @@ class PictureReader:
         clip = self.clip
         return clip.embed_pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
 
+    def picture(self, picture: "Image.Image", share: float = 1.0) -> Picture:
+        """A whole picture for a recipe: its joint vector, in the place of the prompt's image embedding to this share, 0 to 1."""
+        return Picture.of(self.embed([picture])[0].tolist(), share)
+
     def features_of(self, picture: "Image.Image") -> list[tuple[Feature, float]]:
         """The vision-only and cross-modal features of a picture with their activation in activation scales, strongest first.
 
         A scale belongs to the side that a feature acts on. A cross-modal feature acts on captions, so how far it moves the joint
         vector of the picture is measured in lengths of what one scale moves there. No picture has language-only features.
         """
-        bank, (x,) = self.steerer.bank, self.embed([picture])
+        return self.features_at(self.embed([picture])[0])
+
+    def features_at(self, x: "torch.Tensor") -> list[tuple[Feature, float]]:
+        """As `features_of`, of the picture whose joint vector is `x [d_joint]`."""
+        bank = self.steerer.bank
         side = "shared" if "shared" in bank.dictionaries else "image"
         moved = bank.dictionaries[side].encode(x) * bank.tensors[f"steering_{side}"].norm(dim=1)  # [n_latents]
         activations = []

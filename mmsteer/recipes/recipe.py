@@ -17,12 +17,15 @@ from mmsteer.image_file import header
 from mmsteer.models.prompt import check_prompt
 from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit, check_count, parse_edits
+from mmsteer.recipes.picture import Picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_SEED = 2**32 - 1
 PNG_KEY = "mmsteer"
+LONGEST_LINK = 2_000
+"""Characters of a link that mail, chat and proxies pass on whole; recipes with a picture can be longer."""
 _LONGEST_EDITS = 4_000  # characters of all edits of a recipe
 _LONGEST_TEXT = 100_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
 _LONGEST_NAME = 300  # characters of a backbone's name
@@ -73,6 +76,8 @@ class Recipe:
     origin: Origin = field(default_factory=Origin, compare=False)
     """What it was made with. It does not count in comparisons: recipes that differ only here are equal, and share cached
     pictures."""
+    picture: Picture | None = None
+    """A picture whose image embedding takes the place of the prompt's, where a backbone reads one. It counts as an edit."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
@@ -80,6 +85,8 @@ class Recipe:
             raise SteerError(f"`seed` is {quoted(self.seed)}: give a whole number from 0 to {LARGEST_SEED}")
         if not isinstance(self.origin, Origin):
             raise SteerError(f"`origin` is {quoted(self.origin)}: give an Origin")
+        if not isinstance(self.picture, Picture | None):
+            raise SteerError(f"`picture` is {quoted(self.picture)}: give a Picture, or None")
         object.__setattr__(self, "edits", tuple(self.edits))
         check_count(self.edits)
         if (length := sum(len(str(edit)) for edit in self.edits)) > _LONGEST_EDITS:
@@ -90,11 +97,16 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return replace(self, edits=(), sampler=replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0))
+        return replace(
+            self, edits=(), picture=None, sampler=replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0)
+        )
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        data = asdict(self)
+        if self.picture is None:
+            del data["picture"]
+        return json.dumps(data, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -117,6 +129,9 @@ class Recipe:
             raise SteerError("`edits` of the recipe is not a list: give one that mmsteer wrote")
         check_count(edits)
         data["edits"] = tuple(_edit(_known(edit, Edit, "edit")) for edit in edits)
+        if data.get("picture") is not None:
+            picture = _known(data["picture"], Picture, "picture")
+            data["picture"] = Picture(picture.get("share", 1.0), picture.get("embedding", ""))
         if "prompt" not in data:
             raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
         return cls(**data)
@@ -128,6 +143,7 @@ class Recipe:
         own = asdict(self.sampler)
         fields += [(name, f"{own[name]:g}") for name in OPTIONAL if own[name] != 1]
         fields += [(name, value) for name, value in asdict(self.origin).items() if value]
+        fields += [("picture", str(self.picture))] if self.picture else []
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
@@ -147,7 +163,8 @@ class Recipe:
             ) from None
         edits = parse_edits(fields.get("edit", []))
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
-        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin)
+        picture = Picture.parse(first["picture"]) if "picture" in first else None
+        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin, picture)
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""

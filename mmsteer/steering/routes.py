@@ -11,6 +11,7 @@ from mmsteer.models.backbone import Backbone
 from mmsteer.models.conditioning import Conditioning
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.picture import Picture
 from mmsteer.steering.difference import Differences
 from mmsteer.steering.schedule import Move, Schedule
 
@@ -31,8 +32,10 @@ class Routes:
         own = self._family.image_norm(backbone.pipeline) if self._family.image else None
         self._image_norm = own or (float(bank.tensors.get("image_norm", 0.0)) if self.reads_image else 0.0)
 
-    def schedule(self, state: "PromptState", edits: Sequence[Edit], pooled: float) -> Schedule:
-        """What edits add to what the UNet reads, and when (`Steerer.schedule`)."""
+    def schedule(
+        self, state: "PromptState", edits: Sequence[Edit], pooled: float, picture: Picture | None = None
+    ) -> Schedule:
+        """What edits and a picture add to what the UNet reads, and when (`Steerer.schedule`)."""
         differences = Differences(self._bank, state.x, state.presence, edits)
         moves, shift = [], state.x * 0
         for words, start, end in dict.fromkeys((e.words, e.start, e.end) for e in edits):
@@ -45,6 +48,8 @@ class Routes:
             if dx.any() or dx_image_only.any():
                 moves.append(self.move(state, dx, dx_image_only, words, start, end, pooled))
                 shift = shift + dx + dx_image_only
+        if picture is not None and picture.share:
+            moves.append(self._of_picture(state, picture))
         return Schedule(self.conditioning(state), moves, shift)
 
     def _check_possible(self, first: Edit, image_only: Sequence[Edit]) -> None:
@@ -79,6 +84,30 @@ class Routes:
         moved: torch.Tensor = x - self._bank.tensors["mean_text"].to(x) + self._bank.tensors["mean_image"].to(x)
         moved = moved / moved.norm(dim=-1, keepdim=True)
         return moved * self._image_norm
+
+    def _of_picture(self, state: "PromptState", picture: Picture) -> Move:
+        """A picture's image embedding in the place of the prompt's own, as what it adds to that; in between, on the way from one
+        direction to the other.
+
+        Raises:
+            SteerError: the denoiser reads no image embedding, or one of another width.
+        """
+        import torch
+
+        if not self.reads_image:
+            raise SteerError(
+                "the recipe has a whole picture, and this backbone reads no image embedding: give an image adapter with "
+                "--ip-adapter, or leave the picture out"
+            )
+        own, given = self._image_of(state.x), torch.tensor(picture.vector)[None]
+        if given.shape[1] != own.shape[1]:
+            raise SteerError(
+                f"the picture's embedding is {given.shape[1]} wide, and this backbone reads embeddings {own.shape[1]} wide: read the "
+                "picture again here, or leave it out"
+            )
+        begin, end = (part / part.norm(dim=-1, keepdim=True) for part in (own, given))
+        mixed = torch.lerp(begin, end, picture.share)
+        return Move(0.0, 1.0, None, None, mixed / mixed.norm(dim=-1, keepdim=True) * self._image_norm - own)
 
     def move(
         self,

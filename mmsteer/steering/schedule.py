@@ -16,8 +16,8 @@ class Move(NamedTuple):
 
     start: float
     end: float
-    dh: "torch.Tensor"
-    """[B, T, d_text], zero on rows that are not chosen."""
+    dh: "torch.Tensor | None"
+    """[B, T, d_text], zero on rows that are not chosen; None for a whole picture."""
     dpooled: "torch.Tensor | None" = None
     """[B, d_pooled], where the UNet reads a pooled vector too and the edits are not bound to words."""
     dimage: "torch.Tensor | None" = None

@@ -13,6 +13,7 @@ from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import encode_without_prompt
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.steering.cache import Cache
 from mmsteer.steering.feature_search import search
@@ -88,7 +89,14 @@ class Steerer:
 
     # -- people's layer: prompts, features and pictures --
 
-    def steer(self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None) -> Steered:
+    def steer(
+        self,
+        prompt: str,
+        edits: Iterable[Edit] = (),
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        picture: Picture | None = None,
+    ) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise.
 
         Args:
@@ -96,6 +104,8 @@ class Steerer:
             edits: at most 32; without any, both pictures are the same.
             seed: of the noise, 0 to 2**32 - 1.
             sampler: steps and guidance; None takes the backbone's own.
+            picture: a picture whose image embedding takes the place of the prompt's in *after*
+                (`mmsteer.pictures.picture_features.PictureReader.picture`), where the backbone reads one.
 
         Returns:
             Both pictures, their recipe, the OOD distance, and what the model could not read.
@@ -110,9 +120,11 @@ class Steerer:
             (256, 256)
         """
         began = time.perf_counter()
-        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin)
+        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin, picture)
         state = self.read([recipe.prompt])  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
-        schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance)  # Δh [1, T, d_text]
+        schedule = self.schedule(
+            state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture
+        )  # Δh [1, T, d_text]
         before = self._before(recipe.plain, state)
         after = self._draw(schedule, recipe) if schedule.moves else before
         distance = ood_distance(self.bank.tensors, state.x[0] + schedule.shift[0])
@@ -132,7 +144,7 @@ class Steerer:
             SteerError: as `steer`.
         """
         state = self.read([recipe.prompt])
-        schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance)
+        schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture)
         return (self._draw(schedule, recipe) if schedule.moves else self._before(recipe.plain, state))[0]
 
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
@@ -152,18 +164,22 @@ class Steerer:
         """Encode, project and read B prompts."""
         return read_prompts(self.backbone, self.joint, self.presence, prompts)
 
-    def schedule(self, state: PromptState, edits: Sequence[Edit], pooled: float = 1.0) -> Schedule:
+    def schedule(
+        self, state: PromptState, edits: Sequence[Edit], pooled: float = 1.0, picture: Picture | None = None
+    ) -> Schedule:
         """Turn edits into what they add to what the UNet reads, and when; edits that add nothing leave no move.
 
         Args:
             state: B prompts, as `read` gives them.
             edits: of the features in the bank.
             pooled: how much of them the pooled vector takes, where the UNet reads one.
+            picture: whose image embedding takes the place of the prompts'.
 
         Raises:
-            SteerError: a feature is not in the bank, a word is not in a prompt, or an edit asks for what this backbone cannot do.
+            SteerError: a feature is not in the bank, a word is not in a prompt, or an edit or a picture asks for what this backbone
+                cannot do.
         """
-        return self.routes.schedule(state, edits, pooled)
+        return self.routes.schedule(state, edits, pooled, picture)
 
     def render_many(
         self, prompts: Sequence[str], edits: Iterable[Edit], seeds: Sequence[int], sampler: Sampler | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -63,14 +64,19 @@ class ZeroGPUSteerer:
         return lambda *args, **kwargs: self._run(name, args, kwargs)
 
     def steer(
-        self, prompt: str, edits: Iterable[Edit] = (), seed: int = 0, sampler: Sampler | None = None
+        self,
+        prompt: str,
+        edits: Iterable[Edit] = (),
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        picture: Picture | None = None,
     ) -> "Steered":
         """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
         known = self._steerer
-        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin)
+        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin, picture)
         for edit in recipe.edits:
             known.bank.get(edit.feature)
-        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler)
+        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, picture)
         result: Steered = self._run("steer", args, {}, recipe.plain)
         known.befores.put(recipe.plain, (result.before, result.blanked[0]))
         return result
