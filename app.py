@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from mmsteer.cli.arguments import add_backbone
@@ -19,13 +18,16 @@ def main() -> None:
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--mcp", action="store_true", help="offer the page's endpoints as MCP tools, too")
+    parser.add_argument("--name", action="append", default=[], help="a host name by which the page may be called, too")
     args = parser.parse_args()
-    if args.mcp and find_spec("mcp") is None:
-        parser.error("--mcp takes the package mcp, which is not installed: pip install 'gradio[mcp]==6.31.0'")
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from mmsteer.bank import FeatureBank
-    from mmsteer.ui.page import build_demo, launch_settings
+    from mmsteer.ui.page import build_demo
+    from mmsteer.ui.server.launch import launch, mcp_problem
+
+    if args.mcp and (problem := mcp_problem()):
+        parser.error(problem)
 
     def load():  # type: ignore[no-untyped-def]
         from mmsteer.steering.steerer import Steerer
@@ -33,10 +35,7 @@ def main() -> None:
         return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
 
     ready = zero_gpu.load_for_zero_gpu(load) if zero_gpu.on_zero_gpu() else load
-    demo = build_demo(FeatureBank.load(args.bank), ready)
-    demo.queue(max_size=64).launch(
-        server_name=args.host, server_port=args.port, mcp_server=args.mcp or None, **launch_settings()
-    )
+    launch(build_demo(FeatureBank.load(args.bank), ready), args.host, args.port, args.name, args.mcp)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 from mmsteer import FeatureBank, Steerer
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.registry import Spec
-from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.page import build_demo
+from mmsteer.ui.server.launch import launch
 
 
 def free_port() -> int:
@@ -37,6 +38,6 @@ def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any
 
     port = free_port()
     demo = build_demo(FeatureBank.load(bank), load)
-    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings(), **more)
+    launch(demo, port=port, prevent_thread_lock=True, quiet=True, **more)
     yield f"http://127.0.0.1:{port}"
     demo.close()

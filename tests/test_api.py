@@ -31,7 +31,7 @@ ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_pict
 
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    with served(steerer, tiny_bank, mcp_server=True) as url:
+    with served(steerer, tiny_bank, mcp=True) as url:
         yield url
 
 

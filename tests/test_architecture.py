@@ -126,7 +126,7 @@ def test_every_package_that_is_imported_is_declared():
     distributions = {"PIL": "pillow"}
     elsewhere = {
         "spaces",  # a Space on ZeroGPU has it
-        "gradio_client",  # gradio pins it
+        "gradio_client", "starlette",  # gradio pins them
         "sae_lens", "sparsify", "dictionary_learning", "schedulefree",  # of the environment that `bench --peers` is given
     }  # fmt: skip
     lines = (ROOT / "requirements.txt").read_text().splitlines()

@@ -16,7 +16,8 @@ from mmsteer.ui.explore import effect
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
 from mmsteer.ui.explore.questions import SHOWN, Questions
 from mmsteer.ui.explore.tab import rules
-from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.page import build_demo
+from mmsteer.ui.server.launch import launch
 from mmsteer.ui.shared.loading import Loading
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
@@ -104,7 +105,7 @@ def steerer(tiny_folder: Path, bank: FeatureBank) -> Steerer:
 def serve(bank: FeatureBank, load) -> Iterator[str]:
     port = free_port()
     demo = build_demo(bank, load)
-    demo.queue(max_size=64).launch(server_port=port, prevent_thread_lock=True, quiet=True, **launch_settings())
+    launch(demo, port=port, prevent_thread_lock=True, quiet=True)
     yield f"http://127.0.0.1:{port}"
     demo.close()
 

@@ -13,8 +13,9 @@ from shown_pair import WAIT, changed, pixels, recipe_shown, source
 
 from mmsteer import Edit, FeatureBank, Steerer, SteerError
 from mmsteer.recipes.presets import PRESETS
-from mmsteer.ui.page import build_demo, launch_settings
+from mmsteer.ui.page import build_demo
 from mmsteer.ui.proof.tab import FIGURES, PROOFS, proofs
+from mmsteer.ui.server.launch import launch
 from mmsteer.ui.steer.rack import edits_of
 
 FIRST = PRESETS[0]
@@ -306,9 +307,9 @@ def test_a_model_that_cannot_load_gives_a_sentence(chromium, tiny_bank: Path):
         raise SteerError("unet/diffusion_pytorch_model.safetensors is damaged: restore it")
 
     demo = build_demo(FeatureBank.load(tiny_bank), broken)
-    _, url, _ = demo.queue().launch(prevent_thread_lock=True, quiet=True, **launch_settings())
+    launch(demo, prevent_thread_lock=True, quiet=True)
     page = chromium.new_page()
-    page.goto(url)
+    page.goto(demo.local_url)
     expect(page.locator(".mm-problem")).to_have_text("unet/diffusion_pytorch_model.safetensors is damaged: restore it")
     page.close()
     demo.close()

@@ -5,7 +5,7 @@ their step index on themselves.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.errors import SteerError
@@ -31,7 +31,12 @@ class Drawn(NamedTuple):
 
 
 def render(
-    backbone: "Backbone", schedule: "Schedule", empty: "Conditioning", seeds: Sequence[int], sampler: "Sampler"
+    backbone: "Backbone",
+    schedule: "Schedule",
+    empty: "Conditioning",
+    seeds: Sequence[int],
+    sampler: "Sampler",
+    between_steps: Callable[[int], None],
 ) -> Drawn:
     """Draw B pictures.
 
@@ -46,6 +51,8 @@ def render(
         empty: what guidance steers away from, of one prompt.
         seeds: picture i starts from the noise of seeds[i], drawn on the CPU, whatever the batch.
         sampler: steps and guidance.
+        between_steps: called after every step with what it has drawn: B, or twice that with guidance. It may draw other pictures.
+            Pipelines that read the prompt once for the whole run cannot be interrupted.
 
     Raises:
         SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; an adapter's scale without an adapter;
@@ -76,6 +83,8 @@ def render(
             run: Any, call: int, time: Any, tensors: dict[str, "torch.Tensor"]
         ) -> dict[str, "torch.Tensor"]:
             nonlocal current
+            with torch.enable_grad():  # whoever draws in between starts as anywhere else
+                between_steps(len(seeds) * (2 if guided else 1))
             calls = len(run.scheduler.timesteps)
             wanted = schedule.at((call + 1) / calls) if call + 1 < calls else current
             if wanted is current:

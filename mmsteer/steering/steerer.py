@@ -1,7 +1,7 @@
 """Steering: prompt and edits in, before and after out. `Steerer.steer` tells the whole story; each step lives in its own file."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Steerer:
         self.presence = Presence(bank)
         self.routes = Routes(backbone, bank, self.joint)
         self.befores: Cache[Recipe, tuple[Image.Image, bool]] = Cache(_CACHED)
+        self.between_steps: Callable[[int], None] = _go_on
+        """Called between two steps of every drawing, with what a step draws: pictures, guided ones twice."""
 
     @classmethod
     def load(
@@ -187,7 +189,7 @@ class Steerer:
         """The same edits on B prompts at once, `uint8 [B, 3, H, W]`; picture i from the noise of seeds[i]."""
         sampler = sampler or self.sampler
         schedule = self.schedule(self.read(prompts), tuple(edits), sampler.pooled_guidance)
-        return render(self.backbone, schedule, self.empty, seeds, sampler).pictures
+        return render(self.backbone, schedule, self.empty, seeds, sampler, self.between_steps).pictures
 
     def _features(self, state: PromptState) -> list[tuple[Feature, float]]:
         return self.presence.features(state.presence[self.presence.side][0])
@@ -196,7 +198,7 @@ class Steerer:
         """A picture, and whether the safety checker blanked it."""
         from PIL import Image
 
-        drawn = render(self.backbone, schedule, self.empty, [recipe.seed], recipe.sampler)
+        drawn = render(self.backbone, schedule, self.empty, [recipe.seed], recipe.sampler, self.between_steps)
         return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":
@@ -206,3 +208,7 @@ class Steerer:
             drawn = self._draw(self.schedule(state, ()), recipe)
             self.befores.put(recipe, drawn)
         return drawn
+
+
+def _go_on(_: int) -> None:
+    """Nothing to do between two steps."""

@@ -20,7 +20,7 @@ from mmsteer.recipes import sweep
 from mmsteer.recipes.edit import Edit, parse_edits
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep_files import save_sheet
-from mmsteer.ui.shared.events import DRAW
+from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.uploads import read_bytes
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 T = TypeVar("T")
+MOST_FOUND = 100  # features
 
 
 class Api:
@@ -107,22 +108,22 @@ class Api:
         """Find features by name or caption words, or by meaning.
 
         Args:
-            text: some words, for example "light"; empty for all features
+            text: some words, for example "light"; empty for the first 100 features
             modality: any, vision (seen in pictures, never named in captions), language (named, never seen) or cross (both)
             meaning: rank by nearness in meaning instead of matching the words themselves
 
         Returns:
-            features, best first, each with name, id, modality and mds (Modality Dominance Score, 0 = only captions, 1 = only pictures); by meaning, with their similarity
+            at most 100 features, best first, each with name, id, modality and mds (Modality Dominance Score, 0 = only captions, 1 = only pictures); by meaning, with their similarity
         """  # noqa: E501
 
         def matches() -> list[dict[str, Any]]:
             if modality not in ("any", *MODALITIES):
-                raise SteerError(f"`modality` is {modality!r}: allowed are any, {', '.join(MODALITIES)}")
+                raise SteerError(f"`modality` is {modality!r:.80}: allowed are any, {', '.join(MODALITIES)}")
             wanted = None if modality == "any" else modality
             if meaning:
                 near = self.loading.wait().search(text, wanted)
                 return [_record(feature, similarity=cosine) for feature, cosine in near]
-            return [_record(feature) for feature in self.bank.search(text, wanted)]
+            return [_record(feature) for feature in self.bank.search(text, wanted)[:MOST_FOUND]]
 
         return _answer(matches)
 
@@ -164,7 +165,7 @@ def add_api(page: PageState) -> None:
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
     for reading in (api.search, api.features_of_prompt, api.features_of_picture):
-        gr.api(reading)
+        gr.api(reading, **READ)
 
 
 def _answer(do: Callable[[], T]) -> T:

@@ -9,6 +9,8 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.ui.api import add_api
+from mmsteer.ui.server.blocks import ServedBlocks
+from mmsteer.ui.server.files import MINUTES, own_folder
 from mmsteer.ui.shared.badge import legend
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.script import script
@@ -45,8 +47,10 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
         bank: the features it shows.
         load: returns the steerer. Called once, in its own thread, while the page is built.
     """
+    own_folder()
     page = PageState(bank, load)
-    with gr.Blocks(title="mmsteer", delete_cache=(60, 600), analytics_enabled=False) as page.blocks:
+    page.blocks = ServedBlocks(title="mmsteer", delete_cache=(60, MINUTES * 60), analytics_enabled=False)
+    with page.blocks:
         gr.HTML(_HEADING + legend(), elem_id="mm-head")
         with gr.Tabs(elem_id="mm-tabs") as page.tabs:
             for name in TABS:

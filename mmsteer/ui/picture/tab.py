@@ -21,7 +21,7 @@ from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
 from mmsteer.ui.shared.badge import SHAPES, score_tooltip
 from mmsteer.ui.shared.data_url import picture_url, recipe_url
-from mmsteer.ui.shared.events import DRAW_NEWEST, SILENT
+from mmsteer.ui.shared.events import DRAW_NEWEST, READ, READ_NEWEST, SILENT
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import alternative, status
@@ -83,10 +83,11 @@ def build(page: PageState, tab: gr.Tab) -> None:
     draw: dict[str, Any] = {"fn": handlers.draw, "inputs": inputs, "outputs": [parts, pair, about]}
     first = [source, parts, caption, prompt, seed]
     tab.select(handlers.first, [parts, steer.prompt, steer.seed], first, **DRAW_NEWEST)
-    source.upload(handlers.look, source, [source, parts, caption], **DRAW_NEWEST)
+    source.upload(handlers.look_at_file, source, [source, parts, caption], **READ_NEWEST)
+    source.ask(handlers.look, source, [source, parts, caption], **DRAW_NEWEST)
     parts.release(**draw, **DRAW_NEWEST)
     gr.on([prompt.submit, seed.submit, caption.submit], **draw, **DRAW_NEWEST)
-    opened = open_button.click(handlers.open, inputs, [page.tabs, *steer.restored, about], **SILENT)
+    opened = open_button.click(handlers.open, inputs, [page.tabs, *steer.restored, about], **READ, **SILENT)
     opened.then(**steer.draw)
 
 
@@ -116,6 +117,10 @@ class _Handlers:
         values, error = attempt(looked)
         # with the time, a browser notices a sentence that it already shows
         return values or [gr.HTML(answer={"error": error, "at": time.time()}), gr.skip(), gr.skip()]
+
+    def look_at_file(self, value: Any) -> list[Any]:
+        """Read a picture that is not drawn here: a `FileQuestion`, and no other."""
+        return self.look({**value, "ask": "file"} if isinstance(value, dict) else value)
 
     def first(self, value: Any, prompt: str, seed: float | None) -> list[Any]:
         """At the first visit of the tab: the example, with prompt and seed of the tab Steer. Later visits change nothing."""

@@ -1,20 +1,23 @@
 """The steerer, loaded in the background, and errors as one sentence for the visitor: every handler needs both."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from mmsteer.errors import SteerError, without_folders
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
+from mmsteer.ui.shared.drawing import Drawing
 from mmsteer.ui.shared.notices import problem
+from mmsteer.ui.shared.trace import what
 
 if TYPE_CHECKING:
     from mmsteer.pictures.picture_features import PictureReader
     from mmsteer.steering.steerer import Steerer
 
 T = TypeVar("T")
+LONGEST, LONGEST_WORD = 600, 80  # characters of a sentence, and of a word in it: it may repeat what a visitor wrote
 _LOG = logging.getLogger(__name__)
 
 
@@ -27,15 +30,19 @@ class Loading:
         self._reader: PictureReader | None = None
         self._error: SteerError | None = None
         self._done = threading.Event()
-        self._thread = ThreadPoolExecutor(1, "drawing")
+        self._drawing = Drawing()
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         try:
             from mmsteer.pictures.picture_features import PictureReader
 
-            self._result = self._load()
-            self._reader = PictureReader(self._result)
+            steerer = self._load()
+            if not isinstance(steerer, ZeroGPUSteerer):
+                self._drawing.ordinary = 2 * steerer.sampler.steps * (2 if steerer.sampler.guidance > 1 else 1)
+                steerer.between_steps = self._drawing.between_steps
+            self._reader = PictureReader(steerer)
+            self._result = steerer
         except SteerError as error:
             _LOG.error("loading failed: %s", error)  # with its folders: the log is for the owner of the machine
             self._error = error
@@ -56,15 +63,13 @@ class Loading:
     def run(self, do: "Callable[[Steerer], T]") -> T:
         """Call `do` with the steerer. Everything that is computed for a picture goes through here.
 
-        All calls run in one thread: on a CPU, OpenMP keeps a team of threads for every thread that calls it, and teams with
-        more members than there are cores sleep while they wait for each other (0.26 s a picture instead of 0.19 s). On
-        ZeroGPU `do` runs in the thread of the request, to which the GPU is lent.
+        All calls run in one thread (`Drawing`). On ZeroGPU `do` runs in the thread of the request, to which the GPU is lent.
 
         Raises:
             SteerError: if the steerer could not be loaded, or as `do` raises it.
         """
         steerer = self.wait()
-        return do(steerer) if isinstance(steerer, ZeroGPUSteerer) else self._thread.submit(do, steerer).result()
+        return do(steerer) if isinstance(steerer, ZeroGPUSteerer) else self._drawing.run(lambda: do(steerer))
 
     def reader(self) -> "PictureReader":
         """The steerer's reader of pictures, one for all visitors."""
@@ -82,9 +87,9 @@ def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
     try:
         return do(), ""
     except SteerError as error:
-        return None, without_folders(str(error))
-    except Exception:
-        _LOG.exception("a request failed")
+        return None, _clipped(without_folders(str(error)))
+    except Exception as error:
+        _LOG.error("a request failed: %s", what(error))
         return None, "Something went wrong on the server; its log has the details. Please try again."
 
 
@@ -92,3 +97,9 @@ def attempt_html(do: Callable[[], T]) -> tuple[T | None, str]:
     """As `attempt`, with the sentence as HTML."""
     result, error = attempt(do)
     return result, problem(error) if error else ""
+
+
+def _clipped(sentence: str) -> str:
+    short = re.sub(rf"\S{{{LONGEST_WORD}}}\S+", lambda word: f"{word[0][:LONGEST_WORD]}…", sentence)
+    half = LONGEST // 2
+    return short if len(short) <= LONGEST else f"{short[:half]} … {short[-half:]}"

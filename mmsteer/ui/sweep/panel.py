@@ -18,8 +18,8 @@ from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.recipes.sweep import Sweep, against, over, seeds
-from mmsteer.recipes.sweep_files import save_gif, save_sheet
+from mmsteer.recipes.sweep import SIDE, Sweep, against, over, seeds
+from mmsteer.recipes.sweep_files import NO_GIF, save_gif, save_sheet
 from mmsteer.ui.shared.data_url import data_url, recipe_url
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
 from mmsteer.ui.shared.loading import attempt
@@ -30,6 +30,7 @@ from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
 from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
 
 CACHED = 64  # pictures, for files and for visitors who ask for the same
+MOST_STEPS = 500  # of all pictures of a sweep; a grid of two features in the checkpoint's own steps is always allowed
 _SIDE = 512  # pixels, of a picture in the panel
 _FILES = {"gif": (save_gif, "image/gif"), "png": (save_sheet, "image/png")}
 
@@ -112,6 +113,8 @@ class Sweeps:
         def written() -> dict[str, Any]:
             question = file_question(value)
             sweep, (save, mime) = self._sweep(question.again), _FILES[question.file]
+            if question.file == "gif" and len(sweep.rows) > 1:
+                raise SteerError(NO_GIF)
             pictures, buffer = dict(sweep.draw(self._picture)), BytesIO()
             save(sweep, [pictures[number] for number in range(len(pictures))], buffer)
             return {"name": f"sweep.{question.file}", "data": data_url(buffer.getvalue(), mime)}
@@ -130,14 +133,22 @@ class Sweeps:
             SteerError: for one that no panel can have sent.
         """
         recipe, only = Recipe.from_json(again.recipe), Recipe.from_json(again.swept)
-        recipe = replace(recipe, origin=self.loading.wait().origin)
-        edits = only.edits
-        if again.kind == "seeds":
-            return seeds(recipe)
-        wanted = 1 if again.kind == "over" else 2
+        steerer, edits = self.loading.wait(), only.edits
+        recipe = replace(recipe, origin=steerer.origin)
+        wanted = {"seeds": len(edits), "over": 1, "against": 2}[again.kind]
         if len(edits) != wanted:
             raise SteerError(f"the sweep has {len(edits)} features and needs {wanted}: add one to the rack")
-        return over(self.bank, recipe, edits[0]) if wanted == 1 else against(self.bank, recipe, edits[0], edits[1])
+        if again.kind == "seeds":
+            sweep = seeds(recipe)
+        else:
+            sweep = over(self.bank, recipe, *edits) if wanted == 1 else against(self.bank, recipe, *edits)
+        most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
+        if (steps := len(sweep.cells) * recipe.sampler.steps) > most:
+            raise SteerError(
+                f"the sweep has {len(sweep.cells)} pictures of {recipe.sampler.steps} steps, {steps:,} in all; {most:,} are allowed: "
+                "sweep fewer, or start from a recipe with fewer steps"
+            )
+        return sweep
 
     def _acting(self, rack: RackValue, swept: list[int]) -> list[Edit]:
         """The rack's edits. A row that is swept acts even if it is off or at zero, and stays in its place."""

@@ -1,0 +1,159 @@
+"""gradio's queue, with a limit a client, without calls that nobody waits for, and in fair order (`turns.py`)."""
+
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+import gradio as gr
+from gradio.queueing import Event, EventQueue, Queue
+
+from mmsteer.ui.server.asgi import App, Receive, Scope, Send
+from mmsteer.ui.server.client import client_of
+from mmsteer.ui.server.turns import Client, Turns
+from mmsteer.ui.shared.drawing import SPEND
+from mmsteer.ui.shared.events import DRAW
+
+WAITING = 128  # calls
+OF_ADDRESS, OF_VISIT = 32, 12  # of these: a class may share one address
+PATIENCE = 10.0  # seconds that a call waits for somebody who listens to its answer
+_ANSWER = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/(?P<event>[^/]+))")
+
+
+class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
+    """The queue of one page.
+
+    Args:
+        blocks: the page.
+        overtaking: whether a second call may start while one runs, to go between its steps.
+    """
+
+    def __init__(self, blocks: gr.Blocks, overtaking: bool) -> None:
+        super().__init__(True, blocks.max_threads, 1, WAITING, blocks)
+        self.ANALYTICS_MAX_EVENTS = 1
+        self.turns, self.overtaking = Turns(), overtaking
+        self._listeners: Counter[str] = Counter()
+        self._running: list[Event] = []
+
+    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Nothing: it is for /monitoring, which is closed, and would cost a data frame after every call."""
+        return {}
+
+    # -- who listens --
+
+    def visit_of(self, event: str | None, scope: Scope) -> str:
+        """The visit whose answers a request reads: that of an event, or the one that its query names."""
+        if event is None:
+            return parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+        known = self.event_ids_to_events.get(event)
+        return str(known.session_hash) if known else event
+
+    @contextmanager
+    def listening(self, visit: str) -> Iterator[None]:
+        """Somebody reads the answers to a visit's calls."""
+        self._listeners[visit] += 1
+        try:
+            yield
+        finally:
+            self._listeners[visit] -= 1
+            if not self._listeners[visit]:
+                del self._listeners[visit]
+                self._forget(visit)
+
+    def _forget(self, visit: str) -> None:
+        """Drop what is kept of a visit that nobody listens to and that has no call left."""
+        if visit not in self._listeners and not any(e.session_hash == visit for e in self.event_ids_to_events.values()):
+            self.pending_messages_per_session.pop(visit, None)
+            self.pending_event_ids_session.pop(visit, None)
+
+    # -- what may wait --
+
+    async def push(self, body: Any, request: Any, username: str | None) -> tuple[bool, Any, Any]:
+        """Let a call wait, unless it is one too many: then a sentence says so."""
+        client = client_of(request, body.session_hash or "")
+        waiting = [event for line in self.event_queue_per_concurrency_id.values() for event in line.queue]
+        own = [event for event in waiting if _client(event).address == client.address]
+        if client.visit and [event.session_hash for event in own].count(client.visit) >= OF_VISIT:
+            return False, f"{OF_VISIT} of your calls wait already: wait for one of them.", "queue_full"
+        if len(own) >= OF_ADDRESS:
+            unheard = next((event for event in own if not self._listeners[event.session_hash]), None)
+            if unheard is None:
+                return False, f"{OF_ADDRESS} calls from your address wait already: try again later.", "queue_full"
+            self._drop(unheard)
+        pushed: tuple[bool, Any, Any] = await super().push(body, request, username)
+        return pushed
+
+    # -- whose turn it is --
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """The next call of any line, fair to every client; calls that nobody waits for are dropped here."""
+        lines = list(self.event_queue_per_concurrency_id.items())
+        random.shuffle(lines)
+        for name, line in lines:
+            self._drop_unheard(line)
+            heard = [event for event in line.queue if self._listeners[event.session_hash]]
+            if heard and (event := self._next(line, heard)):
+                line.queue.remove(event)
+                return [event], False, name
+        return None
+
+    def _next(self, line: EventQueue, heard: list[Event]) -> Event | None:
+        """The call to start now; None if it has to wait for another one's end."""
+        limit = line.concurrency_limit
+        free = limit is None or line.current_concurrency < limit
+        running = [event for event in self._running if event.concurrency_id == line.concurrency_id]
+        overtaking = self.overtaking and line.concurrency_id == DRAW["concurrency_id"] and len(running) == 1
+        if not free and not overtaking:
+            return None
+        event = self.turns.order(heard, _client)[0]
+        if free or self.turns.ahead(_client(event), _client(running[-1])):
+            return event
+        return None
+
+    def _drop_unheard(self, line: EventQueue) -> None:
+        late = time.monotonic() - PATIENCE
+        for event in [e for e in line.queue if e.enqueue_time < late and not self._listeners[e.session_hash]]:
+            self._drop(event)
+
+    def _drop(self, event: Event) -> None:
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        self.event_ids_to_events.pop(event._id, None)
+        self._forget(event.session_hash)
+
+    async def process_events(self, events: list[Event], *more: Any) -> None:
+        """Run a call, and charge its client what it computes."""
+        (event,), client = events, _client(events[0])
+        self._running.append(event)
+        self.turns.begin(client)
+        SPEND.set(partial(self.turns.spend, client))
+        try:
+            await super().process_events(events, *more)
+        finally:
+            self._running.remove(event)
+            self._forget(event.session_hash)
+
+
+class Listeners:
+    """Middleware that lets the queue know who reads the answers to which visit's calls."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        asked = _ANSWER.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "GET" else None
+        queue = scope["app"].get_blocks()._queue if asked else None
+        if asked is None or not isinstance(queue, FairQueue):
+            await self.app(scope, receive, send)
+            return
+        with queue.listening(queue.visit_of(asked["event"], scope)):
+            await self.app(scope, receive, send)
+
+
+def _client(event: Event) -> Client:
+    return client_of(event.request, event.session_hash)
