@@ -1,5 +1,6 @@
 """gradio's queue, with a limit a client, without calls that nobody waits for, and in fair order (`turns.py`)."""
 
+import asyncio
 import random
 import re
 import time
@@ -49,8 +50,9 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
     def visit_of(self, event: str | None, scope: Scope) -> str:
         """The visit whose answers a request reads: that of an event, or the one that its query names."""
         if event is None:
-            return parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
-        known = self.event_ids_to_events.get(event)
+            query: str = scope["query_string"].decode("latin-1")
+            return parse_qs(query).get("session_hash", [""])[0]
+        known: Event | None = self.event_ids_to_events.get(event)
         return str(known.session_hash) if known else event
 
     @contextmanager
@@ -66,10 +68,12 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
                 self._forget(visit)
 
     def _forget(self, visit: str) -> None:
-        """Drop what is kept of a visit that nobody listens to and that has no call left."""
-        if visit not in self._listeners and not any(e.session_hash == visit for e in self.event_ids_to_events.values()):
-            self.pending_messages_per_session.pop(visit, None)
-            self.pending_event_ids_session.pop(visit, None)
+        """Drop answers that wait for a visit that nobody listens to and that has no call left."""
+        if visit in self._listeners or any(e.session_hash == visit for e in self.event_ids_to_events.values()):
+            return
+        self.pending_event_ids_session.pop(visit, None)
+        if visit in self.pending_messages_per_session:  # a page may listen before it asks: the visit stays known
+            self.pending_messages_per_session[visit] = asyncio.Queue()
 
     # -- what may wait --
 

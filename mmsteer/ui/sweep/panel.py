@@ -141,7 +141,8 @@ class Sweeps:
         if again.kind == "seeds":
             sweep = seeds(recipe)
         else:
-            sweep = over(self.bank, recipe, *edits) if wanted == 1 else against(self.bank, recipe, *edits)
+            first, last = edits[0], edits[-1]
+            sweep = over(self.bank, recipe, first) if wanted == 1 else against(self.bank, recipe, first, last)
         most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
         if (steps := len(sweep.cells) * recipe.sampler.steps) > most:
             raise SteerError(
