@@ -1,4 +1,4 @@
-"""What the page costs and does: memory of its process, and pictures a second while a slider is dragged, over HTTP."""
+"""What the page costs and does, over HTTP: memory of its process, pictures a second while a slider is dragged, what visitors wait for."""
 
 import socket
 import subprocess
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmsteer.bench import visitors
 from mmsteer.bench.page_client import Visitor
 from mmsteer.bench.pictures import PROMPT
 from mmsteer.errors import SteerError
@@ -20,7 +21,7 @@ def measure(pictures: int, seconds: float) -> dict[str, Any]:
     Args:
         pictures: Pictures to draw, two a pair, each pair with another seed; memory is compared after the first pair and
             after the last.
-        seconds: How long to drag a slider.
+        seconds: How long to drag a slider; also, how many pairs an ordinary visitor draws beside one who floods, at least 5.
     """
     import psutil
 
@@ -30,20 +31,22 @@ def measure(pictures: int, seconds: float) -> dict[str, Any]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        visitor = _arrive(f"http://127.0.0.1:{port}", page)
+        address = f"http://127.0.0.1:{port}"
+        visitor = _arrive(address, page)
         idle = 0
         for k in range(1 + pictures // 2):
             visitor.draw(PROMPT, k, _rack(1))
             idle = idle or psutil.Process(page.pid).memory_info().rss
         growth = psutil.Process(page.pid).memory_info().rss - idle
         rate = _frames_per_second(visitor, seconds)
+        waits = visitors.measure(address, _rack(1), max(5, round(seconds)))
     finally:
         page.terminate()
         page.wait()
     return {
         f"memory of the page after {pictures:,} pictures over idle, MB": round(growth / 2**20),
         "live: pictures per second while a slider is dragged": round(rate, 1),
-    }
+    } | waits
 
 
 def _rack(strength: float) -> dict[str, Any]:

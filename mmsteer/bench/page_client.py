@@ -17,9 +17,11 @@ class Visitor:
 
     Args:
         address: The page's address, `http://host:port`. OSError if nothing answers.
+        home: The visitor's own address, as a proxy on this machine would pass it on; None is this machine's.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, home: str | None = None) -> None:
+        self._headers = {"content-type": "application/json"} | ({"x-forwarded-for": home} if home else {})
         self._api = address.rstrip("/")
         self._session = secrets.token_hex(8)
         config = self._read("/config")
@@ -71,11 +73,15 @@ class Visitor:
                 return answer
         raise ConnectionError("the page refused the request or closed the connection before a frame came")
 
+    def call(self, name: str, data: list[Any]) -> bool:
+        """Call an endpoint and wait for its end; whether it succeeded."""
+        return [event.get("success", False) for event in self._ask(name, data)][-1]
+
     def _ask(self, name: str, data: list[Any]) -> Iterator[dict[str, Any]]:
         """The events of a call in the page's queue, to its end."""
         join = {"data": data, "fn_index": self._calls[name], "session_hash": self._session}
         self._read("/queue/join", json.dumps(join).encode())
-        with urlopen(f"{self._api}/queue/data?session_hash={self._session}") as events:
+        with urlopen(Request(f"{self._api}/queue/data?session_hash={self._session}", None, self._headers)) as events:
             for line in events:
                 event = json.loads(line[5:]) if line.startswith(b"data:") else {"msg": ""}
                 yield event
@@ -83,6 +89,6 @@ class Visitor:
                     return
 
     def _read(self, path: str, body: bytes | None = None) -> Any:
-        request = Request(self._api + path, body, {"content-type": "application/json"})
+        request = Request(self._api + path, body, self._headers)
         with urlopen(request) as answer:
             return json.loads(answer.read())
