@@ -46,7 +46,7 @@ def hub(tmp_path, monkeypatch):
 
 
 def captions(source: str, limit: int | None = None) -> list[str]:
-    return [sample.caption() for _, sample in open_pairs(source, limit).samples()]
+    return [sample.captions()[0] for _, sample in open_pairs(source, limit).samples()]
 
 
 def test_no_more_tars_are_fetched_than_the_limit_needs(hub: StandIn):

@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(source):
     """Number, red of the first pixel and caption of every sample."""
-    return [(n, sample.picture().getpixel((0, 0))[0], clean(sample.caption())) for n, sample in source.samples()]
+    return [(n, sample.picture().getpixel((0, 0))[0], clean(*sample.captions())) for n, sample in source.samples()]
 
 
 DOZEN = [(k, 20 * k, caption) for k, caption in enumerate(CAPTIONS)]
@@ -128,7 +128,7 @@ def test_parquet_holds_pictures_or_paths(tmp_path, form):
 
 def test_a_data_set_streams(tmp_path):
     datasets, pyarrow = pytest.importorskip("datasets"), pytest.importorskip("pyarrow")
-    from mmsteer.data.tables import _examples
+    from mmsteer.data.sources.hub import _examples
 
     cells = [{"bytes": encoded(picture(k)), "path": None} for k in range(COUNT)]
     table = pyarrow.table({"image": cells, "caption": [[caption, "another"] for caption in CAPTIONS]})
@@ -136,7 +136,7 @@ def test_a_data_set_streams(tmp_path):
     stream = datasets.load_dataset(str(tmp_path), split="train", streaming=True)
     for form in (stream, stream.cast_column("image", datasets.Image())):
         items = list(_examples(form, None, "hub:me/mine"))
-        assert [(item.picture().getpixel((0, 0))[0], item.caption()) for item in items] == [w[1:] for w in DOZEN]
+        assert [(item.picture().getpixel((0, 0))[0], item.captions()[0]) for item in items] == [w[1:] for w in DOZEN]
 
 
 def test_an_unavailable_data_set_is_one_clear_error():
@@ -152,7 +152,7 @@ def test_the_world_is_a_source_like_any_other():
     assert list(some) == [2, 70]
     whole = dict(source.samples())
     assert len(whole) == 100
-    assert some[70].caption() == whole[70].caption()
+    assert some[70].captions() == whole[70].captions()
     assert (np.asarray(some[70].picture()) == np.asarray(whole[70].picture())).all()
     assert (some[70].annotation.values == whole[70].annotation.values).all()
 
@@ -309,7 +309,7 @@ def test_broken_lines_and_lacking_captions_cost_only_themselves(tmp_path):
     failed = []
     for number, sample in open_pairs(str(tmp_path / "t")).samples():
         try:
-            sample.picture(), sample.caption()
+            sample.picture(), sample.captions()
         except ValueError:
             failed.append(number)
     assert failed == [1, 2, 3]

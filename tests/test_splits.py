@@ -207,7 +207,7 @@ def test_a_plan_measures_and_writes_nothing(clip, dozen, tmp_path, capsys):
     assert main([*asked, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
     output = capsys.readouterr().out
     assert "dozen: 12" in output
-    assert "pairs/s" in output
+    assert "pictures/s" in output
     assert "training     1,500 steps of dictionaries at 4:2,12:2 and 4:2,12:2: 0 min" in output
     assert list(tmp_path.iterdir()) == []
 

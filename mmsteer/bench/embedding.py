@@ -65,7 +65,7 @@ def _write_pairs(folder: Path, count: int) -> None:
     folder.mkdir()
     for k, pair in open_pairs(f"world:{_SEED}", count).samples():
         pair.picture().resize(_PIXELS).save(folder / f"{k:04d}.jpg", quality=90)
-        (folder / f"{k:04d}.txt").write_text(pair.caption() or "a scene")
+        (folder / f"{k:04d}.txt").write_text(pair.captions()[0] or "a scene")
 
 
 def _write_clip(folder: Path, tokenizer: Path) -> None:

@@ -139,6 +139,7 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     """Print what embedding and training will take."""
     from mmsteer import distributed
     from mmsteer.data.plan import measure
+    from mmsteer.data.splits import print_passed_over
     from mmsteer.training.config import DictionarySizes
     from mmsteer.training.groups import choose_groups, parse_groups
     from mmsteer.training.objectives import step_seconds
@@ -147,13 +148,18 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
         return
     clip, source, processes = inputs.clip, inputs.source, distributed.count()
     plan = measure(clip, source, args.batch)
-    items, rate = plan.items, plan.pairs_per_second * processes
+    items, rate = plan.items, plan.samples_per_second * processes
     memory = "unknown" if plan.memory is None else f"{plan.memory / 1e9:.1f} GB"
     print(f"model        {clip.id}, {plan.width} coordinates, {clip.identity['dtype']} on {clip.device}")
     print(f"pairs        {source.name}: {'not known before it is read' if items is None else f'{items:,}'}")
-    print(f"disk         {_size(plan.bytes_per_pair, items)} in {args.work}")
+    if plan.pairs_per_sample > 1:
+        print(f"captions     {plan.pairs_per_sample:.1f} for each of these pictures, as far as the first ones show")
+    print_passed_over(source)
+    if plan.skipped:
+        print(f"skipped      {len(plan.skipped)} of the first pictures cannot be read, such as {plan.skipped[0]}")
+    print(f"disk         {_size(plan.bytes_per_pair * plan.pairs_per_sample, items)} in {args.work}")
     print(f"memory       {memory} while embedding, in each process; it does not grow with the pairs")
-    speed = f"{rate:,.0f} pairs/s in {processes} process{'es' if processes > 1 else ''}"
+    speed = f"{rate:,.0f} pictures/s in {processes} process{'es' if processes > 1 else ''}"
     print(f"embedding    {speed}" + ("" if items is None else f": {_duration(items / rate)}"))
     if hasattr(args, "steps") and processes == 1:  # the speed of one process says nothing about several
         share = 1 - (args.held_out or 0)

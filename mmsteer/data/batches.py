@@ -31,12 +31,15 @@ class Batch(NamedTuple):
     """Samples as the model takes them, and those that could not be read."""
 
     numbers: list[int]
-    """In the source."""
+    """Of the samples, in the source."""
     inputs: list[dict[str, torch.Tensor]]
     """Pictures as the model's processor prepares them, in chunks."""
     pictures: list[int]
     """Fingerprints of the pictures."""
     captions: list[str]
+    """All captions of all pictures, in order."""
+    counts: list[int]
+    """Captions of each picture."""
     annotations: list[Annotation]
     """One a sample, or none if the source has no annotations."""
     skipped: list[dict[str, Any]]
@@ -92,17 +95,18 @@ def _groups(stream: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _read(clip: Clip, chunk: list[tuple[int, Sample]]) -> Batch:
     """Read some samples; one that cannot be read is skipped with the reason."""
-    batch, pictures = Batch([], [], [], [], [], []), []
+    batch, pictures = Batch([], [], [], [], [], [], []), []
     for number, sample in chunk:
         try:
-            caption, picture = _caption(sample), sample.picture()
+            captions, picture = _captions(sample), sample.picture()
         except SteerError:
             raise
         except Exception as error:  # any exception of a decoder
             batch.skipped.append({"item": number, "key": sample.key, "reason": first_line(error)})
             continue
         batch.numbers.append(number)
-        batch.captions.append(caption)
+        batch.captions.extend(captions)
+        batch.counts.append(len(captions))
         batch.pictures.append(_fingerprint(picture))
         pictures.append(picture)
         if sample.annotation is not None:
@@ -110,14 +114,14 @@ def _read(clip: Clip, chunk: list[tuple[int, Sample]]) -> Batch:
     return batch._replace(inputs=[clip.prepare(pictures)] if pictures else [])
 
 
-def _caption(sample: Sample) -> str:
-    caption = sample.caption()
-    if sample.annotation is not None:  # an annotated caption stays as it is; it may be empty on purpose
-        return caption
-    caption = clean(caption)
-    if not caption:
+def _captions(sample: Sample) -> list[str]:
+    captions = sample.captions()
+    if sample.annotation is not None:  # annotated captions stay as they are; one may be empty on purpose
+        return captions
+    captions = [caption for caption in map(clean, captions) if caption]
+    if not captions:
         raise ValueError("the caption is empty")
-    return caption
+    return captions
 
 
 def _fingerprint(picture: Image.Image) -> int:

@@ -8,6 +8,7 @@ import hashlib
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -74,9 +75,11 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
     def wanted(number: int) -> bool:
         return number % processes == rank and number not in present if share is None else number in share
 
-    done = sum(record["pairs"] + record["skipped"] for record in read_manifest(folder)["shards"])
+    done = len(present) * shard if total is None else min(total, len(present) * shard)
     batches = read_batches(clip, source, batch, shard, wanted)
-    with tqdm(total=total, initial=done, desc="embedded", unit=" pairs", mininterval=10, disable=rank > 0) as progress:
+    with tqdm(
+        total=total, initial=done, desc="embedded", unit=" pictures", mininterval=10, disable=rank > 0
+    ) as progress:
         for number, group in groupby(batches, key=lambda numbered: numbered[0]):
             vectors, read = [], []
             for _, part in group:
@@ -90,17 +93,19 @@ def _embed_shards(clip: Clip, source: Pairs, folder: Path, shard: int, batch: in
 
 
 def embed_batch(clip: Clip, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Unit vectors `[B, d_joint]` of pictures and captions, on the model's device."""
-    names = batch.inputs[0].keys()
+    """Unit vectors `[B, d_joint]` of the B pairs' pictures and captions, on the model's device. A picture is embedded once."""
+    names, size = batch.inputs[0].keys(), len(batch.numbers)
     image = clip.embed_pictures({name: torch.cat([chunk[name] for chunk in batch.inputs]) for name in names})
-    text = clip.embed_captions(batch.captions)
-    if image.shape != text.shape:
+    starts = range(0, len(batch.captions), size)  # as many at once as pictures, or many captions would need more memory
+    text = torch.cat([clip.embed_captions(batch.captions[k : k + size]) for k in starts])
+    if image.shape[1] != text.shape[1]:
         raise SteerError(
             f"{clip.id} embeds pictures {image.shape[1]} wide and captions {text.shape[1]} wide: give a model with a joint space"
         )
-    return image, text
+    return image.repeat_interleave(torch.tensor(batch.counts, device=image.device), 0), text
 
 
 def _shard(vectors: list[tuple[torch.Tensor, torch.Tensor]], read: Batch, dtype: torch.dtype) -> Shard:
     sides = [torch.cat(side).to("cpu", dtype) for side in zip(*vectors, strict=True)] or [torch.zeros(0, 1)] * 2
-    return Shard(sides[0], sides[1], read.captions, read.numbers, read.pictures, read.annotations, read.skipped)
+    items, pictures = (np.repeat(of, read.counts).tolist() for of in (read.numbers, read.pictures))
+    return Shard(sides[0], sides[1], read.captions, items, pictures, read.annotations, read.skipped)

@@ -6,7 +6,7 @@ picture. Sources are data: nothing in them is run, and a path that leads out of 
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -15,14 +15,14 @@ from typing import NamedTuple
 from PIL import Image
 
 from mmsteer.data.annotations import AnnotationScheme
+from mmsteer.data.passed_over import PassedOver
 from mmsteer.data.sample import Sample
 from mmsteer.errors import SteerError, first_line
 
-CAPTIONS = ("caption", "text", "captions", "txt", "alt_text", "description", "prompt")
-"""Usual names of captions in tables and JSON."""
 KINDS = (
     "give a folder of pictures with captions (cat.jpg and cat.txt, or metadata.csv or metadata.jsonl with file_name and "
-    "caption), parquet files, webdataset tars (several by a pattern in quotes), hub:OWNER/NAME, or world:SEED"
+    "caption), a table, COCO's captions_*.json, parquet files, webdataset tars (several by a pattern in quotes), "
+    "hub:OWNER/NAME, or world:SEED"
 )
 
 
@@ -32,7 +32,7 @@ class Survey(NamedTuple):
     kind: str
     name: str
     items: int | None
-    """The number of samples; None if only reading to the end would show it."""
+    """The number of samples, which are pictures; None if only reading to the end would show it."""
     digest: str
     """Of the samples' keys, and of the size and time of change of all files: it changes when samples are added, removed,
     renamed or rewritten."""
@@ -45,6 +45,7 @@ class Pairs:
         name: What messages call it.
         limit: Only the first so many samples; None for all.
         columns: `PICTURE,CAPTION`, if a table has unusual names for them.
+        encoding: Of its text files, if it is not UTF-8 and no byte-order mark states it.
         place: Its folder or first file.
         files: Files that contain many samples.
     """
@@ -52,6 +53,8 @@ class Pairs:
     kind = ""
     scheme: AnnotationScheme | None = None
     """The factors that its samples are annotated with; None if it has no annotations."""
+    options: tuple[str, ...] = ()
+    """Which of `columns` and `encoding` mean something for this kind of source."""
 
     def __init__(
         self,
@@ -60,14 +63,21 @@ class Pairs:
         columns: str | None = None,
         place: Path | None = None,
         files: Sequence[Path] = (),
+        encoding: str | None = None,
     ) -> None:
-        self.name, self.limit, self.columns, self.files = name, limit, columns, files
-        self.address = f"{place.resolve() if place else name} {columns} {limit}"
+        self.name, self.limit, self.columns, self.files, self.encoding = name, limit, columns, files, encoding
+        self.passed_over = PassedOver()
+        """What it contains and does not read; complete once `survey` is known."""
+        self.address = f"{place.resolve() if place else name} {columns} {limit}" + (f" {encoding}" if encoding else "")
         """Tells sources of one name in different places apart. Contains local paths, so it is never written out."""
 
     def stream(self) -> Iterator[Sample]:
-        """All samples in order."""
+        """All samples in order; what it does not read is added to `passed_over`."""
         raise NotImplementedError
+
+    def trouble(self) -> str | None:
+        """Why nothing can be read from it, judged by its beginning; None if something can."""
+        return None
 
     def samples(self, wanted: Callable[[int], bool] = lambda number: True) -> Iterator[tuple[int, Sample]]:
         """The samples whose numbers are wanted, each with its number."""
@@ -87,11 +97,12 @@ class Pairs:
         for _, sample in self.samples():
             digest.update(sample.key.encode("utf-8", "surrogatepass") + b"\n" + _state(sample.files))
             count += 1
+        self.passed_over.close()
         if not count:
             raise SteerError(f"there is no captioned picture in {self.name}: {KINDS}")
         return Survey(self.kind, self.name, count, digest.hexdigest()[:16])
 
-    def pictures(self, numbers: Collection[int]) -> Iterator[tuple[int, Image.Image]]:
+    def pictures(self, numbers: Iterable[int]) -> Iterator[tuple[int, Image.Image]]:
         """The pictures of some samples, in the source's order. SteerError for one that can no longer be read."""
         wanted = set(numbers)
         for number, sample in islice(self.samples(wanted.__contains__), len(wanted)):

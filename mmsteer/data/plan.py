@@ -17,10 +17,14 @@ class Plan(NamedTuple):
     """The cost of embedding a source."""
 
     items: int | None
-    """Samples; None if only reading to the end would show it."""
-    pairs_per_second: float
+    """Samples, which are pictures; None if only reading to the end would show it."""
+    samples_per_second: float
+    pairs_per_sample: float
+    """Captions of a picture that could be read, on average."""
     bytes_per_pair: float
     """On disk."""
+    skipped: list[str]
+    """Of the samples that were tried: each one that could not be read, with the reason."""
     width: int
     """d_joint"""
     memory: int | None
@@ -39,11 +43,13 @@ def measure(clip: Clip, source: Pairs, batch: int | None = None, least_seconds: 
     Raises:
         SteerError: If none of the pairs can be read.
     """
-    began, timed, pairs, letters, width = time.perf_counter(), 0, 0, 0, 0
+    began, timed, pairs, read, letters, width = time.perf_counter(), 0, 0, 0, 0, 0
+    skipped: list[str] = []
     for count, (_, part) in enumerate(read_batches(clip, source, batch or batch_size(clip))):
         if part.numbers:
             width = embed_batch(clip, part)[0].cpu().shape[1]
-        pairs += len(part.numbers)
+        pairs, read = pairs + len(part.captions), read + len(part.numbers)
+        skipped += [f"{skip['key']}: {skip['reason']}" for skip in part.skipped]
         letters += sum(len(caption.encode()) for caption in part.captions)
         if not count:  # counts only if there is no second one
             first_rate, start = part.size / (time.perf_counter() - began), time.perf_counter()
@@ -52,10 +58,10 @@ def measure(clip: Clip, source: Pairs, batch: int | None = None, least_seconds: 
             if time.perf_counter() - start > least_seconds:
                 break
     if not pairs:
-        raise SteerError(f"none of the first pairs of {source.name} could be read")
+        raise SteerError(f"none of the first pairs of {source.name} could be read, such as {skipped[0]}")
     rate = timed / (time.perf_counter() - start) if timed else first_rate
     size = 2 * width * torch.finfo(clip.dtype).bits // 8 + letters / pairs + 16
-    return Plan(source.survey.items, rate, size, width, peak_memory())
+    return Plan(source.survey.items, rate, pairs / read, size, skipped, width, peak_memory())
 
 
 def peak_memory() -> int | None:

@@ -22,16 +22,17 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
 class Sample(NamedTuple):
-    """One picture and its caption, neither of them read yet. Reading raises whatever is wrong with it."""
+    """One picture and its captions, none of them read yet. Reading raises whatever is wrong with it."""
 
     key: str
     """Its place in its source."""
     picture: Callable[[], Image.Image]
-    caption: Callable[[], str]
+    captions: Callable[[], list[str]]
+    """All captions of the picture, one or more: each makes a pair with it."""
     annotation: Annotation | None = None
     """What the source knows about it, if anything (`Pairs.scheme` describes the factors)."""
     files: tuple[Path, ...] = ()
-    """The files of picture and caption, if they are in files of their own."""
+    """The files of picture and captions, if they are in files of their own."""
 
 
 def decode(data: bytes) -> Image.Image:
@@ -54,38 +55,42 @@ def check_bytes(size: int) -> None:
         raise ValueError(f"{size} bytes are more than {MOST_BYTES // 2**20} MB")
 
 
+def read_file(path: Path) -> bytes:
+    """The content of a regular file: ValueError for anything else, such as a named pipe, which could be waited for forever."""
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing" if not path.exists() else f"{path.name} is no regular file")
+    check_bytes(path.stat().st_size)
+    return path.read_bytes()
+
+
 def read_picture(path: Path) -> Image.Image:
     """A picture file, decoded."""
-    check_bytes(path.stat().st_size)
-    return decode(path.read_bytes())
+    return decode(read_file(path))
 
 
-def read_text(path: Path) -> str:
-    """A caption file."""
-    if not path.is_file():
-        raise ValueError(f"no caption: {path.name} is missing")
-    check_bytes(path.stat().st_size)
-    return path.read_text(encoding="utf-8-sig")
-
-
-def text_of(value: Any) -> str:
-    """A caption from a table's cell: a string, or the first of a list of strings."""
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    if not isinstance(value, str):
+def captions_of(value: Any) -> list[str]:
+    """The captions in a table's cell: a string, or all strings of a list."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    captions = [text for text in values if isinstance(text, str)]
+    if not captions:
         raise ValueError("no caption")
-    return value
+    return captions
 
 
 def fail(message: str) -> Any:
-    """Raise ValueError: the picture and caption of a sample that cannot be read."""
+    """Raise ValueError: the picture and captions of a sample that cannot be read."""
     raise ValueError(message)
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path, or the link that it is, leads out of a folder."""
+    return not path.resolve().is_relative_to(folder.resolve())
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
     """The path of a file that a table names relative to its folder; SteerError if it leads out of that folder."""
     path = folder / name
-    if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+    if leads_out(path, folder):
         raise SteerError(
             f"{where} names {name[:80]!r}, which climbs out of {folder.name or 'its folder'}: name files in it or below"
         )

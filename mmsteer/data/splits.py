@@ -27,11 +27,18 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pairs", default="world",
-        help="a folder of pictures with captions, metadata.csv or .jsonl, parquet, webdataset tars (a pattern in quotes), "
-        "hub:OWNER/NAME, or world[:SEED] (default)",
+        help="a folder of pictures with captions, metadata.csv or .jsonl, COCO's captions_*.json, parquet, "
+        "webdataset tars (a pattern in quotes), hub:OWNER/NAME, or world[:SEED] (default)",
     )  # fmt: skip
-    parser.add_argument("--columns", metavar="PICTURE,CAPTION", help="names of a table's columns, if they are unusual")
-    parser.add_argument("--count", type=int, help="only the first so many pairs (default: all; of the world 30,000)")
+    parser.add_argument(
+        "--columns", metavar="PICTURE,CAPTION",
+        help="a table's columns, or a tar's endings and JSON keys, if they are unusual; the usual picture: ,CAPTION",
+    )  # fmt: skip
+    parser.add_argument("--encoding", help="of tables and captions that are neither UTF-8 nor marked, such as cp1252")
+    parser.add_argument(
+        "--count", "--max-pairs", type=int, dest="count",
+        help="only the first so many pictures, with all their captions (default: all; of the world 30,000)",
+    )  # fmt: skip
     parser.add_argument(
         "--held-out", type=float, metavar="SHARE",
         help=f"share of your pairs that is held out to match and score on, at most {HELD_OUT:,} pairs (default 0.2); the world "
@@ -107,7 +114,7 @@ def open_inputs(args: argparse.Namespace) -> Inputs:
         torch.set_num_threads(args.threads)
     _check(args)
     clip = Clip(args.clip, distributed.join(choose_device(args.device)))
-    source, held_out = open_pairs(args.pairs, args.count, args.columns), None
+    source, held_out = open_pairs(args.pairs, args.count, args.columns, args.encoding), None
     if isinstance(source, SyntheticPairs):
         seed, count = source.seed if ":" in args.pairs else args.seed, source.limit or 0
         apart = HELD_OUT if args.held_out is None else max(2, round(args.held_out * count))
@@ -158,6 +165,8 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
         train, matching, scoring = pairs, apart.part(0, half), apart.part(half, count)
         captions_only = held_out.captions_only(CAPTIONS_ONLY * len(train.captions))
     skipped = read_manifest(folder)["skipped"]
+    if distributed.rank() == 0:
+        print_passed_over(source)
     if skipped and distributed.rank() == 0:
         print(f"{skipped} pairs could not be read; {folder / 'skipped.jsonl'} lists them", flush=True)
     meta = {
@@ -168,6 +177,12 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     candidates = vocabulary(scoring.captions)
     scored = source if held_out is None else held_out
     return Splits(clip, reader, train, matching, scoring, scored, candidates, captions_only, meta)
+
+
+def print_passed_over(source: "Pairs") -> None:
+    """Print what a source contains and does not read."""
+    for sentence in source.passed_over:
+        print(f"passed over: {sentence}", flush=True)
 
 
 def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":

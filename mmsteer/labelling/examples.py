@@ -21,12 +21,13 @@ def read_pictures(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, li
 
     Args:
         source: where the pictures are.
-        numbers: which ones, ascending.
+        numbers: which ones, ascending; one comes again for each further caption.
 
     Returns:
         Properties `[N, n_properties]`, and N thumbnails.
     """
     thumbnails: list[Image.Image] = []
+    _, where = np.unique(np.asarray(numbers, np.int64), return_inverse=True)
     properties, waiting = [torch.zeros(0, len(PROPERTIES))], []
     for _, picture in source.pictures(numbers):
         thumbnails.append(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS))
@@ -38,7 +39,7 @@ def read_pictures(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, li
             waiting = []
     if waiting:
         properties.append(measure(torch.stack(waiting)))
-    return torch.cat(properties).numpy(), thumbnails
+    return torch.cat(properties).numpy()[where], [thumbnails[k] for k in where]
 
 
 def write_examples(folder: Path, thumbnails: Sequence[Image.Image], top_pairs: dict[int, list[int]]) -> None:

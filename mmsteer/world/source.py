@@ -51,9 +51,9 @@ class World(SyntheticPairs):
             pictures = block.pictures.permute(0, 2, 3, 1).contiguous().numpy()
             for k, number in enumerate(numbers):
                 if wanted(number):
-                    picture, caption = partial(Image.fromarray, pictures[k]), partial(str, block.captions[k])
+                    picture, captions = partial(Image.fromarray, pictures[k]), partial(list[str], [block.captions[k]])
                     annotation = Annotation(block.factors[k], block.mentioned[k])
-                    yield number, Sample(f"scene {number}", picture, caption, annotation)
+                    yield number, Sample(f"scene {number}", picture, captions, annotation)
 
     @cached_property
     def survey(self) -> Survey:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from mmsteer.data.sample import inside, read_picture
-from mmsteer.data.tables import PICTURES
+from mmsteer.data.sources.columns import PICTURES
 from mmsteer.errors import SteerError
 from mmsteer.models.clip import Clip
 

@@ -6,8 +6,8 @@ from functools import cached_property
 
 from mmsteer.data.pairs import Pairs, Survey
 from mmsteer.data.sample import Sample
-from mmsteer.data.tables import Hub
-from mmsteer.data.webdataset import Tars
+from mmsteer.data.sources.hub import Hub
+from mmsteer.data.sources.webdataset import Tars
 from mmsteer.hub.repository import Repository, look_up
 
 
@@ -18,19 +18,27 @@ class HubTars(Pairs):
         repository: the data set.
         tars: which of its files, in order.
         limit: as for every source; the number of pairs is not known before the tars are read.
+        columns: as for `Tars`.
+        encoding: as for `Tars`.
     """
 
     kind = "hub"
+    options = ("columns", "encoding")
 
-    def __init__(self, repository: Repository, tars: Sequence[str], limit: int | None = None) -> None:
-        super().__init__(f"hub:{repository.name}", limit)
+    def __init__(
+        self, repository: Repository, tars: Sequence[str], limit: int | None = None, columns: str | None = None,
+        encoding: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(f"hub:{repository.name}", limit, columns, encoding=encoding)
         self.address += " ".join(tars)
         self.repository, self.tars = repository, tars
 
     def stream(self) -> Iterator[Sample]:
         """All pairs of all tars; a tar is fetched when the one before it was read to the end."""
         for tar in self.tars:
-            yield from Tars([self.repository.fetch([tar]) / tar]).stream()
+            fetched = Tars([self.repository.fetch([tar]) / tar], None, self.columns, self.encoding)
+            fetched.passed_over = self.passed_over
+            yield from fetched.stream()
 
     @cached_property
     def survey(self) -> Survey:
@@ -38,13 +46,16 @@ class HubTars(Pairs):
         return Survey(self.kind, self.name, self.limit, self.repository.commit)
 
 
-def open_hub(name: str, limit: int | None = None, columns: str | None = None) -> Pairs:
+def open_hub(
+    name: str, limit: int | None = None, columns: str | None = None, encoding: str | None = None
+) -> Pairs:
     """Open a data set of the hub: its tars, where it consists of tars, else the stream of the package `datasets`.
 
     Args:
         name: `OWNER/NAME[@REVISION][:SPLIT]`.
         limit: only the first so many samples.
         columns: `PICTURE,CAPTION`, if a table has unusual names for them.
+        encoding: of texts in tars, if it is not UTF-8.
 
     Raises:
         SteerError: the name cannot be read, or as `look_up`.
@@ -53,7 +64,7 @@ def open_hub(name: str, limit: int | None = None, columns: str | None = None) ->
     address, _, split = name.partition(":")
     repository = look_up(address, "dataset")
     tars = tars_of(repository, split or "train")
-    return HubTars(repository, tars, limit) if tars else streamed
+    return HubTars(repository, tars, limit, columns, encoding) if tars else streamed
 
 
 def tars_of(repository: Repository, split: str) -> list[str]:
