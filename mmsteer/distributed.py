@@ -77,12 +77,12 @@ def gather(x: torch.Tensor) -> torch.Tensor:
     return everyone.to(x.device)
 
 
-def broadcast(x: torch.Tensor) -> torch.Tensor:
-    """The first process's `x`, written into `x`: processors may differ in the last digit."""
+def broadcast(x: torch.Tensor, sender: int = 0) -> torch.Tensor:
+    """The sender's `x`, written into `x`. Sent even where all compute the same: processors may differ in the last digit."""
     if _connected():
         from accelerate.utils import broadcast as broadcast_all
 
-        x.copy_(broadcast_all(_reachable(x)))
+        x.copy_(broadcast_all(_reachable(x), sender))
     return x
 
 

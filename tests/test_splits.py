@@ -102,6 +102,7 @@ def test_an_unusable_output_folder_is_refused_before_anything_is_embedded(clip, 
         (["--objective", "luck"], "there is no objective 'luck': choose one of matryoshka, "),
         (["--image", "24"], "cannot read the Matryoshka groups '24'"), (["--text", "4:5"], "LATENTS:K with 0 < K <= LATENTS"),
         (["--steps", "0"], "--steps 0: give 1 or more"),
+        (["--price", "1"], "give --plan --device-kind KIND"), (["--device-kind", "t4"], "give --plan --device-kind KIND"),
     ],
 )  # fmt: skip
 def test_impossible_arguments_are_one_clear_error(given, message, capsys):

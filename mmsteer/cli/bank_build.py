@@ -8,6 +8,7 @@ from mmsteer.data.splits import add_source_arguments
 from mmsteer.errors import SteerError
 
 if TYPE_CHECKING:
+    from mmsteer.data.plan import Plan
     from mmsteer.data.splits import Inputs
 
 _MOST_LOST = 0.5  # FVU: dictionaries trained on these vectors leave less variance unexplained
@@ -140,14 +141,11 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     from mmsteer import distributed
     from mmsteer.data.plan import measure
     from mmsteer.data.splits import print_passed_over
-    from mmsteer.training.config import DictionarySizes
-    from mmsteer.training.groups import choose_groups, parse_groups
-    from mmsteer.training.objectives import step_seconds
 
     if distributed.rank():
         return
     clip, source, processes = inputs.clip, inputs.source, distributed.count()
-    plan = measure(clip, source, args.batch)
+    plan = measure(clip, source, args.batch, half=args.half)
     items, rate = plan.items, plan.samples_per_second * processes
     memory = "unknown" if plan.memory is None else f"{plan.memory / 1e9:.1f} GB"
     print(f"model        {clip.id}, {plan.width} coordinates, {clip.identity['dtype']} on {clip.device}")
@@ -161,13 +159,43 @@ def _print_plan(inputs: "Inputs", args: argparse.Namespace) -> None:
     print(f"memory       {memory} while embedding, in each process; it does not grow with the pairs")
     speed = f"{rate:,.0f} pictures/s in {processes} process{'es' if processes > 1 else ''}"
     print(f"embedding    {speed}" + ("" if items is None else f": {_duration(items / rate)}"))
-    if hasattr(args, "steps") and processes == 1:  # the speed of one process says nothing about several
-        share = 1 - (args.held_out or 0)
-        pairs = 64 * plan.width if items is None else round(items * share)  # more would change nothing
-        image, text = choose_groups(args, plan.width, pairs, source.scheme is not None)
-        sizes = DictionarySizes(parse_groups(image), parse_groups(text))
-        seconds = args.steps * step_seconds(args.objective, plan.width, sizes, clip.device)
-        print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
+    trains = hasattr(args, "steps") and processes == 1  # the speed of one process says nothing about several
+    seconds = _print_training(inputs, args, plan) if trains else 0.0
+    if args.device_kind:
+        _print_rented(inputs, args, plan, seconds)
+
+
+def _print_training(inputs: "Inputs", args: argparse.Namespace, plan: "Plan") -> float:
+    """Print and return the seconds that training takes on this machine."""
+    from mmsteer.training.config import DictionarySizes
+    from mmsteer.training.groups import choose_groups, parse_groups
+    from mmsteer.training.objectives import step_seconds
+
+    source = inputs.source
+    count = None if plan.items is None else round(plan.items * plan.pairs_per_sample * (1 - (args.held_out or 0)))
+    pairs = count or 64 * plan.width  # more would change nothing
+    image, text = choose_groups(args, plan.width, pairs, source.scheme is not None)
+    sizes = DictionarySizes(parse_groups(image), parse_groups(text))
+    seconds: float = args.steps * step_seconds(args.objective, plan.width, sizes, inputs.clip.device)
+    print(f"training     {args.steps:,} steps of dictionaries at {image} and {text}: {_duration(seconds)}")
+    return seconds
+
+
+def _print_rented(inputs: "Inputs", args: argparse.Namespace, plan: "Plan", training: float) -> None:
+    """Print what the same will take on a GPU that is not here, and cost."""
+    from mmsteer.data.plan import DEVICE_KINDS, UTILISATION, rented_rate
+
+    embedded, read = rented_rate(inputs.clip, inputs.source, args.device_kind, plan.pairs_per_sample)
+    kind, peak = args.device_kind, DEVICE_KINDS[args.device_kind]
+    print(
+        f"on {kind:<10}{embedded:,.0f} pictures/s at {UTILISATION:.0%} of its {peak} TFLOP/s: an estimate, not measured"
+    )
+    print(f"             {read:,.0f} pictures/s can be read, with as many cores as this machine has")
+    if plan.items is None:
+        return
+    seconds = plan.items / min(embedded, read) + training
+    cost = "" if args.price is None else f", {seconds / 3600 * args.price:,.2f} at {args.price:g} an hour"
+    print(f"             {_duration(seconds)} in all, with training at this machine's speed{cost}")
 
 
 def _size(bytes_per_pair: float, items: int | None) -> str:

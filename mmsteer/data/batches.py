@@ -57,7 +57,12 @@ def join(batches: Iterable[Batch]) -> Batch:
 
 
 def read_batches(
-    clip: Clip, source: Pairs, size: int, shard: int = SHARD, wanted: Callable[[int], bool] = lambda number: True
+    clip: Clip,
+    source: Pairs,
+    size: int,
+    shard: int = SHARD,
+    wanted: Callable[[int], bool] = lambda number: True,
+    first: int = 0,
 ) -> Iterator[tuple[int, Batch]]:
     """Read a source in batches, ahead of the caller: one thread reads the source, others decode and resize.
 
@@ -67,6 +72,7 @@ def read_batches(
         size: Samples in a batch; no batch crosses the end of a shard.
         shard: Samples in a shard.
         wanted: Whether a shard, by number, is read at all.
+        first: The number of the source's first sample.
 
     Yields:
         Each batch with its shard's number.
@@ -76,7 +82,8 @@ def read_batches(
     threads = min(16, os.cpu_count() or 1)
 
     def submit() -> Iterator[tuple[int, list[Future[Batch]]]]:
-        samples = source.samples(lambda number: wanted(number // shard))
+        numbered = source.samples(lambda number: wanted((number + first) // shard))
+        samples = ((number + first, sample) for number, sample in numbered)
         for number, group in groupby(samples, key=lambda pair: pair[0] // shard):
             for batch in _groups(group, size):
                 yield number, [pool.submit(_read, clip, chunk) for chunk in _groups(batch, _CHUNK)]

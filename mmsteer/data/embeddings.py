@@ -26,12 +26,10 @@ class Rows:
         order = rows.argsort(kind="stable")  # each shard is read once, from front to back
         rows = rows[order]
         bounds = np.searchsorted(rows, self._ends)
-        parts = [np.empty((0, self.shape[1]), np.float32)]
+        result = np.empty((len(rows), self.shape[1]), np.float32)
         for k in np.flatnonzero(np.diff(bounds, prepend=0)).tolist():
             first, start = (self._ends[k - 1], bounds[k - 1]) if k else (0, 0)
-            parts.append(self._shards[k][rows[start : bounds[k]] - first])
-        result = np.empty((len(rows), self.shape[1]), np.float32)
-        result[order] = np.concatenate(parts)
+            result[order[start : bounds[k]]] = self._shards[k][rows[start : bounds[k]] - first]
         return torch.from_numpy(result)
 
     def only(self, which: torch.Tensor) -> "Rows":

@@ -66,6 +66,7 @@ class Pairs:
         encoding: str | None = None,
     ) -> None:
         self.name, self.limit, self.columns, self.files, self.encoding = name, limit, columns, files, encoding
+        self._keys = ""
         self.passed_over = PassedOver()
         """What it contains and does not read; complete once `survey` is known."""
         self.address = f"{place.resolve() if place else name} {columns} {limit}" + (f" {encoding}" if encoding else "")
@@ -92,15 +93,24 @@ class Pairs:
         Raises:
             SteerError: If there are none, the source cannot be read, or a path leads out of its folder.
         """
-        digest, count = hashlib.sha256(), 0
+        digest, keys, count = hashlib.sha256(), hashlib.sha256(), 0
         digest.update(_state(self.files))
         for _, sample in self.samples():
-            digest.update(sample.key.encode("utf-8", "surrogatepass") + b"\n" + _state(sample.files))
+            key = sample.key.encode("utf-8", "surrogatepass") + b"\n"
+            keys.update(key)
+            digest.update(key + _state(sample.files))
             count += 1
         self.passed_over.close()
+        self._keys = keys.hexdigest()
         if not count:
             raise SteerError(f"there is no captioned picture in {self.name}: {KINDS}")
         return Survey(self.kind, self.name, count, digest.hexdigest()[:16])
+
+    @property
+    def content(self) -> str:
+        """What tells these pairs from others wherever their files lie: a copy on another machine has the same."""
+        digest = self.survey.digest
+        return self._keys or digest
 
     def pictures(self, numbers: Iterable[int]) -> Iterator[tuple[int, Image.Image]]:
         """The pictures of some samples, in the source's order. SteerError for one that can no longer be read."""

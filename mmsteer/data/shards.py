@@ -35,7 +35,7 @@ def begin(folder: Path, manifest: dict[str, Any]) -> None:
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        _write(path, _json(manifest | {"complete": False, "shards": []}))
+        write_bytes(path, _json(manifest | {"complete": False, "shards": []}))
         return
     stored = read_manifest(folder)
     for key, expected in manifest.items():
@@ -43,7 +43,7 @@ def begin(folder: Path, manifest: dict[str, Any]) -> None:
             raise _mismatch(folder, key, stored.get(key), expected)
     present = [record for record in stored["shards"] if (folder / record["file"]).is_file()]
     if present != stored["shards"]:
-        _write(path, _json(stored | {"complete": False, "shards": present}))
+        write_bytes(path, _json(stored | {"complete": False, "shards": present}))
 
 
 def _mismatch(folder: Path, key: str, stored: Any, expected: Any) -> SteerError:
@@ -62,7 +62,7 @@ def _mismatch(folder: Path, key: str, stored: Any, expected: Any) -> SteerError:
 
 def _short(value: Any) -> str:
     if not isinstance(value, dict):
-        return str(value)
+        return "not stated" if value is None else str(value)
     parts = {key: value.get(key) for key in ("id", "revision", "digest", "dtype", "kind", "name", "items")}
     return ", ".join(f"{key} {str(part)[:40]}" for key, part in parts.items() if part is not None)
 
@@ -96,10 +96,10 @@ def finish(folder: Path, complete: bool) -> None:
         if not totals["pairs"]:
             why = f", such as {lines[0]}" if lines else ""
             raise SteerError(f"none of the {totals['skipped']} pairs of {stored['source']['name']} could be read{why}")
-        _write(folder / "skipped.jsonl", "".join(f"{line}\n" for line in lines).encode())
+        write_bytes(folder / "skipped.jsonl", "".join(f"{line}\n" for line in lines).encode())
     new = stored | totals | {"complete": complete, "shards": shards}
     if new != stored:
-        _write(folder / "manifest.json", _json(new))
+        write_bytes(folder / "manifest.json", _json(new))
 
 
 class Shard(NamedTuple):
@@ -140,7 +140,12 @@ def write_shard(folder: Path, number: int, shard: Shard) -> None:
     about = {"pairs": len(captions), "skipped": shard.skipped}
     # one entry: several would have no fixed order, and the same pairs must make the same file
     data = save(tensors, metadata={"mmsteer": json.dumps(about, ensure_ascii=False)})
-    _write(folder / f"{number:05d}.safetensors", data)
+    write_bytes(path_of(folder, number), data)
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """The file of a shard."""
+    return folder / f"{number:05d}.safetensors"
 
 
 def numbers_of(folder: Path) -> set[int]:
@@ -162,7 +167,7 @@ def _about(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a file completely or not at all; SteerError if the disk is full or not writable."""
     partial_path = path.with_name(path.name + ".partial")
     try:

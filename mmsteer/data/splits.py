@@ -56,10 +56,21 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder of the bank (default for the world: assets/banks/mini)")
     parser.add_argument("--work", type=Path, default=Path("work/bank"), help="folder that keeps embeddings")
     parser.add_argument("--shard", type=int, default=4096, help="pairs in one file of embeddings (default 4096)")
+    parser.add_argument(
+        "--half", action="store_true", help="keep embeddings in half precision, as GPUs compute them anyway"
+    )
     parser.add_argument("--batch", type=int, help="pairs embedded at once (default 128 on a CPU, 256 on a GPU)")
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best that is available)")
     parser.add_argument("--threads", type=int, default=0, help="torch threads (default 0: torch's own choice)")
     parser.add_argument("--plan", action="store_true", help="print what this will take, and do nothing")
+    parser.add_argument(
+        "--device-kind",
+        choices=["t4", "a10g", "a100", "h100"],
+        help="with --plan: estimate a GPU that is not here, too",
+    )
+    parser.add_argument(
+        "--price", type=float, metavar="PER_HOUR", help="with --device-kind: its price, for the cost in all"
+    )
 
 
 class Splits(NamedTuple):
@@ -148,6 +159,7 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     from mmsteer import distributed
     from mmsteer.bank.folder import make_room
     from mmsteer.data.embedding import embed_pairs, work_folder
+    from mmsteer.data.machines import share_out
     from mmsteer.data.shards import read_manifest
     from mmsteer.labelling.naming.vocabulary import vocabulary
 
@@ -155,12 +167,12 @@ def embed_splits(inputs: Inputs, args: argparse.Namespace) -> Splits:
     if distributed.rank() == 0:
         make_room(args.out.resolve()).rmdir()
     folder = work_folder(args.work, clip, source)
-    pairs = embed_pairs(clip, source, folder, args.shard, args.batch)
+    pairs = embed_pairs(clip, source, folder, args.shard, args.batch, args.half)
     captions_only: list[list[str]] = []
     if held_out is None:
-        train, matching, scoring = set_apart(pairs, args.held_out)
+        train, matching, scoring = set_apart(pairs, args.held_out, share_out(source, args.shard).readable)
     else:
-        apart = embed_pairs(clip, held_out, work_folder(args.work, clip, held_out), args.shard, args.batch)
+        apart = embed_pairs(clip, held_out, work_folder(args.work, clip, held_out), args.shard, args.batch, args.half)
         half, count = len(apart.captions) // 2, len(apart.captions)
         train, matching, scoring = pairs, apart.part(0, half), apart.part(half, count)
         captions_only = held_out.captions_only(CAPTIONS_ONLY * len(train.captions))
@@ -185,7 +197,7 @@ def print_passed_over(source: "Pairs") -> None:
         print(f"passed over: {sentence}", flush=True)
 
 
-def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Embedded]":
+def set_apart(pairs: "Embedded", share: float, readable: int | None = None) -> "tuple[Embedded, Embedded, Embedded]":
     """Split pairs into those to train on, to match on and to score on; the latter two are in memory.
 
     Held-out pictures are evenly spread: always the same ones, and from all parts of the source, whatever its order. All
@@ -194,6 +206,7 @@ def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Emb
     Args:
         pairs: All pairs.
         share: Of the pictures to hold out, at most `HELD_OUT` pairs.
+        readable: Only of the first so many samples of the source; None for all. Their pictures are read again.
 
     Raises:
         SteerError: If fewer than two pictures would be held out.
@@ -203,7 +216,9 @@ def set_apart(pairs: "Embedded", share: float) -> "tuple[Embedded, Embedded, Emb
     from mmsteer.data.embeddings import spread
 
     picture = pairs.picture
+    here = np.full(len(picture), True) if readable is None else pairs.items < readable
     chosen = np.floor((picture + 1) * share) > np.floor(picture * share)
+    chosen &= here
     apart = np.unique(picture[chosen])
     apart = apart[spread(len(apart), HELD_OUT * len(apart) // max(1, chosen.sum()))]
     if len(apart) < 2:
@@ -228,6 +243,10 @@ def _check(args: argparse.Namespace) -> None:
         args.clip = clip if clip.is_dir() else ASSETS / "mini" / "clip"
     if args.held_out is not None and not 0 < args.held_out < 1:
         raise SteerError(f"--held-out {args.held_out:g}: give a share between 0 and 1, such as 0.2")
+    if args.device_kind and not args.plan or args.price is not None and not args.device_kind:
+        raise SteerError(
+            "--device-kind and --price are for estimates: give --plan --device-kind KIND, and --price with it"
+        )
     for name in ("count", "shard", "batch"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise SteerError(f"--{name} {getattr(args, name)}: give 1 or more")

@@ -46,9 +46,7 @@ class HubTars(Pairs):
         return Survey(self.kind, self.name, self.limit, self.repository.commit)
 
 
-def open_hub(
-    name: str, limit: int | None = None, columns: str | None = None, encoding: str | None = None
-) -> Pairs:
+def open_hub(name: str, limit: int | None = None, columns: str | None = None, encoding: str | None = None) -> Pairs:
     """Open a data set of the hub: its tars, where it consists of tars, else the stream of the package `datasets`.
 
     Args:

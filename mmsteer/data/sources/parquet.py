@@ -80,6 +80,7 @@ class Parquet(Pairs):
         for file in self.files:
             rows, status = self._open(file)[0].metadata.num_rows, file.stat()
             digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+            self._keys += f"{file.name} {status.st_size} {rows}\n"
             count += rows
         count = count if self.limit is None else min(count, self.limit)
         if not count:
