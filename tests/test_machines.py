@@ -63,6 +63,9 @@ def launch(tmp_path: Path, clip: Path, processes: int, *args: str, job: str = JO
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=localhost:0", str(tmp_path / "job.py"), str(clip), str(tmp_path), *args]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    environment["MALLOC_MMAP_THRESHOLD_"] = str(
+        2**20
+    )  # what is freed goes back at once, so that a cap counts what is used
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return done.stdout
