@@ -15,6 +15,7 @@ from mmsteer.data.shards import read_manifest
 from mmsteer.data.sources import open_pairs
 from mmsteer.data.splits import set_apart
 from mmsteer.errors import SteerError
+from mmsteer.labelling.examples import read_pictures
 
 
 def png(k: int) -> bytes:
@@ -238,3 +239,11 @@ def test_a_plan_says_what_is_passed_over_and_skipped(clip, tmp_path, capsys):
     assert "passed over: x.npz: not read (.npz), as metadata.csv is" in output
     assert "skipped      1 of the first pictures cannot be read, such as 2.png: the caption is empty" in output
     assert "captions     1.5 for each of these pictures" in output
+
+
+def test_a_picture_with_several_captions_is_read_again_once(tmp_path):
+    write(tmp_path, PICTURES | {"metadata.csv": "file_name,text\n0.png,a\n0.png,b\n1.png,c\n2.png,d\n2.png,e\n"})
+    properties, tiles = read_pictures(open_pairs(str(tmp_path)), [0, 0, 2])
+    assert [tile.getpixel((0, 0))[0] // 20 for tile in tiles] == [0, 0, 2]
+    assert (properties[0] == properties[1]).all()
+    assert (properties[1] != properties[2]).any()
