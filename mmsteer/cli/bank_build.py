@@ -40,8 +40,8 @@ def add_import(actions: Any) -> None:
     )
     imported.add_argument(
         "folder", metavar="FOLDER",
-        help="a dictionary of SAELens, sparsify, dictionary_learning (and sae-for-vlm) or MSAE: of both sides or, with --text, of "
-        "pictures alone",
+        help="a dictionary of SAELens, sparsify, dictionary_learning (and sae-for-vlm) or MSAE, as a folder or "
+        "hub:OWNER/NAME[@REVISION][/FOLDER]: of both sides or, with --text, of pictures alone",
     )  # fmt: skip
     imported.add_argument("--text", metavar="FOLDER", help="the dictionary of captions, if there are two")
     imported.add_argument(
@@ -94,12 +94,13 @@ def _import(args: argparse.Namespace) -> None:
     """
     from mmsteer import distributed
     from mmsteer.data.splits import embed_splits, open_inputs
-    from mmsteer.exchange.dictionaries import locate, read_dictionaries
+    from mmsteer.exchange.dictionaries import read_dictionaries
+    from mmsteer.exchange.published import find_dictionary
     from mmsteer.labelling.bank_builder import build_bank
 
     if args.out is None and not args.plan:
         raise SteerError("say where the bank goes: --out FOLDER")
-    sources = [locate(place) for place in (args.folder, args.text) if place is not None]
+    sources = [find_dictionary(place) for place in (args.folder, args.text) if place is not None]
     text = sources[1] if args.text is not None else None
     dictionaries = read_dictionaries(sources[0], text, args.scale)  # refused before anything is embedded
     inputs = open_inputs(args)
