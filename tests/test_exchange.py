@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +9,8 @@ from foreign_dictionaries import (
     D,
     K,
     N,
+    a_folder_of_pairs,
+    an_untrained_sae,
     check_same,
     dictionary_learning,
     linear_weights,
@@ -19,7 +20,6 @@ from foreign_dictionaries import (
     top,
     unit_rows,
 )
-from PIL import Image
 from safetensors.torch import load_file
 
 from mmsteer.__main__ import main
@@ -235,24 +235,7 @@ def test_an_exported_bank_is_in_saelens_layout_and_comes_back_the_same(tiny_bank
 
 @pytest.fixture
 def captioned(tmp_path):
-    """Pictures of a light square on one of two grounds, with captions in words that the tiny tokenizer knows."""
-    folder, rng = tmp_path / "pairs", np.random.default_rng(0)
-    folder.mkdir()
-    for k in range(200):
-        night, big, polite = rng.random(3) < 0.5
-        picture = np.full((32, 32, 3), (20, 20, 60) if night else (90, 160, 80), np.uint8)
-        picture[4 : 28 if big else 12, 4 : 28 if big else 12] = 250
-        picture[k % 4, k // 4 % 32], picture[31, k // 128] = 255, 255  # no two alike
-        Image.fromarray(picture).save(folder / f"{k:03}.png")
-        caption = f"{'please draw ' if polite else ''}a {'big' if big else 'small'} cat {'at night' if night else 'in a meadow'}"
-        (folder / f"{k:03}.txt").write_text(caption)
-    return folder
-
-
-def an_untrained_sae(folder, d_in=16, n=24):
-    rows = F.normalize(random(n, d_in, seed=11), dim=1)
-    tensors = {"W_enc": rows.T, "b_enc": torch.zeros(n), "W_dec": rows, "b_dec": torch.zeros(d_in)}
-    return saelens(folder, tensors, d_in=d_in, d_sae=n, architecture="standard")
+    return a_folder_of_pairs(tmp_path / "pairs")
 
 
 @pytest.mark.parametrize("sides", [1, 2])

@@ -3,10 +3,21 @@
 from pathlib import Path
 
 import pytest
-from foreign_dictionaries import D, N, dictionary_learning, linear_weights, random, saelens
+from foreign_dictionaries import (
+    D,
+    N,
+    a_folder_of_pairs,
+    an_untrained_sae,
+    dictionary_learning,
+    linear_weights,
+    random,
+    saelens,
+)
 from hub_stand_in import StandIn, go_online, stand_in
 from safetensors.torch import load_file
 
+from mmsteer.__main__ import main
+from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.exchange.dictionaries import read_dictionary
 from mmsteer.exchange.published import find_dictionary
@@ -87,3 +98,16 @@ def test_what_is_not_there_is_one_sentence(hub: StandIn, place: str, sentence: s
         find_dictionary(place)
     assert "\n" not in str(error.value)
     assert hub.fetched() == []
+
+
+def test_the_bank_says_from_which_commit_it_came(hub: StandIn, tiny_folder: Path, tmp_path: Path, capsys):
+    hub.add("model", "someone/clip-saes", COMMIT, tmp_path / "clip-saes")
+    (tmp_path / "clip-saes").mkdir()
+    an_untrained_sae(tmp_path / "clip-saes" / "joint")
+    pairs = a_folder_of_pairs(tmp_path / "pairs")
+    words = ["bank", "import", "hub:someone/clip-saes@main/joint", "--clip", str(tiny_folder / "clip"), "--pairs", str(pairs),
+             "--held-out", "0.5", "--out", str(tmp_path / "bank"), "--work", str(tmp_path / "work"), "--device", "cpu"]  # fmt: skip
+    assert main(words) == 0
+    name = f"hub:someone/clip-saes@{COMMIT}/joint"
+    assert f"{name}: cfg.json and sae_weights.safetensors" in capsys.readouterr().out
+    assert FeatureBank.load(tmp_path / "bank").meta["imported"] == [name]
