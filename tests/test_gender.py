@@ -272,6 +272,7 @@ def test_the_planted_share_is_the_worlds():
     )
     assert pictures.prompt_for("doctor") == "a doctor"
     assert pictures.prompt_for("doctor", "woman") == "a woman doctor"
+    assert pictures.prompt_for("artist") == "an artist"  # as captions have it
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:z.3f}" if isinstance(value, float) else str(value)
 
 
 def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> None:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmsteer.studies.grammar import with_articles
+
 TEMPLATES = ("a {}", "a picture of a {}", "a photo of a {}")
 """Of the prompts that ask for a group; their embeddings are averaged. Occupations are asked for by the first alone."""
 
@@ -40,12 +42,16 @@ class Prompts(NamedTuple):
 
 def prompts_for(groups: tuple[str, ...], occupations: tuple[str, ...]) -> Prompts:
     """The prompts for some groups and occupations; a single empty occupation asks for none."""
-    texts = [template.format(group) for group in groups for template in TEMPLATES]
+    texts = [_ask(template, group) for group in groups for template in TEMPLATES]
     by_group = np.arange(len(texts)).reshape(len(groups), len(TEMPLATES))
     known = [name for name in occupations if name]
     first = len(texts)
-    texts += [TEMPLATES[0].format(name) for name in known]
-    both = [TEMPLATES[0].format(f"{group} {name}") for name in known for group in groups]
+    texts += [_ask(TEMPLATES[0], name) for name in known]
+    both = [_ask(TEMPLATES[0], f"{group} {name}") for name in known for group in groups]
     queries = np.arange(first, first + len(known))
     at_work = np.arange(len(texts), len(texts) + len(both)).reshape(len(known), len(groups))
     return Prompts((*texts, *both), by_group, queries, at_work)
+
+
+def _ask(template: str, words: str) -> str:
+    return with_articles(template.format(words))

@@ -14,6 +14,7 @@ import torch
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.recipes.edit import STRONGEST, Edit
 from mmsteer.steering.steerer import Steerer
+from mmsteer.studies.grammar import with_articles
 from mmsteer.studies.measures.cases import in_batches
 from mmsteer.studies.measures.shares import Share, share
 from mmsteer.world.captions import caption_word
@@ -31,8 +32,8 @@ _MAN = FACTORS[_GENDER].values.index("man")
 
 
 def prompt_for(occupation: str, gender: str | None = None) -> str:
-    """The prompt for an occupation, and for a gender if one is given: "a doctor", "a woman doctor"."""
-    return f"a {gender} {occupation}" if gender else f"a {caption_word('thing', occupation)}"
+    """The prompt for an occupation, and for a gender if one is given: "an artist", "a woman artist"."""
+    return with_articles(f"a {gender} {occupation}" if gender else f"a {caption_word('thing', occupation)}")
 
 
 def planted_share(occupation: str) -> float:

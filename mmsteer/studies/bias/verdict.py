@@ -171,8 +171,8 @@ def _drawn(figures: Row) -> str:
 
 
 def _f(share: Share) -> str:
-    return f"{share.value:.2f}"
+    return f"{share.value:z.2f}"
 
 
 def _signed(share: Share) -> str:
-    return f"{share.value:+.2f} [{share.low:+.2f}, {share.high:+.2f}]"
+    return f"{share.value:+z.2f} [{share.low:+z.2f}, {share.high:+z.2f}]"

@@ -15,7 +15,7 @@ class Share(NamedTuple):
     """On how many it rests (pairs, features, seeds); with 0 the value is NaN."""
 
     def __str__(self) -> str:
-        return "-" if not self.trials else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return "-" if not self.trials else f"{self.value:z.3f} [{self.low:z.3f}, {self.high:z.3f}]"
 
 
 def share(hits: int, count: int) -> Share:

@@ -23,7 +23,7 @@ def interval(share: Figures | None, digits: int = 2) -> str:
     """A value with its interval in brackets; a dash where nothing was measured."""
     if not share:
         return "-"
-    return f"{share['value']:.{digits}f} [{share['low']:.{digits}f}, {share['high']:.{digits}f}]"
+    return f"{share['value']:z.{digits}f} [{share['low']:z.{digits}f}, {share['high']:z.{digits}f}]"
 
 
 def bold_if(missed: bool, text: str) -> str:
@@ -46,7 +46,7 @@ def duration(seconds: float) -> str:
 def span(numbers: Iterable[float], digits: int = 2) -> str:
     """The lowest and the highest number; one of them where both read the same."""
     every = list(numbers)
-    ends = [f"{end:.{digits}f}" for end in (min(every), max(every))]
+    ends = [f"{end:z.{digits}f}" for end in (min(every), max(every))]
     return " to ".join(dict.fromkeys(ends))
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipes.recipe import Recipe
+from mmsteer.studies.grammar import with_articles
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
-from mmsteer.ui.uses.grammar import with_articles
 from mmsteer.ui.uses.payloads import AttackQuestion, attack_question
 
 if TYPE_CHECKING:

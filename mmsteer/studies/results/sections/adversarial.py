@@ -73,7 +73,7 @@ def _table(rows: list[Figures], columns: dict[str, str]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, dict) or value is None:
         return interval(value, 1 if value and value["value"] > 2 else 2)  # decibels are the only large ones
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:z.2f}" if isinstance(value, float) else str(value)
 
 
 def _budgets(figures: Figures) -> str:
