@@ -2,8 +2,8 @@
 // that has the names of `gradio` below.
 const gradio = ["element", "props", "server", "trigger", "upload", "watch"];
 const browser = [
-  "CustomEvent", "File", "HTMLInputElement", "Intl", "MutationObserver", "ResizeObserver", "URLSearchParams", "clearTimeout",
-  "document", "innerHeight", "innerWidth", "location", "matchMedia", "navigator", "setTimeout", "structuredClone", "window",
+  "CustomEvent", "DataTransfer", "Event", "File", "HTMLInputElement", "Intl", "MutationObserver", "ResizeObserver", "URLSearchParams", "clearTimeout",
+  "document", "history", "innerHeight", "innerWidth", "location", "matchMedia", "navigator", "setTimeout", "structuredClone", "window",
 ];
 
 export default [

@@ -25,3 +25,22 @@ def recipe_shown(page: Page) -> Recipe:
 
 def changed(page: Page, old: str) -> None:
     page.wait_for_function("old => document.querySelector('.mm-after')?.src !== old", arg=old, timeout=WAIT)
+
+
+def open_row(page: Page, feature: str = "night") -> None:
+    """Open the options of a row of the rack, where its strength stands as a number."""
+    button = page.get_by_label(f"{feature}: options", exact=True)
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+
+
+def open_menu(page: Page) -> None:
+    """Open the menu of the pair: ways to compare, saving, talk mode."""
+    page.locator("#mm-pictures .mm-menu summary").click()
+
+
+def open_options(page: Page) -> None:
+    """Open the options of the page, unless they are open."""
+    if not page.locator("#mm-all").is_visible():
+        page.locator("#mm-options > button").click()
+    page.locator("#mm-reset").wait_for()

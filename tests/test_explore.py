@@ -172,7 +172,8 @@ def test_the_card_shows_all_there_is(page: Page):
     expect(title(page)).to_have_text("night")
     card = page.locator(".mm-card")
     for message in (
-        "cross 0.60", "name confidence 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do", "cross (absolute rule), cross (the paper's)",
+        "seen and said", "name confidence 0.90", "0.60, 95 % from 0.58 to 0.62", "they never do",
+        "cross (absolute rule), cross (the paper's)",
         "10 % of pictures, 10 % of captions", "3.0 times as often as by chance", "0.50", "−2 to +2 activation scales", "a night",
         "found in 3 of 3 builds",
     ):  # fmt: skip
@@ -258,7 +259,7 @@ def test_a_bar_of_the_histogram_filters_by_mouse_and_keyboard(page: Page):
 
 
 def test_a_dot_is_chosen_by_mouse_and_keyboard(page: Page):
-    dot = page.locator(".mm-dot[aria-label='snow, cross']")
+    dot = page.locator(".mm-dot[aria-label='snow, seen and said']")
     box = dot.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -270,7 +271,7 @@ def test_a_dot_is_chosen_by_mouse_and_keyboard(page: Page):
         if page.evaluate("document.activeElement.dataset.dot") != old:
             break
     label = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    assert label != "snow, cross"
+    assert label != "snow, seen and said"
     expect(page.locator(".mm-tip")).to_be_visible()
     page.keyboard.press("Enter")
     expect(title(page)).to_have_text(label.rsplit(", ", 1)[0])
@@ -323,8 +324,8 @@ def test_of_two_effects_asked_for_at_once_both_come(page: Page):
 def test_features_go_into_the_rack_from_card_and_list(page: Page):
     search(page).fill("snow")
     expect(title(page)).to_have_text("snow")
-    page.get_by_role("button", name="Add to rack").click()
-    expect(page.get_by_role("button", name="✓ In the rack")).to_be_visible()
+    page.get_by_role("button", name="Add to the picture").click()
+    expect(page.get_by_role("button", name="✓ Active")).to_be_visible()
     search(page).fill("cat")
     page.get_by_label("add cat to the rack").focus()
     page.keyboard.press("Enter")

@@ -8,6 +8,7 @@ import torch
 from conftest import WIDTH
 from safetensors.torch import save_file
 from served import served, whole_words
+from shown_pair import open_row
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
@@ -75,12 +76,13 @@ def test_the_page_keeps_vision_features_weak_where_they_break_pictures(tiny_fold
         page = chromium.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{address}?prompt=a+cat&edit=penguin")
         page.locator("#mm-pictures .mm-after").wait_for()
-        page.locator("#mm-rack .mm-find input").fill("warm")
+        page.get_by_label("add a feature").fill("warm")
         page.locator("#mm-rack .mm-chip", has_text="warm light").last.click()
         row = page.locator(".mm-row", has_text="warm light")
         row.locator(".mm-risky").wait_for()
         assert "not trained to be steered" in row.locator(".mm-risky").get_attribute("title")
         assert "not trained to be steered" in page.locator("#mm-notice .mm-note").inner_text()
+        open_row(page, "warm light")
         number = row.locator("input[type=number]")
         assert (number.input_value(), number.get_attribute("min"), number.get_attribute("max")) == (
             "0.05",
@@ -88,7 +90,7 @@ def test_the_page_keeps_vision_features_weak_where_they_break_pictures(tiny_fold
             "0.1",
         )
         other = page.locator(".mm-row", has_text="penguin")
-        assert other.locator("input[type=number]").input_value() == "1"
+        assert other.locator(".mm-track input").input_value() == "1"
         assert other.locator(".mm-risky").count() == 0
         page.close()
 

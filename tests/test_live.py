@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 from served import served
+from shown_pair import open_row
 
 from mmsteer import Edit, Recipe, Steerer
 from mmsteer.recipes.presets import PRESETS
@@ -60,7 +61,7 @@ def slider(page: Page):
 
 
 def number(page: Page) -> float:
-    return float(page.locator(".mm-row input[type=number]").first.input_value())
+    return float(slider(page).input_value())
 
 
 def move(page: Page, *shares: float) -> float:
@@ -363,6 +364,7 @@ def test_live_again_only_well_under_the_limit(chromium, address: str, steerer: S
     moves = [(3e6, True), (3e6, False), (0.9e6, False), (0.7e6, True), (0.9e6, True)]  # of a limit of 1e6
     for k, (seconds, visible) in enumerate(moves):
         took.append(seconds)
+        open_row(page)
         page.locator(".mm-row input[type=number]").first.fill(f"0.{k + 1}")
         page.keyboard.press("Enter")
         final(page, (k + 1) / 10)

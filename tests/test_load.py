@@ -15,6 +15,7 @@ from browser import browser
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
+from shown_pair import open_row
 
 from mmsteer import Edit, Origin, Recipe, Steerer
 from mmsteer.bench.page_client import Visitor
@@ -153,7 +154,7 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
         page.goto(f"{address}/?{recipe.to_query()}")
         expect(page.locator(".mm-after")).to_have_attribute("alt", f"After: a cat {EVIL}, seed 3, night:1")
         page.locator(".mm-thumb").first.wait_for()
-        page.get_by_label("night: words and part of the run").click()  # chips of the prompt's words
+        open_row(page)  # chips of the prompt's words
         for name, message in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
             page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
             expect(page.locator("#mm-notice")).to_contain_text(message)
@@ -182,6 +183,7 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
         page.goto(address)
         expect(page.locator(".mm-after")).to_be_visible()
         monkeypatch.setattr(steerer, "_draw", slow)
+        open_row(page)
         number = page.locator(".mm-row input[type=number]").first
         for strength in ("0.5", "0.6", "0.7", "0.8"):  # while the first of them is being drawn
             number.fill(strength)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from shown_pair import WAIT, changed, pixels, recipe_shown, source
+from shown_pair import WAIT, changed, open_menu, open_options, open_row, pixels, recipe_shown, source
 
 from mmsteer import Edit, FeatureBank, Steerer, SteerError
 from mmsteer.recipes.presets import PRESETS
@@ -43,7 +43,10 @@ def test_the_first_screen_is_a_pair_with_alternative_texts(page: Page):
     assert pixels(page, "before") != pixels(page, "after")
     expect(rows(page)).to_have_count(1)
     expect(rows(page).first).to_contain_text("night")
-    expect(rows(page).first.locator(".mm-badge")).to_contain_text(re.compile(r"cross\s+0\.60"))
+    expect(rows(page).first.locator(".mm-badge")).to_contain_text("seen and said")
+    expect(rows(page).first.locator(".mm-badge")).to_have_attribute(
+        "title", re.compile("Modality Dominance Score 0.60")
+    )
     expect(page.locator(".mm-seconds")).to_have_text(re.compile(r"\d+\.\d\d s"))
 
 
@@ -68,18 +71,20 @@ def test_arrow_keys_draw_a_pair_once_when_they_rest(page: Page):
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#mm-pictures figure")).to_have_attribute("data-query", re.compile("edit=night%3A0.75$"))
     assert len([data for data in asked if '"number"' not in data]) == 1  # the others are frames on the way
-    expect(rows(page).first.locator("input[type=number]")).to_have_value("0.75")
+    expect(rows(page).first.locator("output")).to_have_text("0.75")
 
 
 def test_a_number_typed_and_entered_draws(page: Page):
     after = source(page, "after")
-    rows(page).first.locator("input[type=number]").fill("-1.5")
+    open_row(page)
+    rows(page).first.locator("input[type=number]").fill("1.5")
     page.keyboard.press("Enter")
     changed(page, after)
 
 
 def test_reset_gives_exactly_before(page: Page):
     after = source(page, "after")
+    open_options(page)
     page.locator("#mm-reset").click()
     changed(page, after)
     assert pixels(page, "before") == pixels(page, "after")
@@ -93,22 +98,23 @@ def test_the_border_moves_by_keyboard_and_stays_for_the_next_pair(page: Page):
     cut = "getComputedStyle(document.querySelector('.mm-compare')).getPropertyValue('--cut')"
     assert page.evaluate(cut) == "40%"
     after = source(page, "after")
+    open_options(page)
     page.locator("#mm-reset").click()
     changed(page, after)
     page.wait_for_function(f"{cut} === '40%'", timeout=WAIT)
 
 
 def test_search_filter_and_add_to_the_rack(page: Page):
-    search = page.get_by_label("find a feature")
+    search = page.get_by_label("add a feature")
     search.fill("wh")
     expect(offers(page)).to_have_count(1)
     after = source(page, "after")
     offers(page).first.click()
     expect(rows(page).nth(1)).to_contain_text("white frame")
-    expect(rows(page).nth(1).locator(".mm-badge")).to_contain_text("vision")
+    expect(rows(page).nth(1).locator(".mm-badge")).to_contain_text("only seen")
     changed(page, after)
     search.fill("")
-    page.get_by_role("group", name="show features of").get_by_text("language").click()
+    page.get_by_role("group", name="show features of").get_by_text("only said").click()
     expect(offers(page)).to_have_count(3)
     after = source(page, "after")
     page.get_by_label("take night out").click()
@@ -121,27 +127,29 @@ def test_search_filter_and_add_to_the_rack(page: Page):
 
 def test_a_row_switched_off_keeps_its_value_and_draws_before(page: Page):
     after = source(page, "after")
-    page.get_by_label("night: on or off, keeping its value").click()
+    open_row(page)
+    page.get_by_label("night: on", exact=True).click()
     changed(page, after)
     assert pixels(page, "before") == pixels(page, "after")
     expect(rows(page).first.locator("input[type=number]")).to_have_value("1")
     off = source(page, "after")
-    page.get_by_label("night: on or off, keeping its value").click()
+    page.get_by_label("night: on", exact=True).click()
     changed(page, off)
     assert source(page, "after") == after
 
 
 def test_a_modality_is_silenced_at_one_click(page: Page):
     after = source(page, "after")
-    page.get_by_label("cross features on").click()
+    open_options(page)
+    page.get_by_label("features that are seen and said").click()
     changed(page, after)
     assert pixels(page, "before") == pixels(page, "after")
-    expect(page.get_by_label("cross features on")).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_label("features that are seen and said")).to_have_attribute("aria-pressed", "false")
 
 
 def test_words_are_offered_one_by_one_where_no_space_stands_between_them(page: Page):
     page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("夜の猫 at “night”, mid-day… at")
-    page.get_by_label("night: words and part of the run").click()
+    open_row(page)
     words = page.get_by_role("group", name="words that night applies to").get_by_role("button")
     assert words.all_text_contents() == [
         "夜", "の", "猫", "at", "at#1", "at#2", "night", "mid-day"
@@ -149,12 +157,12 @@ def test_words_are_offered_one_by_one_where_no_space_stands_between_them(page: P
 
 
 def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
-    page.get_by_label("night: words and part of the run").click()
+    open_row(page)
     after = source(page, "after")
     page.get_by_role("group", name="words that night applies to").get_by_text("fox", exact=True).click()
     changed(page, after)
     after = source(page, "after")
-    page.get_by_label("night: from, percent of the run").fill("50")
+    page.get_by_label("night: from, percent of the steps").fill("50")
     changed(page, after)
     assert recipe_shown(page).edits == (Edit("night", words=("fox",), start=0.5),)
 
@@ -162,23 +170,26 @@ def test_a_feature_is_bound_to_a_word_and_a_part_of_the_run(page: Page):
 def test_of_a_word_that_the_prompt_has_twice_one_can_be_chosen(page: Page):
     after = source(page, "after")
     page.locator("#mm-prompt textarea, #mm-prompt input").first.fill("a fox and a fox")
-    page.get_by_label("night: words and part of the run").click()
+    open_row(page)
     page.get_by_role("group", name="words that night applies to").get_by_text("fox#2", exact=True).click()
     changed(page, after)
     assert recipe_shown(page).edits == (Edit("night", words=("fox#2",)),)
 
 
 def test_a_feature_of_the_prompt_goes_into_the_rack_to_be_weakened(page: Page):
+    open_options(page)
     chips = page.locator("#mm-active .mm-chip")
     expect(chips.first).to_be_visible()
     name = (chips.first.text_content() or "").split(" ", 1)[1].rsplit(" ", 1)[0]
     chips.first.click()
     expect(rows(page).last).to_contain_text(name)
-    expect(rows(page).last.locator("input[type=number]")).to_have_value("-1")
+    expect(rows(page).last.locator("output")).to_have_text("-1.00")
 
 
 def test_a_surprise_keeps_what_is_locked_and_comes_again_from_the_same_seed(page: Page):
-    page.get_by_label("night: keep it when surprised").click()
+    open_row(page)
+    page.get_by_label("night: locked", exact=True).click()
+    open_options(page)
     after = source(page, "after")
     page.locator("#mm-surprise").click()
     changed(page, after)
@@ -187,13 +198,16 @@ def test_a_surprise_keeps_what_is_locked_and_comes_again_from_the_same_seed(page
     assert len(first) >= 3
     page.reload()
     expect(page.locator(".mm-after")).to_be_visible()
-    page.get_by_label("night: keep it when surprised").click()
+    open_row(page)
+    page.get_by_label("night: locked", exact=True).click()
+    open_options(page)
     page.locator("#mm-surprise").click()
     expect(rows(page)).to_have_count(len(first))
     assert [rows(page).nth(k).get_attribute("data-id") for k in range(rows(page).count())] == first
 
 
 def test_ten_features_fit_into_the_rack(page: Page):
+    page.get_by_label("add a feature").focus()
     for _ in range(9):
         offers(page).first.click()
     expect(rows(page)).to_have_count(10)
@@ -204,15 +218,18 @@ def test_ten_features_fit_into_the_rack(page: Page):
 
 def test_before_and_after_are_compared_in_three_ways(page: Page):
     views = page.get_by_role("group", name="how to compare")
-    views.get_by_text("side").click()
+    open_menu(page)
+    views.get_by_text("side by side").click()
     before, after = (page.locator(f".mm-{which}").bounding_box() for which in ("before", "after"))
     assert before
     assert after
     assert after["x"] >= before["x"] + before["width"]
+    open_menu(page)
     views.get_by_text("difference").click()
     blend = "getComputedStyle(document.querySelector('.mm-after')).mixBlendMode"
     assert page.evaluate(blend) == "difference"
-    views.get_by_text("wipe").click()
+    open_menu(page)
+    views.get_by_text("slide").click()
     assert page.evaluate(blend) == "normal"
 
 
@@ -248,10 +265,11 @@ def test_a_preset_sets_everything(page: Page):
     assert f"{preset.prompt}, seed {preset.seed}" in (page.locator(".mm-after").get_attribute("alt") or "")
 
 
-def test_dice_and_lock(page: Page):
+def test_a_new_picture_has_another_seed_and_draw_keeps_it(page: Page):
+    open_options(page)
     seed = page.locator("#mm-seed input")
     after = source(page, "after")
-    page.locator("#mm-draw").click()  # locked: the same picture, so nothing to wait for but the handler's end
+    page.locator("#mm-draw").click()  # the same picture, so nothing to wait for but the handler's end
     expect(seed).to_have_value(str(FIRST.seed))
     page.locator("#mm-dice").click()
     changed(page, after)
@@ -316,7 +334,7 @@ def test_a_model_that_cannot_load_gives_a_sentence(chromium, tiny_bank: Path):
 
 
 def test_the_second_tab_shows_the_proofs_with_their_commands(page: Page):
-    page.get_by_role("tab", name="Are the labels right?").click()
+    page.get_by_role("tab", name="Proof").click()
     shown = page.locator(".mm-proof img")
     expect(shown).to_have_count(len(PROOFS))
     for k, proof in enumerate(PROOFS):

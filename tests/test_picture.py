@@ -255,7 +255,7 @@ def test_a_feature_goes_into_the_rack_at_a_click(page: Page):
     row = page.locator(f".mm-row[data-id='{number}']")
     expect(row).to_be_visible()
     if number != "1":  # night is in the rack of the first preset
-        assert float(row.locator("input[type=number]").input_value()) == pytest.approx(min(strength, 2.0), abs=0.026)
+        assert float(row.locator(".mm-track input").input_value()) == pytest.approx(min(strength, 2.0), abs=0.026)
 
 
 def test_the_parts_open_in_the_rack_and_draw_the_same_picture(page: Page, steerer: Steerer):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from served import served
+from shown_pair import open_menu, open_row
 
 from mmsteer import Edit, FeatureBank, Origin, Recipe, Steerer
 from mmsteer.recipes.presets import PRESETS
@@ -33,6 +34,7 @@ def count(page: Page):
 
 
 def open_stage(page: Page) -> None:
+    open_menu(page)
     page.locator("#mm-talk-open").click()
     expect(stage(page).locator(".mm-after")).to_be_visible()
 
@@ -61,7 +63,7 @@ def test_the_tour_by_keyboard(page: Page):
     assert page.evaluate("Boolean(document.fullscreenElement)")
     at(page, 1)
     expect(stage(page)).to_contain_text("Night falls")
-    expect(stage(page).locator(".mm-badge")).to_have_text(re.compile("cross 0.60"))
+    expect(stage(page).locator(".mm-badge")).to_have_text(re.compile("seen and said"))
     for key, step in (
         ("ArrowRight", 2), (" ", 3), ("PageDown", 4), ("ArrowLeft", 3), ("PageUp", 2), ("5", 5), ("ArrowRight", 5),
         ("1", 1), ("ArrowLeft", 1), ("9", 1), ("End", 5), ("Home", 1),
@@ -76,7 +78,7 @@ def test_the_tour_by_keyboard(page: Page):
     page.keyboard.press("Escape")
     expect(stage(page)).to_have_count(0)
     page.wait_for_function("!document.fullscreenElement")
-    assert page.evaluate("document.activeElement.id") == "mm-talk-open"
+    assert page.evaluate("document.activeElement.matches('#mm-pictures summary')")
 
 
 def test_a_step_shows_what_the_api_draws_and_is_asked_for_once(page: Page, steerer: Steerer, monkeypatch):
@@ -160,6 +162,7 @@ def test_what_cannot_be_drawn_gets_a_sentence_on_the_stage_and_is_tried_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(steerer, "steer", refuse)
+        open_menu(page)
         page.locator("#mm-talk-open").click()
         expect(stage(page)).to_contain_text("the cable is pulled: put it back")
     page.keyboard.press("1")
@@ -218,12 +221,12 @@ def test_a_backbone_that_reads_the_prompt_once_offers_no_part_of_the_run(chromiu
     with served(once, tiny_bank, ready=loaded) as address:
         page = chromium.new_page()
         page.goto(address)
-        page.get_by_label("night: words and part of the run").click()
+        open_row(page)
         expect(page.get_by_role("group", name="words that night applies to")).to_be_visible()
-        expect(page.get_by_text("part of the run", exact=True)).to_be_visible()  # not known yet
+        expect(page.get_by_text("steps of drawing: early … late", exact=True)).to_be_visible()  # not known yet
         loaded.set()
         expect(page.locator(".mm-after")).to_be_visible()
-        expect(page.get_by_text("part of the run", exact=True)).to_have_count(0)
+        expect(page.get_by_text("steps of drawing: early … late", exact=True)).to_have_count(0)
         page.close()
 
 
@@ -246,7 +249,7 @@ def test_axe_finds_nothing_serious_on_any_tab(chromium, address: str, scheme: st
     page = chromium.new_page(viewport={"width": 1440, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(address)
     expect(page.locator(".mm-after")).to_be_visible()
-    page.get_by_label("night: words and part of the run").click()
+    open_row(page)
     for tab in page.get_by_role("tab").all():
         page.set_viewport_size({"width": 1440, "height": 900})  # on a phone some tabs are in a menu
         tab.click()
@@ -260,7 +263,7 @@ def test_axe_finds_nothing_serious_on_any_tab(chromium, address: str, scheme: st
 
 
 def test_every_control_of_the_first_tab_is_reached_by_tab_with_a_visible_focus(page: Page):
-    page.get_by_label("night: words and part of the run").click()
+    open_row(page)
     page.evaluate("""document.querySelectorAll('button, input, textarea, select, [tabindex="0"]').forEach((e) => {
       if (e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && e.type !== 'file') e.dataset.walk = '';
     })""")

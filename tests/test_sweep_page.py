@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
+from shown_pair import open_menu, open_options, open_row
 
 from mmsteer import Edit, Origin, Recipe, Sampler, Steerer
 from mmsteer.recipes.presets import PRESETS
@@ -207,9 +208,10 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     monkeypatch.setattr(steerer, "_draw", gated)
     page.locator("#mm-sweep [data-kind=over]").click()
     expect(page.locator(".mm-cell img")).to_have_count(2)  # 0 and -2; the third, 2, is being drawn
+    open_row(page)
     page.get_by_label("strength of night, as a number").fill("0.35")
     page.keyboard.press("Enter")
-    expect(page.locator(".mm-sweep-status")).to_contain_text("The rack has changed: stopped at 2 of 9.")
+    expect(page.locator(".mm-sweep-status")).to_contain_text("The features have changed: stopped at 2 of 9.")
     gate.set()
     drawn(page, "edit=night%3A0.35")
     expect(page.locator(".mm-cell img")).to_have_count(
@@ -236,7 +238,7 @@ def test_a_sweep_is_saved_as_a_gif_and_as_a_sheet(page: Page):
 
 def test_two_features_make_a_grid_and_a_cell_puts_both(page: Page):
     expect(page.locator("#mm-sweep [data-kind=against]")).to_be_disabled()
-    page.get_by_label("find a feature").fill("snow")
+    page.get_by_label("add a feature").fill("snow")
     page.locator("#mm-rack .mm-chips button").first.click()
     expect(page.get_by_label("feature to sweep", exact=True)).to_have_value("8")  # the row last changed
     swept(page, "against", 25)
@@ -279,6 +281,7 @@ def test_an_empty_prompt_or_rack_gets_a_sentence(page: Page):
 
 def test_the_same_thing_by_prompt_stands_beside_the_pair_and_follows_it(page: Page, steerer: Steerer):
     third = page.locator(".mm-third img")
+    open_menu(page)
     page.locator("#mm-by-words").click()
     expect(third).to_have_attribute("alt", f"By prompt: {PRESETS[0].prompt} night")
     wanted = steerer.picture(Recipe(f"{PRESETS[0].prompt} night", PRESETS[0].seed, steerer.sampler, (), steerer.origin))
@@ -293,6 +296,7 @@ def test_the_same_thing_by_prompt_stands_beside_the_pair_and_follows_it(page: Pa
     page.get_by_role("button", name=warm.title, exact=True).click()
     expect(third).to_have_attribute("alt", f"By prompt: {warm.prompt} warm light")
     expect(page.locator(".mm-third .mm-note")).to_contain_text("No caption mentions warm light")
+    open_menu(page)
     page.locator("#mm-by-words").click()
     expect(third).to_have_count(0)
 
@@ -301,6 +305,7 @@ def test_numbers_by_clip_stand_beside_the_pair(page: Page):
     expect(page.locator("#mm-status .mm-similarity")).to_have_text(
         re.compile(r"CLIP similarity: the prompt -?\d\.\d\d → -?\d\.\d\d, night -?\d\.\d\d → -?\d\.\d\d$")
     )
+    open_options(page)
     page.locator("#mm-reset").click()  # nothing is edited: nothing to compare
     expect(page.locator("#mm-status .mm-similarity")).to_have_count(0)
 
@@ -308,6 +313,7 @@ def test_numbers_by_clip_stand_beside_the_pair(page: Page):
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_nothing_runs_over_the_side_with_everything_open(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 844})
+    open_menu(page)
     page.locator("#mm-by-words").click()
     expect(page.locator(".mm-third img")).to_be_visible()
     swept(page, "seeds", 12)
@@ -323,6 +329,7 @@ def test_markup_in_a_prompt_is_text_here_too(page: Page):
     evil = '<img src=x onerror="window.pwned=1">'
     page.locator("#mm-prompt textarea, #mm-prompt input").first.fill(evil)
     page.locator("#mm-draw").click()
+    open_menu(page)
     page.locator("#mm-by-words").click()
     swept(page, "over", 9)
     expect(page.locator(".mm-sweep-title")).to_contain_text(evil)

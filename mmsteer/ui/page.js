@@ -1,4 +1,5 @@
 // For the whole page: loaded once, before any component.
+import "./shared/scripts/drop.js";
 import "./steer/scripts/compare.js";
 
 // Whatever offers a feature, anywhere on the page, puts it into the rack in the same way.

@@ -28,7 +28,8 @@ TABS = (
     "proof",
 )
 """Folders of the tabs, in the order shown. Each has a `tab.py` as `Tab` describes it."""
-_HEADING = "<div><h1>mmsteer</h1><p>Steer pictures with SAE features labelled vision-only, language-only or cross-modal.</p></div>"
+_HEADING = """<div><h1>mmsteer</h1><p>Turn one idea up or down inside an image generator.
+Some ideas live only in pictures, some only in words, some in both.</p></div>"""
 
 
 class Tab(Protocol):

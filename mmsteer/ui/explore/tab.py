@@ -14,7 +14,7 @@ from mmsteer.bank import FeatureBank
 from mmsteer.bank.mds import LANGUAGE_BELOW, VISION_ABOVE
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
 from mmsteer.ui.explore.questions import SHOWN, Questions, feature_to_draw
-from mmsteer.ui.shared.badge import MEANINGS, SHAPES
+from mmsteer.ui.shared.badge import LABELS, MEANINGS, SHAPES
 from mmsteer.ui.shared.events import DRAW_NEWEST
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
@@ -31,7 +31,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     # It asks with its value and is answered through another component: a request that waits in the queue must not lose its value.
     asking = gr.HTML(
         {}, html_template='<div class="mm-explore"></div>', elem_id="mm-explore", apply_default_css=False,
-        js_on_load=script(SCRIPTS / "tab.js"), server_functions=questions.all, shapes=SHAPES, meanings=MEANINGS,
+        js_on_load=script(SCRIPTS / "tab.js"), server_functions=questions.all, shapes=SHAPES, labels=LABELS, meanings=MEANINGS,
         most=SHOWN, rules=rules(page.bank), effect={"prompt": PROMPT, "seeds": SEEDS, "strengths": STRENGTHS},
     )  # fmt: skip
     drawn = gr.HTML(

@@ -1,4 +1,4 @@
-"""The tab "Are the labels right?": figures of the studies, each with two sentences made from the numbers of the same run."""
+"""The tab "Proof": figures of the studies, each with two sentences made from the numbers of the same run."""
 
 import json
 from html import escape
@@ -12,7 +12,7 @@ from mmsteer.ui.shared.data_url import data_url
 from mmsteer.ui.shared.events import AT_ONCE
 from mmsteer.ui.shared.page_state import PageState
 
-TITLE = "Are the labels right?"
+TITLE = "Proof"
 FIGURES = ASSETS / "figures"
 
 

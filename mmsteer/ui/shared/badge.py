@@ -7,10 +7,12 @@ from mmsteer.bank import Feature
 from mmsteer.recipes.provenance import Missing
 
 SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
+LABELS = {"vision": "only seen", "language": "only said", "cross": "seen and said"}
+"""What visitors read for each modality; tooltips give the paper's terms."""
 MEANINGS = {
-    "vision": "seen in pictures, never named in captions",
-    "language": "named in captions, never seen in pictures",
-    "cross": "both seen and named",
+    "vision": "vision-only: seen in pictures, never named in captions",
+    "language": "language-only: named in captions, never seen in pictures",
+    "cross": "cross-modal: seen in pictures and named in captions",
 }
 
 
@@ -37,7 +39,7 @@ def name_tooltip(feature: Feature) -> str | None:
 
 
 def active(features: Sequence[tuple[Feature, float]]) -> str:
-    """The features of a prompt (`Steerer.features_of`), as buttons that put them into the rack at strength -1: removed."""
+    """The features of a prompt (`Steerer.features_of`), as buttons that add them to the active features at strength -1: removed."""
     if not features:
         return '<p class="mm-empty">This prompt contains no feature of the bank.</p>'
     click = "1 is as strong as usual; click to remove it."
@@ -45,7 +47,9 @@ def active(features: Sequence[tuple[Feature, float]]) -> str:
         _chip(f, -1, f"presence {amount:.1f}: {click} {score_tooltip(f)}", f" <small>{amount:.1f}</small>")
         for f, amount in features
     )
-    return f'<div class="mm-chips"><span class="mm-lead-in">In this prompt</span>{"".join(chips)}</div>'
+    return (
+        f'<div class="mm-chips"><span class="mm-lead-in">In this prompt; click to take out</span>{"".join(chips)}</div>'
+    )
 
 
 def instead(one: Missing) -> str:
@@ -69,9 +73,9 @@ def _chip(feature: Feature, strength: float, title: str, more: str = "") -> str:
 
 
 def legend() -> str:
-    """The three classes, explained in one line each."""
+    """The three classes, with what they mean as tooltips."""
     rows = (
-        f'<li><span class="mm-badge mm-{m}"><span aria-hidden="true">{SHAPES[m]}</span> {m}</span> {MEANINGS[m]}</li>'
+        f'<li title="{MEANINGS[m]}"><span class="mm-badge mm-{m}"><span aria-hidden="true">{SHAPES[m]}</span> {LABELS[m]}</span></li>'
         for m in MEANINGS
     )
     return f'<ul class="mm-legend">{"".join(rows)}</ul>'

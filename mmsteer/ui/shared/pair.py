@@ -14,6 +14,7 @@ OOD_MEANING = (
     "Out-of-distribution distance: how far the edited hidden states lie from what this encoder normally produces; "
     "1 is the distance that only 1 % of ordinary prompts exceed"
 )
+_PUSH = {"ok": "normal", "warn": "strong", "bad": "too strong"}
 _LIVE = "The picture follows a slider while it moves; the final one is drawn when the slider is released"
 
 
@@ -31,7 +32,8 @@ def status(result: "Steered", faithfulness: str) -> str:
         faithfulness: how exact the text-to-joint map is, in words (`FeatureBank.faithfulness`).
 
     Returns:
-        Seconds, OOD distance and faithfulness; then notes on words that the model could not read and on blanked pictures.
+        How strong the push is; seconds, OOD distance and faithfulness, which show once the visitor asks for figures; then notes
+        on words that the model could not read and on blanked pictures.
     """
     notes = ""
     if result.unknown:
@@ -45,15 +47,17 @@ def status(result: "Steered", faithfulness: str) -> str:
             )
     ood = ood_distance(result.ood_distance)
     return (
-        f'<div class="mm-status" role="status"><span class="mm-seconds">{result.seconds:.2f} s</span>'
-        f'<span class="mm-live" title="{_LIVE}">live</span>'
-        f'<span class="{ood["className"]}" title="{OOD_MEANING}">{ood["innerHTML"]}</span>'
-        f"<span>{escape(faithfulness)}</span></div>{notes}"
+        f'<div class="mm-status" role="status"><span class="{ood["className"]}" title="{OOD_MEANING}">{ood["innerHTML"]}</span>'
+        f'<span class="mm-live" title="{_LIVE}">live</span><span class="mm-seconds mm-figure">{result.seconds:.2f} s</span>'
+        f'<span class="mm-figure">{escape(faithfulness)}</span></div>{notes}'
     )
 
 
 def ood_distance(distance: float) -> dict[str, str]:
     """The OOD distance as a meter and in words: properties of a DOM element."""
-    kind, words = meaning(distance)
+    kind, _ = meaning(distance)
     meter = f'<span class="mm-meter" aria-hidden="true"><i style="width:{min(1.0, distance / 2):.0%}"></i></span>'
-    return {"className": f"mm-ood mm-ood-{kind}", "innerHTML": f"{meter}OOD distance {distance:.2f}, {words}"}
+    return {
+        "className": f"mm-ood mm-ood-{kind}",
+        "innerHTML": f'push: {_PUSH[kind]}{meter}<span class="mm-figure">OOD distance {distance:.2f}</span>',
+    }

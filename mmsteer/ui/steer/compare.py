@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered
 
 VIEWS = {
-    "wipe": "one over the other, with a movable border",
-    "side": "side by side",
+    "slide": "one over the other, with a movable border",
+    "side by side": "both whole",
     "difference": "what has changed, amplified",
 }
 
@@ -37,19 +37,31 @@ def compare(result: "Steered") -> str:
 <span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
 <span class="mm-border" aria-hidden="true"></span>
 <input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent">
+{_MENU}
 </figure>"""
 
 
-def views() -> str:
-    """Buttons for the ways to compare. The choice stays from pair to pair."""
-    buttons = (
-        f'<button type="button" class="mm-chip" data-view="{view}" aria-pressed="{str(view == "wipe").lower()}" '
-        f'title="{meaning}">{view}</button>'
+def _menu() -> str:
+    """What to do with the pair: ways to compare, the third picture, saving. `scripts/compare.js` acts on it."""
+    views = "".join(
+        f'<button type="button" class="mm-chip" data-view="{view}" title="{meaning}">{view}</button>'
         for view, meaning in VIEWS.items()
     )
-    by_prompt = (
-        '<button type="button" class="mm-chip" id="mm-by-words" aria-pressed="false" title="a third picture, of the prompt with '
-        "the features' words added, from the same noise\">same thing by prompt</button>"
+    saves = "".join(
+        f'<button type="button" class="mm-chip" data-save="{which}" title="a PNG with its recipe">{which}</button>'
+        for which in ("after", "before")
     )
-    group = f'<div class="mm-chips" role="group" aria-label="how to compare">{"".join(buttons)}</div>'
-    return f'<div class="mm-chips">{group}{by_prompt}</div>'
+    return (
+        '<details class="mm-menu"><summary class="mm-chip" aria-label="compare and save" title="compare and save">⋯</summary><div>'
+        f'<div role="group" aria-label="how to compare"><span>Compare</span>{views}</div>'
+        '<button type="button" class="mm-chip" id="mm-by-words" aria-pressed="false" title="a third picture, of the prompt with '
+        "the features' words added, from the same noise\">What if I just type it?</button>"
+        '<button type="button" class="mm-chip" id="mm-figures" aria-pressed="false" title="seconds, distances and similarities '
+        'below the pictures">Figures</button>'
+        f'<div role="group" aria-label="save"><span>Save</span>{saves}</div>'
+        '<button type="button" class="mm-chip" id="mm-talk-open" title="the examples as a tour on the whole screen">Talk mode</button>'
+        "</div></details>"
+    )
+
+
+_MENU = _menu()

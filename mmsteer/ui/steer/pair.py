@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
 ACTIVE = 12  # features of a prompt that are shown
+SHOWN = 0.5  # presence from which a feature is shown: half as strong as usual
 
 
 class PairDrawer:
@@ -54,8 +55,10 @@ class PairDrawer:
             status(result, page.bank.faithfulness) + judged,
             bool(result.recipe.edits) and page.reading.likely,
         )
-        features = [(f, presence) for f, presence in result.features if f.specific][:ACTIVE]
-        end_of_frames = {"drawn": {"seconds": seconds, "ood": ood_distance(result.ood_distance)}}
+        features = [(f, presence) for f, presence in result.features if f.specific and presence >= SHOWN][:ACTIVE]
+        end_of_frames = {"drawn": {
+            "seconds": seconds, "ood": ood_distance(result.ood_distance), "present": [f.id for f, _ in result.features],
+        }}  # fmt: skip
         yield compare(result), line + (coming() if measuring else ""), active(features), end_of_frames
         if measuring:
             similarities, _ = attempt_html(

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import FeatureBank, Modality
 from mmsteer.recipes.edit import STRONGEST, Edit, Mode
-from mmsteer.ui.shared.badge import SHAPES, name_tooltip, score_tooltip
+from mmsteer.ui.shared.badge import LABELS, SHAPES, name_tooltip, score_tooltip
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 
@@ -59,7 +59,7 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
     return gr.HTML(
         rows(bank, edits), html_template='<div class="mm-rack"></div>',
         js_on_load=script(Path(__file__).parent / "scripts" / "rack.js"), apply_default_css=False,
-        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, most=ROWS, chips=CHIPS,
+        elem_id="mm-rack", catalogue=catalogue(bank), shapes=SHAPES, labels=LABELS, most=ROWS, chips=CHIPS,
         strongest=STRONGEST, phases=True, words=True, breaks=None,
     )  # fmt: skip
 

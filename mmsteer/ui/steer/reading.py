@@ -37,7 +37,7 @@ class Reading:
     def judged(self, steerer: "Steerer", result: "Steered") -> str:
         """Which factors the judge reads differently before and after, as HTML."""
         changes = self.between(steerer, result.before, result.after)
-        return f'<div class="mm-reading" role="status">The judge reads: {escape(changes)}</div>' if changes else ""
+        return f'<div class="mm-reading" role="status">What changed: {escape(changes)}</div>' if changes else ""
 
     def between(self, steerer: "Steerer", before: "Image.Image", after: "Image.Image") -> str:
         """Which factors the judge reads differently in the second picture, as text; empty without a judge."""
@@ -46,7 +46,7 @@ class Reading:
             return ""
         first, second = read
         changed = [f"{first[name]} → {value}" for name, value in second.items() if first[name] != value]
-        return ", ".join(changed) if changed else "the same in both"
+        return ", ".join(changed) if changed else "nothing that the judge reads"
 
     def read(self, steerer: "Steerer", pictures: "Sequence[Image.Image]") -> list[dict[str, str]] | None:
         """What the judge reads in each picture, factor by factor; None without a judge."""
@@ -97,9 +97,9 @@ def similarities(measured: "Sequence[Similarity]") -> str:
     shown = [f"{escape(one.name)} <b>{one.values[0]:.2f} → {one.values[1]:.2f}</b>" for one in measured[: 1 + _SHOWN]]
     more = f", and {len(measured) - len(shown)} more" if len(measured) > len(shown) else ""
     meaning = "Cosine in CLIP's joint space, before and after; for a feature, measured from the mean picture"
-    return f'<div class="mm-similarity" role="status" title="{meaning}">CLIP similarity: {", ".join(shown)}{more}</div>'
+    return f'<div class="mm-similarity mm-figure" role="status" title="{meaning}">CLIP similarity: {", ".join(shown)}{more}</div>'
 
 
 def coming() -> str:
     """A placeholder for the similarities, of the same height."""
-    return '<div class="mm-similarity">CLIP similarity: …</div>'
+    return '<div class="mm-similarity mm-figure">CLIP similarity: …</div>'

@@ -6,14 +6,15 @@ from typing import Any
 import gradio as gr
 
 from mmsteer.recipes.presets import Preset
-from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
-from mmsteer.ui.steer.compare import skeleton, views
+from mmsteer.ui.steer.compare import skeleton
 from mmsteer.ui.steer.history import history
 from mmsteer.ui.steer.live import frame, live
 from mmsteer.ui.steer.opening import Opening
+from mmsteer.ui.steer.options import options
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import rack
 from mmsteer.ui.steer.words import by_words, words
@@ -21,6 +22,7 @@ from mmsteer.ui.sweep import panel as sweep
 from mmsteer.ui.talk import panel as talk
 
 TITLE = "Steer"
+_SEEDS = 10_000  # that "New picture" takes one of: short enough to be read out
 _FALLBACK = Preset("", "", "a cat at night", 0, ())  # for a bank without any feature of the presets
 
 
@@ -32,10 +34,15 @@ def build(page: PageState, _: gr.Tab) -> None:
             left = _Left(page, first)
         with gr.Column(scale=6, min_width=320, elem_id="mm-right"):
             right = _Right(page)
+    with gr.Row(elem_id="mm-under"):
+        visit = history()
+        file = gr.UploadButton(
+            "Open a PNG or JSON", file_types=[".png", ".json"], size="sm", elem_id="mm-open", min_width=150
+        )
     opening = Opening(page)
     page.controls = _controls(page, left, right)
     _draw_on_change(page.controls, left)
-    _open_recipes(page, opening, right)
+    _open_recipes(page, opening, visit, file, left)
     right.moving.ask(
         lambda value: frame(page.bank, page.loading, value), right.moving, right.moving, api_name="frame", **DRAW_NEWEST
     )
@@ -48,23 +55,27 @@ def build(page: PageState, _: gr.Tab) -> None:
 
 
 class _Left:
-    """Components of the left column: what is drawn."""
+    """Components of the left column: what is drawn, and examples."""
 
     def __init__(self, page: PageState, first: Preset) -> None:
         self.prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
-        self.features = gr.HTML(elem_id="mm-active")
-        with gr.Row(elem_id="mm-seeds"):
-            self.seed = gr.Number(
-                first.seed, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="mm-seed", min_width=110
-            )
-            self.lock = gr.Checkbox(True, label="lock", info="keep the seed", elem_id="mm-lock", min_width=90)
-            self.dice = gr.Button("⚄ Dice", elem_id="mm-dice", min_width=90)
+        with gr.Row(elem_id="mm-buttons"):
             self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
+            self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
+        with gr.Accordion("Options", open=False, elem_id="mm-options"):
+            options()
+            self.features = gr.HTML(elem_id="mm-active")
+            # no limits of its own: gradio answers a number outside them with an error that says nothing
+            self.seed = gr.Number(first.seed, label="Seed of the noise", elem_id="mm-seed", min_width=110)
+        with gr.Row(elem_id="mm-presets"):
+            self.shortcuts = [
+                gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
+            ]
 
 
 class _Right:
-    """Components of the right column: the pictures, and where recipes come from."""
+    """Components of the right column: the pictures, and what is said of them."""
 
     def __init__(self, page: PageState) -> None:
         with gr.Row(elem_id="mm-trio"):
@@ -75,16 +86,6 @@ class _Right:
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")
         self.moving = live()
         self.tour = talk.talk(page.bank, page.presets)
-        with gr.Row(elem_id="mm-presets"):
-            self.shortcuts = [
-                gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
-            ]
-        with gr.Row(elem_id="mm-under"):
-            gr.HTML(views())
-            self.file = gr.UploadButton(
-                "Open a PNG or JSON", file_types=[".png", ".json"], size="sm", elem_id="mm-open", min_width=150
-            )
-        self.history = history()
         self.sampler = gr.State(None)
         self.progress: Settings = {"show_progress": "minimal", "show_progress_on": self.pictures}
 
@@ -101,30 +102,25 @@ def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
 
 def _draw_on_change(controls: Controls, left: _Left) -> None:
     """Draw when the visitor asks for it or has changed something."""
-
-    def next_seed(seed: float | None, keep: bool) -> Any:
-        return gr.skip() if keep and seed is not None else random.randint(0, LARGEST_SEED)
-
-    clicked = gr.on([left.go.click, left.prompt.submit], next_seed, [left.seed, left.lock], left.seed, **AT_ONCE)
-    clicked.then(**controls.draw)
-    rolled = left.dice.click(lambda: random.randint(0, LARGEST_SEED), None, left.seed, **AT_ONCE)
+    gr.on([left.go.click, left.prompt.submit], **controls.draw)
+    rolled = left.dice.click(lambda: random.randrange(_SEEDS), None, left.seed, **AT_ONCE)
     rolled.then(**controls.draw)
     left.seed.submit(**controls.draw)
     left.rack.release(**controls.draw)
 
 
-def _open_recipes(page: PageState, opening: Opening, right: _Right) -> None:
+def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:
     """Open recipes from links, history, files and presets, and draw them."""
     draw, restored = page.controls.draw, page.controls.restored
     arrived = page.blocks.load(opening.arrive, None, restored, **AT_ONCE).then(**draw)
     arrived.then(opening.loaded, None, [page.controls.rack, page.controls.notice], **AT_ONCE)
-    again = right.history.restore(
-        lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), right.history, restored, **AT_ONCE
+    again = visit.restore(
+        lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
     )
     again.then(**draw)
-    uploaded = right.file.upload(
-        lambda path: opening.restore(lambda: read_recipe(path), wait=True), right.file, restored, **AT_ONCE
+    uploaded = file.upload(
+        lambda path: opening.restore(lambda: read_recipe(path), wait=True), file, restored, **AT_ONCE
     )
     uploaded.then(**draw)
-    for shortcut, preset in zip(right.shortcuts, page.presets, strict=True):
+    for shortcut, preset in zip(left.shortcuts, page.presets, strict=True):
         shortcut.click(lambda preset=preset: opening.preset(preset), None, restored, **AT_ONCE).then(**draw)

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipes.presets import Preset
-from mmsteer.ui.shared.badge import SHAPES, score_tooltip
+from mmsteer.ui.shared.badge import LABELS, SHAPES, score_tooltip
 from mmsteer.ui.shared.data_url import recipe_url
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.pair import alternative
@@ -33,7 +33,7 @@ _QUESTION = TypeAdapter(StepQuestion)
 def talk(bank: FeatureBank, presets: Sequence[Preset]) -> gr.HTML:
     """A line that describes the preset last chosen, and the button of talk mode. Triggers `ask` with a `StepQuestion`."""
     return gr.HTML(
-        {}, html_template='<div class="mm-tour"></div>', elem_id="mm-tour", apply_default_css=False, shapes=SHAPES,
+        {}, html_template='<div class="mm-tour"></div>', elem_id="mm-tour", apply_default_css=False, shapes=SHAPES, labels=LABELS,
         steps=[_step(bank, preset) for preset in presets], js_on_load=script(Path(__file__).parent / "talk.js"),
     )  # fmt: skip
 

@@ -109,7 +109,7 @@ function leave() {
   if (document.fullscreenElement) document.exitFullscreen();
   stage.remove();
   stage = null;
-  place.querySelector("button").focus();
+  document.querySelector("#mm-pictures summary")?.focus();
 }
 
 // Escape leaves full screen and talk mode together
@@ -154,15 +154,16 @@ watch("value", () => {
   fetchNext();
 });
 
-const line = make("p", { class: "mm-try", "aria-live": "polite" }, "Try one of these");
-place.replaceChildren(line, make("button", {
-  type: "button", class: "mm-chip", id: "mm-talk-open", title: "the same as a tour on the whole screen", onclick: open,
-}, "Talk mode"));
+const line = make("p", { class: "mm-try", "aria-live": "polite" });
+place.replaceChildren(line);
 
 document.addEventListener("click", (event) => {
+  if (event.target.closest?.("#mm-talk-open")) return open();
   const preset = /^mm-preset-(\d+)$/.exec(event.target.closest?.("[id^=mm-preset-]")?.id ?? "");
   if (!preset) return;
   at = +preset[1];
   line.textContent = `${count(at)} · ${STEPS[at].lesson}`;
 });
+// what a preset shows is no longer said once it is changed
+window.addEventListener("mm-rack", ({ detail }) => detail.changed && (line.textContent = ""));
 if (new URLSearchParams(location.search).has("talk")) open();

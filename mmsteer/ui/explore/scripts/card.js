@@ -24,7 +24,7 @@ function addButtons(f) {
   const isAdded = isInRack(f.id);
   const add = make("button", {
     type: "button", class: "mm-big", "data-key": "add", "data-mm-add": f.id, "data-mm-strength": 1,
-  }, isAdded ? "✓ In the rack" : "Add to rack");
+  }, isAdded ? "✓ Active" : "Add to the picture");
   const go = isAdded ? make("button", { type: "button", class: "mm-link-to", "data-key": "go", onclick: goToRack }, "Steer with it") : null;
   return make("div", { class: "mm-card-add" }, add, go);
 }

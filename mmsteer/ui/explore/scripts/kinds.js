@@ -1,6 +1,6 @@
 // Filters: modality, certainty of the name, and how often a feature fires.
 import { make, pressed } from "../../shared/scripts/dom.js";
-import { MODALITIES, shape } from "../../shared/scripts/features.js";
+import { LABELS, MODALITIES, shape } from "../../shared/scripts/features.js";
 import { refresh } from "./choice.js";
 import { CONFIDENCES, RATES } from "./filter.js";
 import { state } from "./state.js";
@@ -24,7 +24,7 @@ function kindButton(modality) {
     refresh();
   };
   const count = state.features.filter((f) => f.modality === modality).length;
-  const content = modality === "all" ? ["all"] : [shape(modality), ` ${modality} ${count}`];
+  const content = modality === "all" ? ["all"] : [shape(modality), ` ${LABELS[modality]} ${count}`];
   return make("button", {
     type: "button", class: `mm-chip mm-of-${modality}`, "data-is": modality,
     "aria-pressed": pressed(state.modality === modality), onclick: choose,

@@ -1,6 +1,6 @@
 // The map of features: close means alike. Dots can be chosen by mouse and keyboard.
 import { make, makeSvg, pressed } from "../../shared/scripts/dom.js";
-import { inkShape } from "../../shared/scripts/features.js";
+import { LABELS, inkShape } from "../../shared/scripts/features.js";
 import { choose } from "./choice.js";
 import { fits } from "./filter.js";
 import { mapLabels } from "./map_labels.js";
@@ -33,7 +33,7 @@ function dot(f, isInside, isFirst) {
   const kinds = [`mm-ink-${f.modality}`, !isInside && "mm-far", !f.named && "mm-nameless", isChosen && "mm-chosen"];
   const [x, y] = position(f.id);
   const role = isInside
-    ? { role: "button", tabindex: isFirst ? 0 : -1, "aria-label": `${f.name}, ${f.modality}`, "aria-pressed": pressed(isChosen) }
+    ? { role: "button", tabindex: isFirst ? 0 : -1, "aria-label": `${f.name}, ${LABELS[f.modality]}`, "aria-pressed": pressed(isChosen) }
     : { "aria-hidden": "true" };
   return makeSvg("g", {
     class: ["mm-dot", ...kinds].filter(Boolean).join(" "), transform: `translate(${x} ${y})`,

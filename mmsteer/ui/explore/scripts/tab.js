@@ -1,7 +1,7 @@
 // The tab Explore: a list, a histogram and a map of the same features, which filter one another, and the card of the chosen one.
 // Features come from the server when the tab is first seen; from then on only pictures, cards and meanings are asked for.
 import { make, makeSvg } from "../../shared/scripts/dom.js";
-import { MODALITIES } from "../../shared/scripts/features.js";
+import { LABELS, MODALITIES } from "../../shared/scripts/features.js";
 import { card, renderCard } from "./card.js";
 import { refresh } from "./choice.js";
 import { effectArrived } from "./effect.js";
@@ -32,7 +32,7 @@ function mapSection() {
   return make("section", { class: "mm-sight", "aria-label": "map and histogram" },
     board,
     make("ul", { class: "mm-key", "aria-label": "shapes of the dots" },
-      ...MODALITIES.map((modality) => keyEntry(`mm-ink-${modality}`, modality, modality)),
+      ...MODALITIES.map((modality) => keyEntry(`mm-ink-${modality}`, modality, LABELS[modality])),
       keyEntry("mm-nameless", "vision", "no certain name")),
     chart,
     make("div", { class: "mm-ends-of-scale" },

@@ -1,18 +1,20 @@
-// Features as every tab shows them: shape, badge, and the order of search results.
+// Features as every tab shows them: shape, label, badge, and the order of search results.
 import { make } from "./dom.js";
 
 const SHAPES = props.shapes;
 
+export const LABELS = props.labels; // what visitors read for a modality
 export const MODALITIES = Object.keys(SHAPES);
 
 export const shape = (modality, attributes = {}) => make("span", { "aria-hidden": "true", ...attributes }, SHAPES[modality]);
 
 export const inkShape = (modality) => shape(modality, { class: `mm-ink-${modality}` });
 
+// the score is a place between words, on the left, and pictures, on the right
 export function badge(feature) {
-  const score = make("span", { class: "mm-score" }, feature.mds.toFixed(2));
+  const scale = make("span", { class: "mm-scale", "aria-hidden": "true" }, make("i", { style: `left:${100 * feature.mds}%` }));
   const attributes = { class: `mm-badge mm-${feature.modality}`, title: feature.scoreTooltip };
-  return make("span", attributes, shape(feature.modality), ` ${feature.modality} `, score);
+  return make("span", attributes, shape(feature.modality), ` ${LABELS[feature.modality]} `, scale);
 }
 
 export const matches = (feature, text) =>

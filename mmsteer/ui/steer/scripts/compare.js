@@ -1,14 +1,29 @@
-// Before and after: the border between them, and the ways to compare. Listens for the whole page, as pairs come and go.
+// Before and after: the border between them, the ways to compare, and saving. Listens for the whole page, as pairs come and go.
 let cut = 50; // percent; a new pair keeps the border where the visitor has put it
 
 const isPair = (figure) => Boolean(figure?.dataset.query);
+const pictures = () => document.querySelector("#mm-pictures");
 
 // The border is a property of the pair's parent: gradio restores the pair's own attributes with every update.
 const place = (figure) => figure.parentElement.style.setProperty("--cut", `${cut}%`);
 
+function markView() {
+  const chosen = pictures().dataset.view ?? "slide";
+  pictures().querySelector("#mm-figures").setAttribute("aria-pressed", String(document.body.classList.contains("mm-with-figures")));
+  for (const view of pictures().querySelectorAll("[data-view]")) view.setAttribute("aria-pressed", String(view.dataset.view === chosen));
+}
+
+function save(which) {
+  const picture = pictures().querySelector(`.mm-${which}`);
+  const words = picture.alt.replace(/^\w+: /, "").replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60);
+  const link = document.createElement("a");
+  Object.assign(link, { href: picture.src, download: `${words}-${which}.png` });
+  link.click();
+}
+
 document.addEventListener("input", ({ target }) => {
   const figure = target.closest(".mm-compare");
-  if (!isPair(figure)) return;
+  if (!isPair(figure) || target.type !== "range") return;
   cut = target.value;
   place(figure);
 });
@@ -19,13 +34,21 @@ document.addEventListener("load", ({ target }) => {
   if (!isPair(figure) || !target.matches(".mm-after")) return;
   place(figure);
   figure.querySelector("input").value = cut;
+  markView();
 }, true);
 
+function choose(button) {
+  const { view, save: which } = button.dataset;
+  if (view) pictures().dataset.view = view;
+  if (which) save(which);
+  if (button.id === "mm-figures") document.body.classList.toggle("mm-with-figures");
+  if (button.id === "mm-by-words") window.dispatchEvent(new CustomEvent("mm-words"));
+  markView();
+}
+
 document.addEventListener("click", ({ target }) => {
-  const view = target.closest?.("#mm-under [data-view]");
-  if (view) {
-    for (const other of view.parentElement.children) other.setAttribute("aria-pressed", String(other === view));
-    document.querySelector("#mm-pictures").dataset.view = view.dataset.view;
-  }
-  if (target.closest?.("#mm-by-words")) window.dispatchEvent(new CustomEvent("mm-words"));
+  const button = target.closest?.(".mm-menu button");
+  if (button) choose(button);
+  const menu = document.querySelector(".mm-menu[open]");
+  if (menu && (!menu.contains(target) || target.closest("button"))) menu.open = false;
 });

@@ -1,6 +1,7 @@
-// What a row shows when it is opened: what its slider does, on which words, and in which part of the run.
+// What a row shows when it is opened: switches, its strength as a number, what its slider does, on which words, and in which steps.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
-import { changed } from "./rows.js";
+import { changed, store } from "./rows.js";
+import { numberField } from "./slider.js";
 import { render } from "./rack.js";
 
 const MODES = {
@@ -8,6 +9,7 @@ const MODES = {
   add: "adds; left of zero pushes the other way",
   set: "sets it to this value, whatever the prompt contains",
 };
+const LATE = "The first steps decide the layout, the last ones details: an edit that starts late changes little";
 const SHORTEST = 0.05; // part of the run
 // letters, marks and digits, or symbols; an apostrophe, a hyphen or an underscore between letters does not end a word
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['’_-][\p{L}\p{M}\p{N}]+)*|\p{So}+/gu;
@@ -58,7 +60,7 @@ function endSlider(row, feature, end) {
   const label = end === "start" ? "from" : "to";
   const percent = make("output", {}, `${Math.round(100 * row[end])} %`);
   const range = make("input", {
-    type: "range", min: 0, max: 100, step: 5, "aria-label": `${feature.name}: ${label}, percent of the run`,
+    type: "range", min: 0, max: 100, step: 5, "aria-label": `${feature.name}: ${label}, percent of the steps`,
     oninput: () => (percent.textContent = `${range.value} %`),
     onchange: () => {
       moveEnd(row, end, +range.value / 100);
@@ -68,6 +70,16 @@ function endSlider(row, feature, end) {
   });
   range.value = Math.round(100 * row[end]);
   return make("label", { class: "mm-end" }, label, range, percent);
+}
+
+function toggle(row, feature, key, text, title) {
+  const flip = () => {
+    row[key] = !row[key];
+    render();
+    if (key === "on") changed();
+    else store();
+  };
+  return chip(text, flip, { "aria-label": `${feature.name}: ${text}`, "aria-pressed": pressed(row[key]), title });
 }
 
 export function details(row, feature) {
@@ -82,9 +94,13 @@ export function details(row, feature) {
   const hasRange = props.phases || row.start > 0 || row.end < 1;
   const hasWords = props.words || row.words.length > 0; // likewise: some read CLIP as one vector for the whole prompt
   return make("div", { class: "mm-details" },
+    make("div", { class: "mm-words" },
+      toggle(row, feature, "on", "on", "switch it off and keep its value"),
+      toggle(row, feature, "locked", "locked", "keep it when surprised"),
+      make("label", {}, "strength ", numberField(row, feature))),
     make("label", { class: "mm-words" }, "the slider", modes),
     hasWords ? make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)) : null,
-    hasRange ? make("div", { class: "mm-ends" }, make("span", {}, "part of the run"),
+    hasRange ? make("div", { class: "mm-ends" }, make("span", { title: LATE }, "steps of drawing: early … late"),
       ...["start", "end"].map((end) => endSlider(row, feature, end))) : null);
 }

@@ -1,10 +1,15 @@
-// Thumbnails of this visit, newest first, and the link to the pair that is shown. Nothing leaves the browser.
+// Thumbnails of this visit, newest first; undo and redo; the link to the pair that is shown, also as the page's address. Nothing
+// leaves the browser.
 import { chip, make } from "../../shared/scripts/dom.js";
 import { onNewPair, shownFigure } from "../../shared/scripts/pair.js";
 
 const MOST = 24;
+const OF_THE_PAGE = ["tab", "talk", "feature", "__theme"]; // keys of the address that are not a recipe's
 const shelf = element.querySelector(".mm-history");
 const entries = new Map();
+const steps = []; // queries of the pairs in the order in which they were drawn
+let at = -1; // the step that is shown
+let going = null; // the step that undo or redo asks for
 let shown = "";
 
 function link() {
@@ -26,18 +31,45 @@ async function copy(button) {
   setTimeout(() => (button.textContent = "Copy link"), 1500);
 }
 
+function restore(query) {
+  props.value = query;
+  trigger("restore");
+}
+
+function go(step) {
+  if (step < 0 || step >= steps.length || step === at) return;
+  going = step;
+  restore(steps[step]);
+}
+
+function record() {
+  if (going !== null && steps[going] === shown) {
+    at = going;
+  } else if (steps[at] !== shown) {
+    steps.splice(at + 1, Infinity, shown);
+    at = steps.length - 1;
+  }
+  going = null;
+}
+
+// reload, and Back from another page, find the pair again
+function keepAddress() {
+  const query = new URLSearchParams(shown);
+  const address = new URLSearchParams(location.search);
+  for (const key of OF_THE_PAGE) if (address.has(key)) query.set(key, address.get(key));
+  history.replaceState(null, "", `?${query}`);
+}
+
 function thumbnail({ query, picture, title }) {
-  const restore = () => {
-    props.value = query;
-    trigger("restore");
-  };
-  const attributes = { type: "button", class: "mm-thumb", title, "aria-label": `show again: ${title}`, onclick: restore };
+  const attributes = { type: "button", class: "mm-thumb", title, "aria-label": `show again: ${title}`, onclick: () => restore(query) };
   return make("button", attributes, make("img", { src: picture, alt: "" }));
 }
 
 function render() {
   const button = chip("Copy link", () => copy(button), { id: "mm-copy" });
-  shelf.replaceChildren(button, ...[...entries.values()].map(thumbnail));
+  const back = at > 0 ? chip("↶ Undo", () => go(at - 1), { id: "mm-undo", title: "Ctrl+Z" }) : null;
+  const forth = at < steps.length - 1 ? chip("↷ Redo", () => go(at + 1), { id: "mm-redo", title: "Ctrl+Shift+Z" }) : null;
+  shelf.replaceChildren(...[back, forth, button, ...[...entries.values()].map(thumbnail)].filter(Boolean));
 }
 
 onNewPair(() => {
@@ -50,5 +82,15 @@ onNewPair(() => {
   const newest = [[shown, entry], ...entries].slice(0, MOST);
   entries.clear();
   for (const [key, value] of newest) entries.set(key, value);
+  record();
+  keepAddress();
   render();
+});
+
+// text fields have an undo of their own
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+  if (event.target.closest("textarea, input[type=text], input[type=search], input[type=number]")) return;
+  event.preventDefault();
+  go(at + (event.shiftKey ? 1 : -1));
 });

@@ -41,6 +41,7 @@ watch("value", () => {
     if (waiting <= over) waiting = 0;
     sent = null; // a slider that moves again goes on from the new pair
     settle(drawn);
+    if (drawn.present) window.dispatchEvent(new CustomEvent("mm-present", { detail: drawn.present }));
   }
   pace((frame ?? drawn)?.seconds);
   follow();

@@ -1,6 +1,6 @@
-// The search that fills the rack: a field, a choice of modality, and features as chips.
+// The search that adds features: a field, and below it, once it is used, a choice of modality and features as chips.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
-import { MODALITIES, byMatch, inTurn, matches, shape } from "../../shared/scripts/features.js";
+import { LABELS, MODALITIES, byMatch, inTurn, matches, shape } from "../../shared/scripts/features.js";
 import { rack, add } from "./rows.js";
 import { render } from "./rack.js";
 
@@ -8,12 +8,14 @@ const CHIPS = props.chips;
 let filter = "all";
 
 const search = make("input", {
-  type: "search", placeholder: "penguin, night, light, please …", "aria-label": "find a feature", oninput: renderOffers,
+  type: "search", placeholder: "Add a feature: penguin, night, light …", "aria-label": "add a feature", oninput: renderOffers,
+  onfocus: () => (offered.hidden = false),
 });
 const filters = make("div", { class: "mm-filters", role: "group", "aria-label": "show features of" });
 const chips = make("div", { class: "mm-chips" });
+const offered = make("div", { class: "mm-offered", hidden: true }, filters, chips);
 
-export const offers = [make("div", { class: "mm-find" }, search, filters), chips];
+export const offers = [search, offered];
 
 export function renderFilters() {
   const choose = (name) => {
@@ -21,7 +23,7 @@ export function renderFilters() {
     render();
   };
   filters.replaceChildren(...["all", ...MODALITIES].map((name) =>
-    chip(name, () => choose(name), { "aria-pressed": pressed(filter === name) })));
+    chip(LABELS[name] ?? name, () => choose(name), { "aria-pressed": pressed(filter === name) })));
 }
 
 export function renderOffers() {

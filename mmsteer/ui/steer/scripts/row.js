@@ -1,7 +1,7 @@
-// One row of the rack: a feature, its buttons, its slider and, when opened, its details.
-import { make, pressed } from "../../shared/scripts/dom.js";
+// One row of the rack: a feature, its slider and, when opened, its options.
+import { make } from "../../shared/scripts/dom.js";
 import { badge } from "../../shared/scripts/features.js";
-import { FEATURES, changed, isRisky, rack, remove, store } from "./rows.js";
+import { FEATURES, isRisky, rack, remove } from "./rows.js";
 import { details } from "./details.js";
 import { render } from "./rack.js";
 import { slider } from "./slider.js";
@@ -12,16 +12,6 @@ function small(text, kind, label, title, onclick, attributes = {}) {
   return make("button", { type: "button", class: `mm-mini ${kind}`.trim(), "aria-label": label, title, onclick, ...attributes }, text);
 }
 
-function toggle(row, feature, key, title, text) {
-  const flip = () => {
-    row[key] = !row[key];
-    render();
-    if (key === "on") changed();
-    else store();
-  };
-  return small(text, `mm-${key}`, `${feature.name}: ${title}`, title, flip, { "aria-pressed": pressed(row[key]) });
-}
-
 function openButton(row, feature) {
   const isOpen = opened.has(row.id);
   const flip = () => {
@@ -29,19 +19,24 @@ function openButton(row, feature) {
     else opened.add(row.id);
     render();
   };
-  const title = "words and part of the run";
-  return small("⋯", "", `${feature.name}: ${title}`, title, flip, { "aria-expanded": String(isOpen) });
+  return small("⋯", "", `${feature.name}: options`, "options", flip, { "aria-expanded": String(isOpen) });
+}
+
+// a row that is closed still says what is set in its options
+function settings(row) {
+  const parts = [
+    row.on ? "" : "off", row.locked ? "locked" : "", row.words.length ? `on: ${row.words.join(", ")}` : "",
+    row.mode === "set" ? "sets" : "",
+    row.start > 0 || row.end < 1 ? `${Math.round(100 * row.start)}–${Math.round(100 * row.end)} % of the steps` : "",
+  ].filter(Boolean);
+  return parts.length ? make("small", { class: "mm-settings" }, parts.join(" · ")) : null;
 }
 
 function title(row, feature) {
-  const confidence = feature.nameConfidence == null ? null
-    : make("small", { title: feature.nameTooltip }, `name ${feature.nameConfidence.toFixed(2)}`);
   return make("div", { class: "mm-title" },
-    toggle(row, feature, "on", "on or off, keeping its value", row.on ? "●" : "○"),
-    make("span", { class: "mm-name" }, feature.name, confidence),
+    make("span", { class: "mm-name", title: feature.nameTooltip ?? "" }, feature.name, settings(row)),
     badge(feature),
     isRisky(feature) ? make("span", { class: "mm-risky", title: props.breaks.note }, "⚠ untrained") : null,
-    toggle(row, feature, "locked", "keep it when surprised", row.locked ? "⚿" : "⚬"),
     openButton(row, feature),
     small("✕", "mm-out", `take ${feature.name} out`, "take it out", () => remove(row)));
 }

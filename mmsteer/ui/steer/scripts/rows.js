@@ -11,9 +11,21 @@ let timer;
 let lastChanged = null;
 
 // A checkpoint that was not trained to be steered breaks pictures on a vision-only feature: there its slider is short.
+let present = null; // ids of the features that the prompt contains, once a pair has said so
+
 export const isRisky = (feature) => props.breaks && feature.modality === "vision";
 
 export const usableRange = (feature) => (isRisky(feature) ? [-props.breaks.end, props.breaks.end] : feature.usable);
+
+// What the prompt does not contain cannot be taken out of it: left of zero such a slider would do nothing. A vision-only feature,
+// which no prompt contains, goes the other way instead.
+export const isOneWay = (row) => Boolean(present) && row.mode === "slide" && row.strength >= 0 && !present.has(row.id)
+  && FEATURES.get(row.id).modality !== "vision";
+
+export function setPresent(ids) {
+  present = new Set(ids);
+  render();
+}
 
 export function newRow(id, strength) {
   const { start } = props.breaks ?? {};

@@ -1,49 +1,83 @@
-// A row's slider, with the same strength as a number beside it.
+// A row's slider, and the same strength as a number among its options.
 import { make } from "../../shared/scripts/dom.js";
-import { announceMove, changed, isRisky, usableRange } from "./rows.js";
+import { announceMove, changed, isOneWay, isRisky, usableRange } from "./rows.js";
+import { render } from "./rack.js";
 
 const STEP = 0.05;
 const PAST = 1.25; // a little past where pictures get odd, so that this can be seen
 const KEYS = ["Arrow", "Page", "Home", "End"];
 
-function limits(feature) {
+function limits(row, feature) {
   const past = isRisky(feature) ? 1 : PAST;
-  return usableRange(feature).map((end) =>
+  const [low, high] = usableRange(feature).map((end) =>
     Math.sign(end) * Math.min(props.strongest, STEP * Math.round(Math.abs(past * end) / STEP)));
+  return [isOneWay(row) ? 0 : low, high];
 }
 
-function marks(feature, [low, high]) {
-  const place = (value) => `left:${(100 * (value - low)) / (high - low)}%`;
-  const ends = isRisky(feature) ? [] : feature.usable;
+const share = (value, [low, high]) => (100 * (value - low)) / (high - low);
+
+function marks(feature, ends) {
+  const mark = (value, text, title) =>
+    make("i", { style: `left:${share(value, ends)}%`, title, class: value > ends[0] && value < ends[1] ? "" : "mm-edge" }, text);
+  const tooMuch = isRisky(feature) ? [] : feature.usable.filter((end) => end > ends[0]);
   return make("span", { class: "mm-marks", "aria-hidden": "true" },
-    make("i", { style: place(0) }, "0"),
-    high < 1 ? null : make("i", { style: place(1), title: "1 activation scale: as strong as the feature normally gets" }, "1"),
-    ...ends.map((end) => make("i", { class: "mm-odd", style: place(end), title: `past ${end} pictures get odd` }, "odd")));
+    mark(0, "0"),
+    ends[1] < 1 ? null : mark(1, "natural", "1 activation scale: as strong as the feature normally gets"),
+    ...tooMuch.map((end) => mark(end, "too much", `past ${end} pictures get odd`)));
 }
+
+// the strength within its limits, as a link has it: 0.35
+const within = (value, [low, high]) => +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2);
 
 export function slider(row, feature) {
-  const [low, high] = limits(feature);
-  const set = (value, now) => {
-    if (!Number.isFinite(value)) return;
-    row.strength = +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2); // 0.35, as a link has it
-    range.value = number.value = row.strength;
-    changed(now, row);
-  };
+  const ends = limits(row, feature);
+  const output = make("output", { class: "mm-value" });
   const range = make("input", {
-    type: "range", min: low, max: high, step: STEP, "aria-label": `strength of ${feature.name}`,
+    type: "range", min: ends[0], max: ends[1], step: STEP, "aria-label": `strength of ${feature.name}`,
     oninput: () => {
-      number.value = range.value;
+      paint();
       announceMove({ ...row, strength: +range.value });
     },
     onpointerup: () => set(+range.value, true),
-    onpointercancel: () => set(+range.value, true), // a finger that scrolls on: what the slider shows is drawn
+    onpointercancel: putBack, // a finger that scrolls the page: it did not mean the slider
     onkeyup: (event) => KEYS.some((key) => event.key.startsWith(key)) && set(+range.value, false),
   });
-  const number = make("input", {
+  // the bar is filled from zero to the strength, whichever side that is
+  function paint() {
+    const [from, to] = [share(0, ends), share(+range.value, ends)].sort((a, b) => a - b);
+    range.style.setProperty("--from", `${from}%`);
+    range.style.setProperty("--to", `${to}%`);
+    output.textContent = (+range.value).toFixed(2);
+  }
+  function set(value, now) {
+    row.strength = within(value, ends);
+    range.value = row.strength;
+    const number = range.closest(".mm-row").querySelector("input[type=number]");
+    if (number) number.value = row.strength;
+    paint();
+    changed(now, row);
+  }
+  function putBack() {
+    range.value = row.strength;
+    paint();
+    announceMove();
+  }
+  range.value = +row.strength.toFixed(2);
+  paint();
+  return make("div", { class: "mm-strength" }, make("div", { class: "mm-track" }, range, marks(feature, ends)), output);
+}
+
+export function numberField(row, feature) {
+  const [low, high] = limits({ ...row, strength: -1 }, feature);
+  const field = make("input", {
     type: "number", min: low, max: high, step: STEP, "aria-label": `strength of ${feature.name}, as a number`,
-    onchange: () => set(number.value === "" ? NaN : +number.value, true),
+    onchange: () => {
+      if (field.value === "") return;
+      row.strength = within(+field.value, [low, high]);
+      render();
+      changed(true, row);
+    },
   });
-  range.value = number.value = +row.strength.toFixed(2);
-  const track = make("div", { class: "mm-track" }, range, marks(feature, [low, high]));
-  return make("div", { class: "mm-strength" }, track, number);
+  field.value = +row.strength.toFixed(2);
+  return field;
 }

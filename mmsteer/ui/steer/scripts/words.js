@@ -26,7 +26,7 @@ function fillPlace(picture, ...lines) {
 function toggle() {
   open = !open;
   shown = "";
-  document.querySelector("#mm-by-words").setAttribute("aria-pressed", String(open));
+  document.querySelector("#mm-by-words")?.setAttribute("aria-pressed", String(open));
   if (open) follow();
   else place.replaceChildren();
 }
@@ -35,7 +35,7 @@ watch("value", () => {
   const { query, picture, prompt, notes, judged, error } = props.value ?? {};
   if (!open || query !== shown || !(picture || error)) return; // of a pair that is no longer shown
   if (error) return fillPlace(make("div", { class: "mm-third-picture" }), make("p", { class: "mm-problem" }, error));
-  const reading = judged ? `, the judge reads: ${judged}` : "";
+  const reading = judged ? `, what changed: ${judged}` : "";
   fillPlace(make("img", { class: "mm-third-picture", src: picture, alt: `By prompt: ${prompt}` }),
     make("p", { class: "mm-reading" }, `By prompt, “${prompt}”${reading}`),
     notes ? make("p", { class: "mm-note" }, notes) : null);

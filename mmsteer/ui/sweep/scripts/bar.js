@@ -4,15 +4,15 @@ import { begin, stopOrGoOn } from "./run.js";
 
 const feature = make("select", { "aria-label": "feature to sweep", onchange: offerRows });
 const other = make("select", { "aria-label": "second feature of the grid" });
-const over = starter("over", "Sweep", "one feature over its usable range");
-const against = starter("against", "Grid", "two features over their usable ranges");
-const seeds = starter("seeds", "Several seeds", "the rack as it stands, before and after, from six seeds");
+const over = starter("over", "Try all strengths", "one feature over its usable range");
+const against = starter("against", "Compare two", "two features over their usable ranges, as a grid");
+const seeds = starter("seeds", "Same edit, six pictures", "before and after from six seeds");
 export const halt = make("button", { type: "button", class: "mm-chip mm-halt", onclick: stopOrGoOn }, "Stop");
 export const status = make("span", { class: "mm-sweep-status", role: "status" });
 export const bar = make("div", { class: "mm-sweep-bar" },
-  make("h2", {}, "Sweep"),
+  make("h2", {}, "Try more"),
   make("span", {}, feature, over),
-  make("span", {}, make("span", { class: "mm-lead-in" }, "against"), other, against),
+  make("span", {}, make("span", { class: "mm-lead-in" }, "and also"), other, against),
   seeds, halt, status);
 
 function starter(kind, text, title) {
@@ -33,7 +33,7 @@ function fillSelect(select, rows, missing) {
 // the rows of the rack as options; each select keeps its choice while that is possible
 export function offerRows() {
   const rows = window.mmRack?.rows ?? [];
-  fillSelect(feature, rows, "no feature in the rack");
+  fillSelect(feature, rows, "no active feature");
   fillSelect(other, rows.filter((row) => row.id !== +feature.value), "a second feature");
   over.disabled = feature.disabled = rows.length < 1;
   against.disabled = other.disabled = rows.length < 2;

@@ -55,7 +55,7 @@ export function stopOrGoOn() {
 }
 
 export function rackChanged() {
-  if (isUnfinished() && !run.stopped) stop("The rack has changed: stopped");
+  if (isUnfinished() && !run.stopped) stop("The features have changed: stopped");
 }
 
 export function answered(message) {

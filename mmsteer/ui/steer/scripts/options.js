@@ -1,0 +1,10 @@
+// What concerns all active features at once. The rack listens for the commands.
+import { chip, make } from "../../shared/scripts/dom.js";
+
+const send = (command) => window.dispatchEvent(new CustomEvent("mm-command", { detail: command }));
+
+element.querySelector(".mm-all").replaceChildren(
+  chip("✦ Surprise me", () => send("surprise"), { id: "mm-surprise", title: "three features at random; rows that are locked stay" }),
+  chip("Reset sliders", () => send("zero"), { id: "mm-reset", title: "all sliders to zero" }),
+  make("div", { class: "mm-masters", id: "mm-masters", role: "group", "aria-label": "switch features of a kind on or off" }));
+send("show");
