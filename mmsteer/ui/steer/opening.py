@@ -10,7 +10,7 @@ import gradio as gr
 
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing
-from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt_html
 from mmsteer.ui.shared.notices import note
@@ -34,21 +34,25 @@ class Opening:
         return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, ""]
 
     def arrive(self, request: gr.Request) -> list[Any]:
-        """The recipe of the link with which a visitor comes; nothing without one."""
+        """The recipe of the link with which a visitor comes, and the link itself, for `loaded`; nothing without one."""
         query = str(request.query_params)
-        return self.restore(lambda: Recipe.from_query(query)) if "prompt=" in query else [gr.skip()] * _FILLED
+        if "prompt=" not in query:
+            return [gr.skip()] * (_FILLED + 1)
+        return [*self.restore(lambda: Recipe.from_query(query)), query[:LONGEST_TEXT]]
 
-    def loaded(self, request: gr.Request) -> list[Any]:
+    def loaded(self, link: str) -> list[Any]:
         """What is known once the model has loaded, as values of rack and notice.
 
         For the rack: whether an edit can act on a part of the run or on words, and whether vision-only features break pictures.
         For the notice: what is special about the model, and how model and bank of the visitor's link differ from this page's.
+
+        Args:
+            link: the query with which the visitor came; empty without one. By now the address is that of the pair shown.
         """
         steerer, _ = attempt_html(self.page.loading.wait)
         if steerer is None:
             return [gr.skip()] * 2
-        query = str(request.query_params)
-        notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(query), steerer) if "prompt=" in query else "")
+        notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(link), steerer) if link else "")
         breaks = None if steerer.backbone.steers_image_only else BREAKS
         family = steerer.backbone.family
         said = [text for text in (family.note, breaks and str(breaks["note"])) if text]

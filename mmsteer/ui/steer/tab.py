@@ -112,8 +112,9 @@ def _draw_on_change(controls: Controls, left: _Left) -> None:
 def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:
     """Open recipes from links, history, files and presets, and draw them."""
     draw, restored = page.controls.draw, page.controls.restored
-    arrived = page.blocks.load(opening.arrive, None, restored, **AT_ONCE).then(**draw)
-    arrived.then(opening.loaded, None, [page.controls.rack, page.controls.notice], **AT_ONCE)
+    link = gr.State("")
+    arrived = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE).then(**draw)
+    arrived.then(opening.loaded, link, [page.controls.rack, page.controls.notice], **AT_ONCE)
     again = visit.restore(
         lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
     )

@@ -1,5 +1,5 @@
 // A PNG or a recipe dropped anywhere on the page is opened, as by the button that opens files.
-const input = () => document.querySelector("#mm-open input[type=file]");
+const input = () => document.querySelector("#mm-under input[type=file]");
 const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 function open(file) {

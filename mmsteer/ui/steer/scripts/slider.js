@@ -60,7 +60,7 @@ export function slider(row, feature) {
   function putBack() {
     range.value = row.strength;
     paint();
-    announceMove();
+    changed(true, row); // a picture on its way to where the finger was gives way to the pair that was there
   }
   range.value = +row.strength.toFixed(2);
   paint();
