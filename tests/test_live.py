@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 from served import served
-from shown_pair import open_row
+from shown_pair import open_menu, open_row
 
 from mmsteer import Edit, Recipe, Steerer
 from mmsteer.recipes.presets import PRESETS
@@ -306,6 +306,7 @@ def test_border_and_view_stay_as_they_are(page: Page):
     page.mouse.up()
     expect(after(page)).to_have_attribute("src", FINAL)
     assert page.evaluate("[...window.clips]") == [clip]  # not for one moment elsewhere
+    open_menu(page)
     page.get_by_role("group", name="how to compare").get_by_text("difference").click()
     grip(page)
     move(page, 0.5)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import unquote
 from urllib.request import urlopen
 
@@ -303,7 +302,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
         assert "my-sd" in clean(json.dumps(answer))
     assert "my-sd" in clean(json.dumps(drawn(state.loading, PRESETS, {"step": 0})))
     assert "my-sd" in clean(page.restore(lambda: Recipe("a cat", origin=Origin("sd15")), wait=True)[-1])
-    arrived = SimpleNamespace(query_params="prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd")
+    arrived = "prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd"
     assert "made for the backbone &#x27;sd&#x27;; here it is drawn with &#x27;my-sd&#x27;" in clean(
         page.loaded(arrived)[1]
     )

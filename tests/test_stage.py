@@ -270,7 +270,7 @@ def test_every_control_of_the_first_tab_is_reached_by_tab_with_a_visible_focus(p
     left = page.locator("[data-walk]")
     assert left.count() > 40
     page.locator("h1").click()
-    for _ in range(left.count() + 10):
+    for _ in range(left.count() + 25):
         page.keyboard.press("Tab")
         outlined = page.evaluate("""() => {
           const focused = document.activeElement;

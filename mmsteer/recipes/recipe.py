@@ -27,7 +27,7 @@ PNG_KEY = "mmsteer"
 LONGEST_LINK = 2_000
 """Characters of a link that mail, chat and proxies pass on whole; recipes with a picture can be longer."""
 _LONGEST_EDITS = 4_000  # characters of all edits of a recipe
-_LONGEST_TEXT = 100_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
+LONGEST_TEXT = 100_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
 _LONGEST_NAME = 300  # characters of a backbone's name
 
 
@@ -111,8 +111,8 @@ class Recipe:
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
         """Read `to_json`'s form, or what `python -m mmsteer steer --json` writes; SteerError for anything else."""
-        if len(text) > _LONGEST_TEXT:
-            raise SteerError(f"the recipe has {len(text):,} characters; {_LONGEST_TEXT:,} are allowed")
+        if len(text) > LONGEST_TEXT:
+            raise SteerError(f"the recipe has {len(text):,} characters; {LONGEST_TEXT:,} are allowed")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -149,8 +149,8 @@ class Recipe:
     @classmethod
     def from_query(cls, query: str) -> "Recipe":
         """Read `to_query`'s form; unknown keys are ignored, as a page's own address may carry others."""
-        if len(query) > _LONGEST_TEXT:
-            raise SteerError(f"the link has {len(query):,} characters; {_LONGEST_TEXT:,} are allowed")
+        if len(query) > LONGEST_TEXT:
+            raise SteerError(f"the link has {len(query):,} characters; {LONGEST_TEXT:,} are allowed")
         try:
             fields = parse_qs(query, max_num_fields=100)
             first = {key: values[0] for key, values in fields.items()}
