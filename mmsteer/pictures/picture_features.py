@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
+from mmsteer.image_file import upright_rgb
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 
@@ -63,7 +64,7 @@ class PictureReader:
             SteerError: the CLIP that the bank was made with is not at hand.
         """
         clip = self.clip
-        return clip.embed_pictures(clip.prepare([picture.convert("RGB") for picture in pictures]))
+        return clip.embed_pictures(clip.prepare([upright_rgb(picture) for picture in pictures]))
 
     def picture(self, picture: "Image.Image", share: float = 1.0) -> Picture:
         """A whole picture for a recipe: its joint vector, in the place of the prompt's image embedding to this share, 0 to 1."""

@@ -12,6 +12,7 @@ from mmsteer.data.pairs import Pairs, Survey
 from mmsteer.data.sample import MOST_BYTES, Sample, captions_of, decode
 from mmsteer.data.sources.columns import find_columns, optional
 from mmsteer.errors import SteerError, first_line
+from mmsteer.image_file import upright_rgb
 
 
 class Hub(Pairs):
@@ -80,7 +81,7 @@ def _examples(stream: Any, columns: str | None, name: str) -> Iterator[Sample]:
 
 def _streamed(value: Any) -> Image.Image:
     if isinstance(value, Image.Image):
-        return value.convert("RGB")
+        return upright_rgb(value)
     data = value.get("bytes") if isinstance(value, dict) else value
     if not data and isinstance(value, dict):
         with import_module("fsspec").open(value["path"], "rb") as opened:

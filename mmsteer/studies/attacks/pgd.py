@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from mmsteer.image_file import upright_rgb
 from mmsteer.models.clip import Clip
 
 Objective = Callable[[torch.Tensor], torch.Tensor]
@@ -19,7 +20,7 @@ _STRIDE = 2.5  # Madry et al.: steps of 2.5 * budget / steps can reach any point
 
 def bytes_read(clip: Clip, pictures: list[Image.Image]) -> torch.Tensor:
     """Pictures at the size that the CLIP reads, `uint8 [B, 3, S, S]`: its preprocessing up to, but without, scaling of values."""
-    shown = [picture.convert("RGB") for picture in pictures]
+    shown = [upright_rgb(picture) for picture in pictures]
     prepared = clip.processor(images=shown, return_tensors="pt", do_rescale=False, do_normalize=False)
     values: torch.Tensor = prepared["pixel_values"]
     return values.round().clamp(0, 255).to(torch.uint8)
