@@ -32,7 +32,9 @@ def main() -> None:
     def load():  # type: ignore[no-untyped-def]
         from mmsteer.steering.steerer import Steerer
 
-        return Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
+        return Steerer.load(
+            args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled
+        )
 
     ready = zero_gpu.load_for_zero_gpu(load) if zero_gpu.on_zero_gpu() else load
     launch(build_demo(FeatureBank.load(args.bank), ready), args.host, args.port, args.name, args.mcp)

@@ -29,7 +29,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 torch.set_num_threads(1)
+CUDA = torch.cuda.is_available()  # asked before `on_the_cpu` hides it
+if CUDA:
+    torch.cuda.init()
 WIDTH, LENGTH, LATENTS = 16, 16, 24
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_the_cpu() -> Iterator[None]:
+    """The suite means a CPU and float32, here and in processes that it starts, whatever graphics card the machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        patch.setattr(torch.backends.mps, "is_available", lambda: False)
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        yield
 
 
 def make_pipeline(folder: Path) -> Path:

@@ -106,7 +106,7 @@ def test_weights_that_could_hold_code_are_not_read(folders, tmp_path):
     folder = shutil.copytree(folders["sd2"], tmp_path / "pickled")
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
-    with pytest.raises(SteerError, match="cannot load the backbone in .*pickled"):
+    with pytest.raises(SteerError, match="pickled/unet holds .*.bin, and no safetensors weights"):
         Backbone.load(str(folder))
 
 

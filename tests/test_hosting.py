@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 from browser import required
 from playwright.sync_api import expect
 from served import free_port
@@ -134,11 +135,42 @@ def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space:
 
 
 @pytest.mark.parametrize(
-    ("steps", "side", "pictures", "seconds"),
-    [(25, 512, 1, 7), (25, 512, 2, 8), (25, 1024, 2, 15), (12, 128, 2, 6), (2, 512, 1, 6), (50, 1024, 100, 120)],
+    ("calls", "step", "side", "pictures", "seconds"),
+    [
+        (25, 0.04, 512, 1, 7),
+        (25, 0.04, 512, 2, 8),
+        (25, 0.12, 1024, 2, 12),
+        (4, 0.02, 128, 2, 6),
+        (50, 0.12, 1024, 100, 120),
+    ],
 )
-def test_seconds_by_hand(steps: int, side: int, pictures: int, seconds: int):
-    assert zero_gpu.seconds(steps, side, pictures) == seconds
+def test_seconds_by_hand(calls: int, step: float, side: int, pictures: int, seconds: int):
+    assert zero_gpu.seconds(calls, step, side, pictures) == seconds
+
+
+SHAPES = {
+    "sd15": {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768},
+    "sd21": {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 1024, "use_linear_projection": True},
+    "sdxl": {
+        "block_out_channels": (320, 640, 1280), "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), "cross_attention_dim": 2048,
+        "transformer_layers_per_block": (1, 2, 10), "use_linear_projection": True, "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "measured"),
+    [("sd15", 512, 0.025), ("sd21", 768, 0.028), ("sdxl", 512, 0.063), ("sdxl", 1024, 0.068)],
+)
+def test_a_step_is_asked_for_with_a_little_to_spare(name: str, side: int, measured: float):
+    """Beside what the UNets of the real shapes were measured to take on a graphics card, in seconds."""
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):  # shapes alone
+        unet = UNet2DConditionModel(**SHAPES[name])
+    assert 1.4 * measured < zero_gpu.step_seconds(unet, side) < 2 * measured
 
 
 @pytest.fixture
@@ -178,7 +210,8 @@ def test_a_lent_gpu_draws_the_same_and_before_is_cached_on_this_side(lent, tiny:
     assert (first.recipe, first.features, first.ood_distance) == (here.recipe, here.features, here.ood_distance)
     assert first.recipe.origin == again.recipe.origin == here.recipe.origin
     assert again.before.tobytes() == first.before.tobytes()
-    assert asked == [zero_gpu.seconds(3, 32, 2), zero_gpu.seconds(3, 32, 1)]  # the second time only *after*
+    step = zero_gpu.step_seconds(tiny.backbone.denoiser, 32)
+    assert asked == [zero_gpu.seconds(3, step, 32, 2), zero_gpu.seconds(3, step, 32, 1)]  # the second time only *after*
 
 
 def test_every_other_call_is_lent_a_gpu_too(lent, tiny: Steerer):
@@ -187,7 +220,8 @@ def test_every_other_call_is_lent_a_gpu_too(lent, tiny: Steerer):
     recipe = Recipe("a cat", 4, Sampler(2, 1.0), (Edit("night"),))
     assert steerer.picture(recipe).tobytes() == tiny.picture(recipe).tobytes()
     steerer.render_many(["a cat"] * 3, [Edit("night")], [1, 2, 3], Sampler(50, 1.0))
-    assert asked == [6, zero_gpu.seconds(2, 32, 1), zero_gpu.seconds(50, 32, 3)]
+    step = zero_gpu.step_seconds(tiny.backbone.denoiser, 32)
+    assert asked == [6, zero_gpu.seconds(2, step, 32, 1), zero_gpu.seconds(50, step, 32, 3)]
     assert steerer.backbone is tiny.backbone  # and what needs no computing takes none
     assert len(asked) == 3
 

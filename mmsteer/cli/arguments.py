@@ -1,7 +1,10 @@
 """Arguments that several commands, and the page, share."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
+from mmsteer.errors import SteerError
 from mmsteer.models.backbone import DTYPES
 from mmsteer.models.registry import BACKBONES
 
@@ -17,6 +20,10 @@ def add_backbone(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--offload", action="store_true", help="keep only the part at work on the GPU: less memory, slower"
     )
+    parser.add_argument(
+        "--compile", action="store_true", dest="compiled",
+        help="compile the denoiser with torch.compile: the first picture of each size takes minutes longer, later ones less",
+    )  # fmt: skip
 
 
 def add_adapter(parser: argparse.ArgumentParser) -> None:
@@ -26,3 +33,14 @@ def add_adapter(parser: argparse.ArgumentParser) -> None:
         help="an image adapter for the backbone, on which vision-only features act: an IP-Adapter's safetensors file, a folder with "
         "some, or hub:OWNER/NAME[@REVISION], for example hub:h94/IP-Adapter, of which the one is taken that fits",
     )  # fmt: skip
+
+
+def check_target(option: str, path: Path, endings: Sequence[str] = ()) -> None:
+    """SteerError unless a file that an option names can be written and has one of some endings; before any work is done."""
+    allowed = f"give a file that ends in {' or '.join(endings)}" if endings else "give a file"
+    if path.is_dir():
+        raise SteerError(f"{option} is {path}, which is a folder: {allowed}")
+    if endings and path.suffix.lower() not in endings:
+        raise SteerError(f"{option} is {path}: {allowed}")
+    if not path.parent.is_dir():
+        raise SteerError(f"there is no folder {path.parent}: make it, or give {option} another place")

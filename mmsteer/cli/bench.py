@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmsteer.cli.arguments import check_target
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -21,6 +23,8 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print a table, write JSON. SteerError if the page or a peer does not run."""
     from mmsteer.studies.report import table, write_json
 
+    if args.json:
+        check_target("--json", args.json)
     if args.peers:
         from mmsteer.bench import peer_benchmark, peers
 

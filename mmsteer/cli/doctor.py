@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError
-from mmsteer.models.backbone import DISTILLED_GUIDANCE
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.families import FAMILIES, Family, family_of
+from mmsteer.models.loading.distillation import UNGUIDED
 from mmsteer.models.memory import memory_needed
 from mmsteer.models.registry import BACKBONES, Spec, public_name
 
@@ -125,7 +125,7 @@ def _family(family: Family) -> dict[str, str]:
     return {
         "family": family.title, "class": family.pipeline, "edits change": family.reads, "its CLIP": family.clip,
         "steps": f"{family.steps}, distilled ones {family.distilled_steps}",
-        "guidance": f"{family.guidance:g}, distilled ones {DISTILLED_GUIDANCE:g}", "sampler": "the checkpoint's own",
+        "guidance": f"{family.guidance:g}, distilled ones {UNGUIDED:g}", "sampler": "the checkpoint's own",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsteer.bank.ood import meaning
-from mmsteer.cli.arguments import add_backbone
+from mmsteer.cli.arguments import add_backbone, check_target
 from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import parse_edits
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_recipe(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("pair.png"), help="before and after side by side, recipe in its text"
+        "--out", type=Path, default=Path("pair.png"), help="a PNG of before and after side by side, recipe in its text"
     )
     parser.add_argument("--json", type=Path, help="write recipe and figures here")
 
@@ -81,8 +81,6 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     the recipe's origin.
     """
     edits = parse_edits(args.edit)
-    if not args.out.parent.is_dir():
-        raise SteerError(f"there is no folder {args.out.parent}: make it, or give --out another place")
     if args.prompt is None and args.recipe is None:
         raise SteerError(
             'there is nothing to draw: give a prompt, for example "a cat at night", or a file with --recipe'
@@ -96,7 +94,7 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     recipe = _read(args.recipe) if args.recipe else Recipe(args.prompt)
     overrides = {"prompt": args.prompt, "seed": args.seed}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
-    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter)
+    steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled)
     notes = differences(recipe, steerer.origin, steerer.bank)
     for note in notes + [absent.note_with_names for absent in missing(steerer.bank, recipe)]:
         print(note, file=sys.stderr)
@@ -139,6 +137,9 @@ def _read(path: Path) -> "Recipe":
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pair, and print what is worth knowing about it."""
+    check_target("--out", args.out, (".png",))
+    if args.json:
+        check_target("--json", args.json)
     steerer, recipe = load(args)
 
     from PIL import Image
@@ -148,7 +149,9 @@ def run(args: argparse.Namespace) -> None:
     pair = Image.new("RGB", (2 * width + 4, height), "white")
     pair.paste(result.before, (0, 0))
     pair.paste(result.after, (width + 4, 0))
-    result.recipe.save_png(pair, args.out)
+    partial = args.out.with_name(args.out.name + ".partial")
+    result.recipe.save_png(pair, partial)
+    partial.replace(args.out)
     if result.unknown:
         print(f"the model does not know: {', '.join(result.unknown)}")
     image_only = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]

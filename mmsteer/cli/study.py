@@ -5,6 +5,8 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from mmsteer.cli.arguments import check_target
+
 STUDIES = {
     "world": "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures",
     "effects": "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences",
@@ -86,6 +88,8 @@ def run(args: argparse.Namespace) -> None:
         page.write()
         print(page.RESULTS)
         return
+    if args.json:
+        check_target("--json", args.json)
     if args.threads:
         torch.set_num_threads(args.threads)
     began = time.monotonic()

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from mmsteer.cli.arguments import check_target
 from mmsteer.cli.steer import add_recipe, load
 from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import Edit
@@ -40,8 +41,7 @@ def run(args: argparse.Namespace) -> None:
     """Draw the sweep and write it: beside its place first, then there."""
     edits = [Edit.parse(text) for text in (args.feature, args.against) if text]
     kind = args.out.suffix.lower()
-    if kind not in (".gif", ".png"):
-        raise SteerError(f"--out is {args.out}: give a file that ends in .png or .gif")
+    check_target("--out", args.out, (".png", ".gif"))
     if kind == ".gif" and (args.against or args.seeds):
         raise SteerError(NO_GIF)
     if args.against and args.seeds:

@@ -136,9 +136,14 @@ def _check_count(captions: int, backbone: Backbone) -> None:
 
 
 def _same_tokens(one: Any, other: Any) -> bool:
-    """Whether two text encoders have the same token embeddings, whatever their precision and a little fine-tuning."""
+    """Whether two text encoders have the same token embeddings, whatever their precision, a little fine-tuning, and tokens that
+    somebody added at the end (textual inversion).
+    """
     a, b = (encoder.get_input_embeddings().weight.detach().float().cpu() for encoder in (one, other))
-    return a.shape == b.shape and float(torch.cosine_similarity(a, b, dim=1).mean()) > LEAST_AGREEMENT
+    common = min(len(a), len(b))
+    if a.shape[1] != b.shape[1]:
+        return False
+    return float(torch.cosine_similarity(a[:common], b[:common], dim=1).mean()) > LEAST_AGREEMENT
 
 
 def _end_of_text_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor | None]:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mmsteer.errors import SteerError, first_line, quoted
-from mmsteer.models.checkpoint import RESTORE, Checkpoint
+from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.families import FAMILIES, Family, family_of
 from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
+from mmsteer.models.loading.distillation import embeds_guidance, few_steps
+from mmsteer.models.loading.preprocessing import check_processor, check_tokenizer
 from mmsteer.models.registry import Spec, public_name
 from mmsteer.models.sampler import Sampler
 
@@ -24,8 +26,6 @@ SAMPLING = "_sampling"
 that begin with an underscore along, from one scheduler to the next and into what it saves."""
 STEERABLE = "_trained_to_be_steered"
 """Key of a UNet's configuration: true where it was trained on edits. Carried along likewise."""
-DISTILLED_GUIDANCE = 0.0
-"""How distilled checkpoints (Turbo) of any family are guided: not at all."""
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -83,6 +83,7 @@ class Backbone:
         device = choose_device(device)
         precision = getattr(torch, dtype or ("float32" if device == "cpu" else family.half))
         pipeline = _load_pipeline(checkpoint, family, precision, words_only)
+        _check_preprocessing(checkpoint, family, pipeline)
         pipeline.set_progress_bar_config(disable=True)
         adapter_file = None
         if (adapter := adapter or checkpoint.spec.adapter) and not words_only:
@@ -91,7 +92,7 @@ class Backbone:
             attach(pipeline.unet, read_adapter(adapter_file))
         _freeze(pipeline)
         _place(pipeline, device, offload)
-        steps, guidance = _sampling(checkpoint.spec, family, pipeline)
+        steps, guidance = _sampling(checkpoint, family, pipeline)
         public = public_name(name) if spec is None else name
         return cls(public, checkpoint, family, pipeline, device, steps, guidance, adapter_file)
 
@@ -104,6 +105,11 @@ class Backbone:
     def denoiser(self) -> Any:
         """The part that draws: a UNet or a transformer; None where it was left out."""
         return getattr(self.pipeline, self.family.denoiser)
+
+    @property
+    def compares(self) -> bool:
+        """Whether guidance compares with the prediction for the empty prompt; else the denoiser reads the scale as a number."""
+        return self.family.compares and not embeds_guidance(self.denoiser)
 
     @property
     def side(self) -> int:
@@ -152,6 +158,20 @@ class Backbone:
         more += [self.adapter] if self.adapter else []
         return of_files(own, more) if more else own
 
+    def compile(self) -> None:
+        """Compile the denoiser (`torch.compile`, for each shape anew); this happens when the first picture is drawn, and takes minutes
+        for a large one. SteerError if there is no working compiler for its device.
+        """
+        import torch
+
+        try:
+            torch.compile(lambda x: x * 2 + 1)(torch.ones(8, device=self.device))
+        except Exception as error:  # whatever torch raises without a C++ compiler or without Triton
+            raise SteerError(
+                f"--compile finds no working compiler for {self.device} ({first_line(error)}): leave it out"
+            ) from error
+        self.denoiser.compile(dynamic=False)
+
     @property
     def scheduler(self) -> str:
         """Class and order of its scheduler, for example "DPMSolverMultistepScheduler, order 2"."""
@@ -194,19 +214,32 @@ def _load_pipeline(checkpoint: Checkpoint, family: Family, precision: Any, words
     left_out = {part: value for part, value in without.items() if part in index}
     left_out |= {part: None for part in family.optional if checkpoint.lacks(part)}
     elsewhere = {part: folder for part, folder in spec.parts.items() if part not in left_out}
-    half = precision == torch.float16 and not checkpoint.local
+    variant = checkpoint.variant(left_out) if checkpoint.local else spec.variant if precision == torch.float16 else None
     try:
         parts = {part: _load_part(folder, precision) for part, folder in elsewhere.items()}
         return getattr(diffusers, family.pipeline).from_pretrained(
             spec.source, local_files_only=checkpoint.local, use_safetensors=True, dtype=precision, revision=spec.revision,
-            variant=spec.variant if half else None, **left_out, **parts,
+            variant=variant, **left_out, **parts,
         )  # fmt: skip
     except Exception as error:  # whatever the libraries raise for a broken file, the visitor needs its name
         damaged = checkpoint.damaged_weights()
         raise SteerError(
-            f"cannot load the backbone in {spec.source}: {first_line(error)}. {RESTORE}"
-            + (f"; damaged: {', '.join(damaged)}." if damaged else ".")
+            f"cannot load the backbone in {spec.source}: {first_line(error)}"
+            + (f"; damaged: {', '.join(damaged)}" if damaged else "")
+            + f". {checkpoint.cure}."
         ) from error
+
+
+def _check_preprocessing(checkpoint: Checkpoint, family: Family, pipeline: Any) -> None:
+    """SteerError unless tokenizers and picture processor belong to the models that read what they make."""
+    where = checkpoint.folder or Path(checkpoint.source)
+    folders = [where / name for name in ("tokenizer", "tokenizer_2")]
+    encoders = zip(family.tokenizers(pipeline), family.text_encoders(pipeline), strict=True)
+    for folder, (tokenizer, encoder) in zip(folders, encoders, strict=False):
+        check_tokenizer(tokenizer, encoder.get_input_embeddings().num_embeddings, folder)
+    checker = getattr(pipeline, "safety_checker", None)
+    if checker is not None:
+        check_processor(pipeline.feature_extractor, checker.config.vision_config, where / "feature_extractor")
 
 
 def _load_part(folder: Path, precision: Any) -> Any:
@@ -241,12 +274,12 @@ def _place(pipeline: Any, device: str, offload: bool) -> None:
     pipeline.enable_model_cpu_offload(device=device)
 
 
-def _sampling(spec: Spec, family: Family, pipeline: Any) -> tuple[int, float]:
-    """Steps and guidance: those of the name, else those in the scheduler's configuration, else what its family suggests. They
-    are written into that configuration, so that a copy which `save_pretrained` writes keeps them.
+def _sampling(checkpoint: Checkpoint, family: Family, pipeline: Any) -> tuple[int, float]:
+    """Steps and guidance: those of the name, else those in the scheduler's configuration, else those of distilled checkpoints or of
+    its family. They are written into that configuration, so that a copy which `save_pretrained` writes keeps them.
     """
-    scheduler, distilled = pipeline.scheduler, family.distilled(pipeline)
-    usual = (family.distilled_steps, DISTILLED_GUIDANCE) if distilled else (family.steps, family.guidance)
+    scheduler, spec = pipeline.scheduler, checkpoint.spec
+    usual = few_steps(checkpoint, family, pipeline) or (family.steps, family.guidance)
     saved = scheduler.config.get(SAMPLING, {})
     try:
         read = Sampler(saved.get("num_inference_steps", usual[0]), saved.get("guidance_scale", usual[1]))

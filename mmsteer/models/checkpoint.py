@@ -1,14 +1,15 @@
 """The files of a checkpoint, in a folder or on the hub: where they lie, and the small ones read. Loads no weights."""
 
 import json
+from collections.abc import Container
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError, first_line, quoted
+from mmsteer.models.loading.weight_files import contents, only_variant, part_folders
 from mmsteer.models.registry import BACKBONES, Spec, spec_of
-
-RESTORE = "Restore the folder (for the embedded one: git checkout assets/mini) or name another"
 
 
 class Checkpoint:
@@ -43,6 +44,29 @@ class Checkpoint:
         """model_index.json: the class of the pipeline and of each part."""
         return self.read("model_index.json")
 
+    @property
+    def cure(self) -> str:
+        """What to do where its files are not what they should be."""
+        if not isinstance(self.source, Path):
+            return "Fetch it again, or name another"
+        if self.source.resolve().is_relative_to(ASSETS.resolve()):
+            return f"Restore the folder (git checkout assets/{self.source.name}), or name another"
+        return "Name a folder that diffusers' save_pretrained wrote, or fetch this one again"
+
+    def variant(self, left_out: Container[str] = ()) -> str | None:
+        """Of which variant the weights of its folder are; None where these are unmarked.
+
+        Args:
+            left_out: parts that are not loaded.
+
+        Raises:
+            SteerError: a part holds no safetensors weights.
+        """
+        folder, elsewhere = self.folder, self.spec.parts
+        assert folder is not None, "it is on this machine"
+        parts = part_folders(folder, self.index)
+        return only_variant(part for part in parts if part.name not in left_out and part.name not in elsewhere)
+
     def read(self, file: str) -> dict[str, Any]:
         """A small JSON file of it, downloaded if need be.
 
@@ -57,14 +81,16 @@ class Checkpoint:
             content: dict[str, Any] = json.loads(path.read_text())
             content.get("")
         except (ValueError, AttributeError) as error:
-            raise SteerError(f"{path} is damaged ({error}). {RESTORE}.") from None
+            raise SteerError(f"{path} is damaged ({error}). {self.cure}.") from None
         return content
 
     def _path(self, file: str) -> Path:
         if isinstance(self.source, Path):
             path = self.source / file
             if self.source.is_dir() and not path.is_file():
-                raise SteerError(f"{self.source} is no diffusers pipeline: {path} is missing. {RESTORE}.")
+                raise SteerError(
+                    f"{self.source} is no whole diffusers pipeline: it holds {contents(path.parent)}, and no {path.name}. {self.cure}"
+                )
             if not path.is_file():
                 raise SteerError(
                     f"there is no backbone {quoted(self.name)}: {path} does not exist. Known are {', '.join(BACKBONES)}, a folder saved "

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from mmsteer.errors import SteerError, first_line
+from mmsteer.models.loading.preprocessing import check_processor, load_tokenizer
+from mmsteer.models.loading.weight_files import only_variant, weights_of
 
 _NEEDED = ("*.json", "*.txt", "*.model", "model*.safetensors")  # of a repository; no pickle, no code
 _CURE = "give a folder saved by transformers, or a hub id, of a CLIP or SigLIP with both towers"
@@ -50,21 +52,13 @@ class Clip:
                 f"{name} is a diffusers pipeline, whose text encoder is only a part of its CLIP: give --clip the full CLIP that it "
                 "was cut from (`python -m mmsteer doctor` lists it for each family), and the pipeline as --backbone"
             )
-        if not self._weights:
-            raise SteerError(
-                f"{name} holds no safetensors weights (model.safetensors), and mmsteer reads no others: {_CURE}, or a revision "
-                "that has them"
-            )
-
-    @property
-    def _weights(self) -> list[Path]:
-        return sorted(path for path in self.folder.glob("model*.safetensors") if ".fp16" not in path.name)
+        self._variant = only_variant([self.folder])
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What identifies this model: id, commit, SHA-256 of its weights, preprocessing, precision."""
         digest = hashlib.sha256()
-        for path in self._weights:
+        for path in weights_of(self.folder, self._variant):
             with path.open("rb") as file:
                 while part := file.read(2**22):
                     digest.update(part)
@@ -93,7 +87,12 @@ class Clip:
 
         try:
             model, report = AutoModel.from_pretrained(
-                self.folder, local_files_only=True, use_safetensors=True, dtype=self.dtype, output_loading_info=True
+                self.folder,
+                local_files_only=True,
+                use_safetensors=True,
+                variant=self._variant,
+                dtype=self.dtype,
+                output_loading_info=True,
             )
         except Exception as error:  # whatever the library raises for a broken file
             raise SteerError(f"cannot load {self.folder} ({first_line(error)}): {_CURE}") from error
@@ -107,19 +106,28 @@ class Clip:
         return model.to(self.device).eval().requires_grad_(False)
 
     @cached_property
-    def tokenizer(self) -> Any:
-        """Its tokenizer."""
-        from transformers import AutoTokenizer
+    def _config(self) -> Any:
+        from transformers import AutoConfig
 
-        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        try:
+            return AutoConfig.from_pretrained(self.folder, local_files_only=True)
+        except Exception as error:  # whatever the library raises for a broken file
+            raise SteerError(f"cannot read config.json of {self.folder} ({first_line(error)}): {_CURE}") from error
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Its tokenizer; SteerError unless it belongs to the model."""
+        return load_tokenizer(self.folder, self._config.get_text_config().vocab_size)
 
     @cached_property
     def processor(self) -> Any:
-        """Its picture processor, the one that works on PIL pictures."""
+        """Its picture processor, the one that works on PIL pictures; SteerError unless it belongs to the model."""
         from transformers import AutoImageProcessor
 
         self._preprocessing  # noqa: B018  or a default of its class would stand in
-        return AutoImageProcessor.from_pretrained(self.folder, local_files_only=True, backend="pil")
+        processor = AutoImageProcessor.from_pretrained(self.folder, local_files_only=True, backend="pil")
+        check_processor(processor, self._config.vision_config, self.folder)
+        return processor
 
     @cached_property
     def _plain(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsteer.errors import SteerError, first_line
+from mmsteer.models.loading.weight_files import only_variant, part_folders, weights_of
 
 _LATENTS = 128
 """Latents a side, where a configuration does not say: FLUX.1's, which diffusers takes too."""
@@ -43,13 +44,9 @@ def memory_needed(folder: Path, size: int | None = None) -> Needed:
         drawing = 4 * max(widths[:2]) * size**2
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SteerError(f"{folder} is not complete ({first_line(error)}): fetch it again") from None
-    weights = 0
-    for part in sorted(path.parent for path in folder.glob("*/config.json") if path.parent.name in index):
-        files = sorted(part.glob("*.safetensors"))
-        if not files:
-            raise SteerError(f"{part} holds no safetensors weights: fetch it again")
-        full = [path for path in files if ".fp16" not in path.name]  # beside the same in half precision, or alone
-        weights += sum(map(_numbers, full or files))
+    parts = part_folders(folder, index)
+    variant = only_variant(parts)
+    weights = sum(_numbers(file) for part in parts for file in weights_of(part, variant))
     return Needed(weights, drawing, size)
 
 

@@ -196,7 +196,7 @@ class Recipe:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             return cls.from_png(BytesIO(data))
         try:
-            return cls.from_json(data.decode("utf-8"))
+            return cls.from_json(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
 

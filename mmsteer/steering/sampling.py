@@ -63,7 +63,7 @@ def render(
     pipeline = copy.copy(backbone.pipeline)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     family = backbone.family
-    guided = sampler.guidance > 1 and family.compares
+    guided = sampler.guidance > 1 and backbone.compares
     against = empty.repeated(len(seeds))
     denoiser = _denoiser(backbone, schedule, sampler)
     if denoiser is not None:
@@ -123,6 +123,6 @@ def _denoiser(backbone: "Backbone", schedule: "Schedule", sampler: "Sampler") ->
     unreachable = backbone.image_width or (family.pooled and not family.pooled_callback)  # by a callback
     if towards == 1 and not (unreachable and family.phases and schedule.changes):
         return None
-    denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and family.compares, towards)
+    denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and backbone.compares, towards)
     denoiser.current = schedule.at(0.0)
     return denoiser

@@ -9,6 +9,7 @@ from mmsteer.assets import ASSETS
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.bank.compatibility import check_compatible, joint_space_of
 from mmsteer.bank.ood import ood_distance
+from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import encode_without_prompt
 from mmsteer.models.sampler import Sampler
@@ -23,6 +24,7 @@ from mmsteer.steering.routes import Routes
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Schedule
 from mmsteer.steering.steered import Steered
+from mmsteer.steering.zero_gpu import on_zero_gpu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,7 @@ class Steerer:
         dtype: str | None = None,
         offload: bool = False,
         adapter: "str | Path | None" = None,
+        compiled: bool = False,
     ) -> "Steerer":
         """Load a backbone and a bank.
 
@@ -71,6 +74,8 @@ class Steerer:
             adapter: an image adapter: a safetensors file, a folder with adapters in it, or `hub:OWNER/NAME[@REVISION]`, of which the
                 one is taken that fits checkpoint and bank. Vision-only features then act on the image embedding that it reads
                 (`mmsteer.models.image_adapter`).
+            compiled: compile the denoiser (`mmsteer.models.backbone.Backbone.compile`). Pictures are then not bit-identical to those
+                without.
 
         Raises:
             SteerError: something is missing, damaged, or does not go together; the message says what would do.
@@ -80,9 +85,16 @@ class Steerer:
             >>> Steerer.load().backbone.name
             'mini'
         """
+        if compiled and on_zero_gpu():
+            raise SteerError(
+                "--compile does not work on ZeroGPU, where each call is a process of its own: leave it out"
+            )
         known = FeatureBank.load(bank or ASSETS / "banks" / "mini")
         reads = len(known.tensors["mean_image"])
-        return cls(Backbone.load(backbone, device, dtype, offload, adapter=adapter, adapter_reads=reads), known)
+        loaded = Backbone.load(backbone, device, dtype, offload, adapter=adapter, adapter_reads=reads)
+        if compiled:
+            loaded.compile()
+        return cls(loaded, known)
 
     @cached_property
     def origin(self) -> Origin:

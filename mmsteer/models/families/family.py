@@ -98,8 +98,12 @@ class Family:
         return None
 
     def distilled(self, pipeline: Any) -> bool:
-        """Whether a checkpoint was distilled: then its schedule takes few steps, from the last time on."""
-        return bool(pipeline.scheduler.config.get("timestep_spacing") == "trailing")
+        """Whether its schedule is that of Turbo: it starts at the last time. So do schedules with a signal-to-noise ratio of zero there
+        (Lin et al., 2305.08891), which are for as many steps as any.
+        """
+        config = pipeline.scheduler.config
+        zero_snr = config.get("rescale_betas_zero_snr") or config.get("prediction_type") == "v_prediction"
+        return bool(config.get("timestep_spacing") == "trailing" and not zero_snr)
 
     def rows(self, conditioning: Conditioning) -> "torch.Tensor":
         """The rows that the denoiser's attention reads, `[B, T, d_text]`."""
