@@ -75,7 +75,7 @@ class Visitor:
 
     def call(self, name: str, data: list[Any]) -> bool:
         """Call an endpoint and wait for its end; whether it succeeded."""
-        return [event.get("success", False) for event in self._ask(name, data)][-1]
+        return bool([event.get("success", False) for event in self._ask(name, data)][-1])
 
     def _ask(self, name: str, data: list[Any]) -> Iterator[dict[str, Any]]:
         """The events of a call in the page's queue, to its end."""

@@ -1,5 +1,6 @@
 // The picture whose features are shown, and where it comes from: a file, dropped or chosen, or what the tab Steer shows.
-// The component's value is the question, {ask, query, file}, sent by `upload` if it is a file and else by `ask`; `answer` is {picture, alt} or {error}.
+// The component's value is the question, {ask, query, file}, sent by `upload` if it is a file and else by `ask`; `answer` is
+// {picture, alt} or {error}.
 import { chip, make } from "../shared/scripts/dom.js";
 import { shownQuery } from "../shared/scripts/pair.js";
 
