@@ -1,6 +1,7 @@
 """Families that draw with a transformer, on untrained pipelines of the real classes: Stable Diffusion 3 and FLUX.1."""
 
 import json
+import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -242,6 +243,35 @@ def test_memory_and_doctor_know_them(steerers, home, name, capsys):
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{name} "))
     assert "(by its files)" in line
     assert steerers[name].backbone.family.title in line
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "encoders", "message"),
+    [
+        ("ZImagePipeline", ["Qwen3Model"], "has no CLIP text encoder (it reads Qwen3): features of CLIP's joint space"),
+        ("QwenImagePipeline", ["Qwen2_5_VLForConditionalGeneration"], "no CLIP text encoder (it reads Qwen2.5-VL)"),
+        ("Flux2Pipeline", ["Mistral3ForConditionalGeneration"], "no CLIP text encoder (it reads Mistral3)"),
+        ("SanaPipeline", ["Gemma2Model"], "no CLIP text encoder (it reads Gemma2)"),
+        ("PixArtSigmaPipeline", ["T5EncoderModel"], "no CLIP text encoder (it reads T5)"),
+        (
+            "HunyuanImagePipeline",
+            ["Qwen2_5_VLForConditionalGeneration", "T5EncoderModel"],
+            "(it reads Qwen2.5-VL and T5)",
+        ),
+        ("SomethingNewPipeline", ["UMT5EncoderModel"], "no CLIP text encoder (it reads UMT5)"),
+        (
+            "HiDreamImagePipeline",
+            ["CLIPTextModelWithProjection", "CLIPTextModelWithProjection", "T5EncoderModel", "LlamaForCausalLM"],
+            "reads a CLIP beside T5 and Llama in a way that mmsteer does not know; mmsteer can steer FluxPipeline",
+        ),
+        ("StableDiffusionInpaintPipeline", ["CLIPTextModel"], "StableDiffusionInpaintPipeline; mmsteer can steer"),
+    ],
+)
+def test_other_models_are_refused_by_what_reads_their_words(tmp_path, pipeline, encoders, message):
+    parts = {f"text_encoder{f'_{k}' if k > 1 else ''}": ["transformers", name] for k, name in enumerate(encoders, 1)}
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": pipeline, "vae": [None, None]} | parts))
+    with pytest.raises(SteerError, match=re.escape(message)):
+        Backbone.load(str(tmp_path))
 
 
 def test_an_image_adapter_is_refused(home):
