@@ -7,15 +7,17 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from mmsteer.__main__ import main
 from mmsteer.bank import FeatureBank
+from mmsteer.bank.folder import files_of
 from mmsteer.errors import SteerError
 from mmsteer.exchange.card import card
-from mmsteer.exchange.hub import files_of, pull_bank, push_bank
+from mmsteer.exchange.hub import pull_bank, push_bank
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -158,15 +160,62 @@ def test_a_refusal_of_the_hub_is_one_clear_error(tmp_path, code, kind):
     assert not (tmp_path / "out").exists()
 
 
-def test_only_weights_json_and_pictures_go_up(tiny_bank, tmp_path):
-    shutil.copytree(tiny_bank, tmp_path / "bank")
-    for name in ("notes.txt", "weights.pt", "examples/0.webp", "script.py"):
-        (tmp_path / "bank" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "bank" / name).write_bytes(b"x")
-    assert [str(name) for name in files_of(tmp_path / "bank")] == [
-        "bank.json", "bridge.safetensors", "examples/0.webp", "image/cfg.json", "image/sae_weights.safetensors",
-        "text/cfg.json", "text/sae_weights.safetensors",
-    ]  # fmt: skip
+FILES = [
+    "bank.json", "bridge.safetensors", "examples/0.webp", "image/cfg.json", "image/sae_weights.safetensors", "text/cfg.json",
+    "text/sae_weights.safetensors",
+]  # fmt: skip
+
+
+def with_strangers(folder, tiny_bank):
+    """A bank with other people's files among its own."""
+    shutil.copytree(tiny_bank, folder)
+    names = (
+        "notes.txt",
+        "weights.pt",
+        "script.py",
+        "secret.json",
+        "clip/model.safetensors",
+        "image/other.json",
+        "examples/me.webp",
+    )
+    for name in (*names, "examples/0.webp"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return names
+
+
+def test_exactly_the_files_of_a_bank_go_up(tiny_bank, tmp_path, monkeypatch):
+    with_strangers(tmp_path / "bank", tiny_bank)
+    assert [str(name) for name in files_of(tmp_path / "bank")] == FILES
+    sent = []
+
+    def create_commit(self, repo, operations, **more):
+        sent.extend(operation.path_in_repo for operation in operations)
+        return types.SimpleNamespace(commit_url="https://hub/commit")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", lambda *given, **more: None)
+    monkeypatch.setattr("huggingface_hub.HfApi.create_commit", create_commit)
+    assert push_bank(tmp_path / "bank", "someone/bank", "mit") == "https://hub/commit"
+    assert sorted(sent) == sorted(["README.md", *FILES])
+
+
+def test_a_pulled_bank_replaces_a_bank_and_nothing_else(cached, tiny_bank, tmp_path):
+    strangers = with_strangers(tmp_path / "out", tiny_bank)
+    (tmp_path / "out" / "examples" / "77.webp").write_bytes(b"of a feature that is gone")
+    (tmp_path / "out" / "linked").symlink_to(tmp_path / "away")
+    for name in ("out.partial", "out.old", "neighbour"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("mine")
+    around = sorted(tmp_path.iterdir())
+    pull_bank("someone/bank", None, tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == around
+    assert [str(name) for name in files_of(tmp_path / "out")] == FILES
+    assert (tmp_path / "out" / "examples" / "0.webp").read_bytes() == b"a picture"
+    assert all((tmp_path / "out" / name).read_bytes() == b"x" for name in strangers)
+    assert (tmp_path / "out" / "linked").is_symlink()
+    assert all(
+        (tmp_path / name / "thesis.txt").read_text() == "mine" for name in ("out.partial", "out.old", "neighbour")
+    )
 
 
 def test_the_card_states_what_the_bank_is_and_how_good(tiny_bank):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsteer.bank.feature import Feature, is_printable
-from mmsteer.bank.folder import CURE, make_room, read_index, write_index
+from mmsteer.bank.folder import CURE, make_room, put_in_place, read_index, write_index
 from mmsteer.bank.search import by_spelling, by_words
 from mmsteer.bank.tensors import FILE, on_disk, read_tensors, write_tensors
 from mmsteer.errors import SteerError, first_line
@@ -149,7 +149,7 @@ class FeatureBank:
         return f"fitted map to the joint space, R² {fitted['r2']:.2f} on unseen prompts"
 
     def save(self, folder: str | Path) -> None:
-        """Write the whole bank: beside the folder first, then in its place. Example sheets already there stay.
+        """Write the whole bank: beside the folder first, then in its place. Example sheets and other files there stay.
 
         Args:
             folder: a bank, an empty folder, or one that does not exist.
@@ -180,8 +180,7 @@ class FeatureBank:
             raise SteerError(
                 f"cannot write {folder} ({first_line(error)}): free the disk, or give another folder, and run it again"
             ) from error
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
+        put_in_place(partial, folder)
 
     def rename(self, feature: str | int, name: str) -> Feature:
         """Give a feature another name, here and in the folder's bank.json; the score of the old name goes with it.

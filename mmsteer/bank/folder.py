@@ -5,10 +5,12 @@ person can read it and a change of one feature is a change of one line.
 """
 
 import json
+import re
 import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmsteer.bank.feature import Feature, current_fields
@@ -19,6 +21,10 @@ SCHEMA = 5
 _READABLE = (4, 5)
 _LARGEST = 256_000_000  # bytes of a bank.json: far more than any has, and less than a small machine's memory
 _OLD_META = {"bridge": "text_to_joint"}
+_OWN = re.compile(
+    r"bank\.json|bridge\.safetensors|(image|text|shared)/(cfg\.json|sae_weights\.safetensors)|examples/\d+\.webp"
+)
+"""The files of a bank, by their paths in its folder."""
 CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"
 
 
@@ -87,10 +93,37 @@ def make_room(folder: Path) -> Path:
     """
     if not (folder / "bank.json").is_file() and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
         raise SteerError(f"{folder} exists and is no bank: give a folder that does not exist")
-    partial = folder.with_name(folder.name + ".partial")
+    partial = _beside(folder, "partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     except OSError as error:
         raise SteerError(f"cannot write to {folder.parent} ({error.strerror}): give a folder somewhere else") from error
     return partial
+
+
+def files_of(folder: Path) -> list[PurePosixPath]:
+    """The files in a folder that belong to a bank, by their paths within it."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [PurePosixPath(name) for name in sorted(names) if _OWN.fullmatch(name)]
+
+
+def put_in_place(partial: Path, folder: Path) -> None:
+    """Rename a bank that `make_room` made room for to `folder`. The bank that was there goes; every other file stays."""
+    if not folder.exists():
+        partial.replace(folder)
+        return
+    old = _beside(folder, "old")
+    folder.replace(old)
+    partial.replace(folder)
+    own = {old / name for name in files_of(old)}
+    for path in sorted(path for path in old.rglob("*") if path.is_symlink() or path.is_file()):
+        if path not in own:
+            target = folder / path.relative_to(old)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    """A name that nothing has beside a folder."""
+    return folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.{suffix}")

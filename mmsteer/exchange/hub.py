@@ -1,20 +1,20 @@
 """Banks to and from the Hugging Face hub.
 
-Only safetensors, JSON and WebP are uploaded or downloaded, and a model card with them. A downloaded bank is loaded before it
-replaces anything. What is in the hub's cache needs no network.
+Only the files of a bank (`mmsteer.bank.folder.files_of`) are uploaded or copied, and a model card with them. A downloaded bank is
+loaded before it replaces anything. What is in the hub's cache needs no network.
 """
 
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mmsteer.bank import FeatureBank
-from mmsteer.bank.folder import make_room
+from mmsteer.bank.folder import files_of, make_room, put_in_place
 from mmsteer.errors import SteerError
 from mmsteer.exchange.card import card
 from mmsteer.hub.errors import hub_errors
 
 KINDS = ("*.safetensors", "*.json", "*.webp")
-"""The files of a bank that are exchanged."""
+"""The kinds of files that are downloaded."""
 
 
 def push_bank(folder: Path, repo: str, licence: str, private: bool = False) -> str:
@@ -52,7 +52,7 @@ def pull_bank(repo: str, revision: str | None, out: Path) -> str:
     Args:
         repo: `USER/NAME`.
         revision: A commit, tag or branch; None for `main`.
-        out: Folder of the bank. A bank in it is replaced.
+        out: Folder of the bank. A bank in it is replaced; other files in it stay.
 
     Returns:
         The commit.
@@ -77,15 +77,8 @@ def pull_bank(repo: str, revision: str | None, out: Path) -> str:
     except SteerError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise SteerError(f"{repo} at {snapshot.name} is no usable bank: {error}") from error
-    shutil.rmtree(out, ignore_errors=True)
-    partial.replace(out)
+    put_in_place(partial, out)
     return snapshot.name
-
-
-def files_of(folder: Path) -> list[PurePosixPath]:
-    """The files of a bank folder that are exchanged with the hub, by name within the folder."""
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return [PurePosixPath(name) for name in sorted(names) if PurePosixPath(name).suffix in {kind[1:] for kind in KINDS}]
 
 
 def load_complete(folder: Path) -> FeatureBank:
