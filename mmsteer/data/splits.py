@@ -135,7 +135,18 @@ def open_inputs(args: argparse.Namespace) -> Inputs:
     if args.backbone is None and clip.projection is None:
         raise SteerError(f"the text encoder of {clip.id} ends in no projection that a bank could keep: give --backbone")
     trained_on = 1 - args.held_out if held_out is None else 1.0
-    return Inputs(clip, source, held_out, _open_reader(args, clip, source, trained_on))
+    inputs = Inputs(clip, source, held_out, _open_reader(args, clip, source, trained_on))
+    _print_commits(args, inputs)
+    return inputs
+
+
+def _print_commits(args: argparse.Namespace, inputs: Inputs) -> None:
+    """Say which commits of the hub names without one stand for; the bank records them, too."""
+    reader = inputs.reader
+    commits = {args.clip: inputs.clip.revision, args.backbone: reader and reader.commit}
+    for name, commit in commits.items():
+        if commit and "/" in str(name) and "@" not in str(name):
+            print(f"{name} is now at commit {commit}: {name}@{commit} names it for ever", flush=True)
 
 
 def _open_reader(args: argparse.Namespace, clip: "Clip", source: "Pairs", share: float) -> "Backbone | None":

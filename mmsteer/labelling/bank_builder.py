@@ -66,8 +66,10 @@ def build_bank(
         features, tensors, by_side = as_shared(features, tensors, dictionaries.image)
     features = find_mutually_exclusive(features, by_side, train.text)
     features = with_usable_ranges(features, tensors, train.sample(MAX_CAPTIONS).text)
+    commit = splits.reader.commit if splits.reader else None
     meta = {
         "backbone": public_name(backbone) if backbone else None,
+        **({"backbone_commit": commit} if commit else {}),
         **splits.meta,
         **about,
         "sides": sides,

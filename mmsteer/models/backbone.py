@@ -118,6 +118,12 @@ class Backbone:
         return int(latents) * int(self.pipeline.vae_scale_factor)
 
     @property
+    def commit(self) -> str | None:
+        """Its commit on the hub; None for a folder."""
+        folder = self.checkpoint.folder
+        return None if self.checkpoint.local or folder is None else folder.name
+
+    @property
     def steers_image_only(self) -> bool:
         """Whether features that no prompt contains can steer it: its denoiser was trained on edits, or reads an image embedding."""
         return bool(self.denoiser.config.get(STEERABLE)) or self.image_width is not None
