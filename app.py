@@ -8,7 +8,7 @@ from mmsteer.cli.arguments import add_backbone
 from mmsteer.steering import zero_gpu
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Start the page; the model loads in the background while it is already served (on ZeroGPU, before)."""
     parser = argparse.ArgumentParser(
         description="Steer pictures with SAE features labelled vision-only, language-only or cross-modal."
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--mcp", action="store_true", help="offer the page's endpoints as MCP tools, too")
     parser.add_argument("--name", action="append", default=[], help="a host name by which the page may be called, too")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from mmsteer.bank import FeatureBank

@@ -12,6 +12,7 @@ from mmsteer.errors import SteerError
 COMMANDS = {
     "steer": ("mmsteer.cli.steer", "draw before and after of a prompt and some edits"),
     "sweep": ("mmsteer.cli.sweep", "draw one feature over its range, two as a grid, or several seeds"),
+    "real": ("mmsteer.cli.real", "fetch a real Stable Diffusion, make a bank for it, and open the page"),
     "bank": ("mmsteer.cli.bank", "build, list, fit, import, export or publish a bank of features"),
     "world": ("mmsteer.cli.world", "the embedded world: sprites, scenes, training of its models"),
     "study": ("mmsteer.cli.study", "measure what models and features do"),

@@ -1,15 +1,18 @@
 """A stand-in for the Hugging Face hub: repositories in folders, served as the hub serves them, with faults on demand."""
 
 import hashlib
+import io
 import json
+import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from PIL import Image
 
 
 class StandIn:
@@ -61,6 +64,19 @@ def go_online(hub: StandIn, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(hf_api.api, "endpoint", hub.address)
+
+
+def write_tar(file: Path, first: int, count: int, caption: Callable[[int], str] = "picture {}".format) -> None:
+    """Plain pictures with a caption each, by their numbers."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(file, "w") as tar:
+        for number in range(first, first + count):
+            picture = io.BytesIO()
+            Image.new("RGB", (32, 32), (number % 256, number * 7 % 256, 90)).save(picture, "PNG")
+            for suffix, data in (("png", picture.getvalue()), ("txt", caption(number).encode())):
+                member = tarfile.TarInfo(f"{number:06d}.{suffix}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,13 +1,10 @@
 """Webdataset tars on the hub, read one at a time through the hub's own client from a stand-in of the hub."""
 
 import errno
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
-from hub_stand_in import StandIn, go_online, stand_in
-from PIL import Image
+from hub_stand_in import StandIn, go_online, stand_in, write_tar
 
 from mmsteer.data.embedding import embed_pairs, work_folder
 from mmsteer.data.shards import numbers_of
@@ -16,19 +13,6 @@ from mmsteer.errors import SteerError
 from mmsteer.hub.repository import Repository, look_up
 
 COMMIT = "b" * 40
-
-
-def write_tar(file: Path, first: int, count: int) -> None:
-    """Plain pictures with a caption each, by their numbers."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(file, "w") as tar:
-        for number in range(first, first + count):
-            picture = io.BytesIO()
-            Image.new("RGB", (32, 32), (number % 256, number * 7 % 256, 90)).save(picture, "PNG")
-            for suffix, data in (("png", picture.getvalue()), ("txt", f"picture {number}".encode())):
-                member = tarfile.TarInfo(f"{number:06d}.{suffix}")
-                member.size = len(data)
-                tar.addfile(member, io.BytesIO(data))
 
 
 @pytest.fixture

@@ -50,10 +50,13 @@ def write_examples(folder: Path, thumbnails: Sequence[Image.Image], top_pairs: d
         thumbnails: of all pairs.
         top_pairs: for each feature id, rows of `thumbnails`.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     for feature, rows in top_pairs.items():
         sheet = Image.new("RGB", (THUMBNAIL * EXAMPLES, THUMBNAIL))
         for k, row in enumerate(rows[:EXAMPLES]):
             sheet.paste(thumbnails[row], (k * THUMBNAIL, 0))
-        sheet.save(folder / f"{feature}.webp", quality=88)
+        sheet.save(partial / f"{feature}.webp", quality=88)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)

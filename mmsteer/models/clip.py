@@ -18,7 +18,8 @@ from mmsteer.errors import SteerError, first_line
 from mmsteer.models.loading.preprocessing import check_processor, load_tokenizer
 from mmsteer.models.loading.weight_files import only_variant, weights_of
 
-_NEEDED = ("*.json", "*.txt", "*.model", "model*.safetensors")  # of a repository; no pickle, no code
+NEEDED = ("*.json", "*.txt", "*.model", "model*.safetensors")
+"""The files of its repository that are read; no pickle, no code."""
 _CURE = "give a folder saved by transformers, or a hub id, of a CLIP or SigLIP with both towers"
 # Causal, with the state at the end of the text as embedding: padding behind it changes nothing, so it may be left out.
 _CAUSAL = ("clip",)
@@ -209,6 +210,6 @@ def _fetch(name: str, revision: str | None) -> Path:
     try:
         if "/" not in name or name.startswith((".", "/", "~")):
             raise HFValidationError("neither a folder nor OWNER/NAME on the hub")
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_NEEDED)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(NEEDED)))
     except Exception as error:  # offline, gated, gone, misspelt: the library's words say which
         raise SteerError(f"cannot get {name} ({first_line(error)}): {_CURE}") from error
