@@ -29,6 +29,8 @@ class StandIn:
         """Names of files that are listed, and refused."""
         self.asked: list[str] = []
         """Method, path and range of every request."""
+        self.tokens: set[str | None] = set()
+        """Of whoever asked for a repository."""
         self.address = ""
 
     def add(self, kind: str, id_: str, commit: str, folder: Path) -> None:
@@ -103,6 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository is None:
             self._refuse(401, "RepoNotFound")
             return
+        self.hub.tokens.add(self.headers.get("Authorization"))
         commit, folder = self.hub.repositories[repository]
         rest = path.removeprefix(repository).strip("/")
         if not api:

@@ -4,6 +4,7 @@ layouts under the very ids and commits that the registry names.
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,21 @@ from mmsteer.hub.needed import checkpoint_files, clip_files
 from mmsteer.models.registry import BACKBONES
 from mmsteer.steering.steerer import Steerer
 
+ROOT = Path(__file__).resolve().parents[1]
 SPEC = BACKBONES["sd-turbo"]
 CLIP, CLIP_COMMIT = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "c" * 40
 UNET = "diffusion_pytorch_model.safetensors"
+
+
+IN_A_SPACE = """
+import page
+page.main = lambda words: print(words)
+import app
+from mmsteer.bank import FeatureBank
+from mmsteer.ui import page
+page.build_demo(FeatureBank.load("bank"), lambda: None)
+print(page.__file__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +71,8 @@ def hub(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def real(capsys: pytest.CaptureFixture[str]):
     """Run the command on few pairs and steps; exit code, output and errors."""
 
-    def run(*more: str) -> tuple[int, str, str]:
-        code = main(["real", "sd-turbo", "--max-pairs", "700", "--steps", "20", "--device", "cpu", *more])
+    def run(*more: str, pairs: tuple[str, ...] = ("--max-pairs", "700")) -> tuple[int, str, str]:
+        code = main(["real", "sd-turbo", *pairs, "--steps", "20", "--device", "cpu", *more])
         return code, *capsys.readouterr()
 
     return run
@@ -85,7 +98,7 @@ def test_from_nothing_to_the_page_with_a_stop_at_every_stage(hub: StandIn, real,
 
     hub.gone.clear()
     before = len(hub.fetched())
-    code, out, err = real("--yes", "--no-page")
+    code, out, err = real("--yes", "--no-page", pairs=())  # as many as before, whatever is measured now
     assert code == 0, err
     assert "all here" in out
     assert hub.fetched()[before:] == ["cc3m-train-0002.tar"]  # and the fourth is not needed
@@ -122,16 +135,19 @@ def check_space(real, folder: Path) -> None:
     assert checkpoint.split()[::2] == [SPEC.source, SPEC.revision]
     assert f"unet/{UNET}" in checkpoint.split()[1].split(",")
     assert clip.split() == [CLIP, ",".join(sorted(clip.split()[1].split(","))), CLIP_COMMIT]
-    root = Path(__file__).resolve().parents[1]
-    assert f"gradio=={json.loads(front['sdk_version'])}" in (root / "requirements.txt").read_text()
+    assert f"gradio=={json.loads(front['sdk_version'])}" in (ROOT / "requirements.txt").read_text()
     assert len(json.loads(front["short_description"])) <= 60
     assert FeatureBank.load(space / "bank").features
     tour = sorted((space / "tour").iterdir())
     assert [Image.open(picture).format for picture in tour] == ["WEBP"] * len(tour)
     assert (space / "README.md").read_text().count("](tour/") == len(tour)
-    code = "import page; page.main = lambda words: print(words); import app"
-    done = subprocess.Popen([sys.executable, "-c", code], cwd=space, stdout=subprocess.PIPE, text=True)
-    assert done.communicate()[0] == "['--backbone', 'sd-turbo', '--bank', 'bank']\n"
+    done = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", IN_A_SPACE], cwd=space, stdout=subprocess.PIPE, text=True
+    )
+    assert (
+        done.communicate()[0]
+        == f"['--backbone', 'sd-turbo', '--bank', 'bank']\n{space / 'mmsteer' / 'ui' / 'page.py'}\n"
+    )
 
 
 def test_it_asks_before_it_fetches(hub: StandIn, real, monkeypatch: pytest.MonkeyPatch):
@@ -188,6 +204,22 @@ def test_without_network_or_permission_it_says_so(hub: StandIn, real, monkeypatc
     assert "about 3 GB (an estimate)" in out
     assert f"cannot reach {SPEC.source} on the hub" in err
     assert "run the same command again" in err
+
+
+def test_the_environment_says_which_hub_and_who_asks(hub: StandIn, tmp_path: Path):
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1",
+        "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_mine", "HF_HUB_OFFLINE": "0",
+    }  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "mmsteer", "real", "sd-turbo", "--max-pairs", "700", "--device", "cpu"]  # fmt: skip
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1][:50]) == (
+        2,
+        "mmsteer: this asks before it fetches anything, and",
+    )
+    assert "pairs        700 of hub:pixparse/cc3m-wds@" in done.stdout
+    assert hub.tokens == {"Bearer hf_mine"}
+    assert {path.name for path in (tmp_path / "home" / "hub").iterdir()} > {"models--stabilityai--sd-turbo"}
 
 
 def test_it_offers_what_lies_on_the_hub():

@@ -5,10 +5,13 @@ and the same command goes on.
 """
 
 import argparse
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +22,11 @@ from mmsteer.models.registry import BACKBONES
 
 if TYPE_CHECKING:
     from mmsteer.data.pairs import Pairs
-    from mmsteer.models.families import Family
 
 PAIRS = "hub:pixparse/cc3m-wds@46f3d69f840e59d77d52e8decfe5baec97e94c7f"
 """Conceptual Captions: 2.9 million pairs in tars of 5,045."""
 _BYTES_PER_PAIR = 100_000  # of a tar; the size of that data set's
-_MINUTES = {"cpu": 60}  # that making a bank may take, by device
-_MINUTES_ON_GPU = 20
+_MINUTES_ON_CPU, _MINUTES_ON_GPU = 60, 20  # that making a bank may take
 
 
 def names() -> list[str]:
@@ -88,8 +89,8 @@ def _is_finished(args: argparse.Namespace) -> bool:
     meta = load_complete(args.out).meta
     source = meta.get("source", {})
     other = meta.get("backbone") != args.name
-    other |= args.pairs is not None and not str(source.get("name")).startswith(args.pairs)
-    other |= args.max_pairs is not None and source.get("items") != args.max_pairs
+    other |= args.pairs is not None and _data_set(args.pairs) not in (None, _data_set(str(source.get("name"))))
+    other |= args.max_pairs is not None and (source.get("items") or 0) > args.max_pairs
     if other:
         raise SteerError(
             f"{args.out} is a bank for {meta.get('backbone')}, of {source.get('items')} pairs of {source.get('name')}: leave --pairs "
@@ -98,11 +99,16 @@ def _is_finished(args: argparse.Namespace) -> bool:
     return (args.out / "examples").is_dir() and Checkpoint(args.name).folder is not None
 
 
+def _data_set(pairs: str) -> str | None:
+    """The data set of the hub in the name of a source; None for other sources."""
+    found = re.match(r"hub:[\w.-]+/[\w.-]+", pairs)
+    return found[0] if found else None
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What is fetched, and how many pairs are read."""
 
-    family: "Family"
     checkpoint: Repository
     checkpoint_files: list[str]
     clip: Repository
@@ -138,36 +144,46 @@ def _plan(args: argparse.Namespace) -> _Plan:
 
     known = Checkpoint(args.name)
     spec = known.spec
-    print(f"{args.name}: {spec.source}, about {spec.memory:g} GB (an estimate); asking the hub …", flush=True)
+    print(f"{args.name}: {spec.source}, about {spec.memory or 5:g} GB (an estimate); asking the hub …", flush=True)
     checkpoint = look_up(f"{spec.source}@{spec.revision}")
-    family = family_of(known)
-    clip = look_up(family.clip.split()[0])
+    clip = look_up(family_of(known).clip.split()[0])
     config = CLIPConfig.from_pretrained(clip.fetch(["config.json"]), local_files_only=True)
     per_pair = seconds_per_pair(config, args.device)
-    count = args.max_pairs or pairs_within(60 * _MINUTES.get(args.device, _MINUTES_ON_GPU), per_pair)
-    source, tars, pairs = open_pairs(args.pairs or PAIRS, count), None, args.pairs or PAIRS
+    minutes = _MINUTES_ON_CPU if args.device == "cpu" else _MINUTES_ON_GPU
+    pairs, tars = args.pairs or PAIRS, None
+    whole = open_pairs(pairs)
+    # a second measurement differs, and another number of pairs would be embedded anew
+    count = args.max_pairs or _begun(args.work, whole, clip) or pairs_within(60 * minutes, per_pair)
+    count = min(count, whole.survey.items or count)
+    source = open_pairs(pairs, count)
     if isinstance(source, HubTars):
-        chosen = _first(source, count * _BYTES_PER_PAIR)
+        chosen = _first(source.tars, source.repository.sizes, count * _BYTES_PER_PAIR)
         tars = len(chosen), sum(source.repository.missing(chosen).values())
         split = pairs.removeprefix("hub:").partition(":")[2]
         pairs = ":".join(filter(None, (source.name, split)))
+    half = args.device != "cpu" and spec.variant is not None  # as `Backbone.load` asks for
     return _Plan(
-        family, checkpoint, checkpoint_files(checkpoint.sizes, known.index, args.device != "cpu"), clip, clip_files(clip.sizes),
+        checkpoint, checkpoint_files(checkpoint.sizes, known.index, half), clip, clip_files(clip.sizes),
         source, pairs, tars, count, count * per_pair, _training_seconds(config.projection_dim, count, args),
     )  # fmt: skip
 
 
-def _first(source: "Pairs", size: int) -> list[str]:
-    """The first tars that have so many bytes together."""
-    from mmsteer.data.hub_tars import HubTars
+def _begun(work: Path, source: "Pairs", clip: Repository) -> int | None:
+    """How many pairs of a source an earlier run set out to embed by a CLIP; None if there was none."""
+    from mmsteer.data.shards import read_manifest
 
-    assert isinstance(source, HubTars)
-    chosen: list[str] = []
-    for tar in source.tars:
-        if sum(source.repository.sizes[name] for name in chosen) >= size:
-            break
-        chosen.append(tar)
-    return chosen
+    for path in sorted(work.glob("pairs-*/manifest.json")):
+        manifest = read_manifest(path.parent)
+        if manifest["source"].get("name") == source.name and manifest["model"].get("revision") == clip.commit:
+            items: int | None = manifest["source"].get("items")
+            return items
+    return None
+
+
+def _first(tars: Sequence[str], sizes: Mapping[str, int], size: int) -> list[str]:
+    """The first tars that have so many bytes together."""
+    before = [0, *accumulate(sizes[tar] for tar in tars)]
+    return [tar for tar, start in zip(tars, before, strict=False) if start < size]
 
 
 def _training_seconds(width: int, pairs: int, args: argparse.Namespace) -> float:

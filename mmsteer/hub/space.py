@@ -82,8 +82,8 @@ def _readme(space: str, backbone: str, bank: "FeatureBank") -> str:
     own = dict(re.findall(r"^(\w+): (.+)$", (_HOME / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
     known = Checkpoint(backbone)
     checkpoint = look_up(f"{known.source}@{known.spec.revision}")
-    # a Space of ZeroGPU draws in half precision
-    preload = [_preload(checkpoint, checkpoint_files(checkpoint.sizes, known.index, half=True))]
+    half = known.spec.variant is not None  # what ZeroGPU draws in
+    preload = [_preload(checkpoint, checkpoint_files(checkpoint.sizes, known.index, half))]
     models = [checkpoint.id]
     clip: dict[str, Any] = bank.meta.get("clip") or {}
     if clip.get("revision"):
