@@ -136,8 +136,8 @@ def _plan(args: argparse.Namespace) -> _Plan:
     from transformers import CLIPConfig
 
     from mmsteer.data.estimate import pairs_within, seconds_per_pair
-    from mmsteer.data.hub_tars import HubTars
     from mmsteer.data.sources import open_pairs
+    from mmsteer.data.sources.hub_tars import HubTars
     from mmsteer.hub.needed import checkpoint_files, clip_files
     from mmsteer.models.checkpoint import Checkpoint
     from mmsteer.models.families import family_of
@@ -222,7 +222,7 @@ def _licence(repository: Repository) -> str:
 
 
 def _source_licence(plan: _Plan) -> str:
-    from mmsteer.data.hub_tars import HubTars
+    from mmsteer.data.sources.hub_tars import HubTars
 
     return _licence(plan.source.repository) if isinstance(plan.source, HubTars) else "its owner's"
 
