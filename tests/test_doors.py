@@ -210,3 +210,14 @@ def test_a_malformed_call_costs_the_log_one_line_without_its_text(
     assert "secret prompt" not in everything
     assert "Traceback" not in everything
     assert not re.search(r"0x[0-9a-f]{6,}", everything)
+
+
+def test_a_file_on_another_host_is_not_fetched(address: str, monkeypatch: pytest.MonkeyPatch):
+    def fetched(*_: Any) -> None:
+        raise AssertionError("it was fetched")
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetched)
+    picture = {"path": "https://example.org/a.png", "meta": {"_type": "gradio.FileData"}}
+    call = ask(address, "/gradio_api/call/features_of_picture", json.dumps({"data": [picture]}).encode(), JSON)
+    event = json.loads(call.read())["event_id"]
+    assert "upload it first" in ask(address, f"/gradio_api/call/features_of_picture/{event}").read().decode()

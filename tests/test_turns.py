@@ -1,6 +1,7 @@
 """Whose turn it is: the order, by hand; a flooding visitor and ordinary ones, on the real server, counted in turns."""
 
 import json
+import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +148,22 @@ def test_calls_that_nobody_listens_to_keep_nobody_waiting_and_are_not_drawn(
     assert drawn == [7]
 
 
+def test_who_listens_too_late_learns_that_the_call_was_dropped(
+    address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mmsteer.ui.server.queue.PATIENCE", 0.1)
+    drawn: list[Any] = []
+    monkeypatch.setattr(steerer, "_draw", lambda *a: drawn.append(a))
+    call = f"{address}/gradio_api/call/steer"
+    body = json.dumps({"data": ["a cat", [], 77, None, None]}).encode()
+    with urlopen(Request(call, body, {"content-type": "application/json"})) as answer:
+        event = json.loads(answer.read())["event_id"]
+    time.sleep(0.5)
+    with urlopen(f"{call}/{event}") as answer:
+        assert "send it again" in answer.read().decode()
+    assert drawn == []
+
+
 def test_a_visit_and_an_address_may_let_so_many_calls_wait(
     address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
 ):
@@ -166,3 +183,83 @@ def test_a_visit_and_an_address_may_let_so_many_calls_wait(
             assert "mm-seconds" in first.result(60)[1]
     finally:
         released.set()
+
+
+def test_what_draws_nothing_and_what_will_be_refused_wait_for_no_turn(
+    address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
+    released, begun, draw = threading.Event(), threading.Event(), steerer._draw
+
+    def waiting(*a: Any) -> Any:
+        begun.set()
+        released.wait(60)
+        return draw(*a)
+
+    monkeypatch.setattr(steerer, "_draw", waiting)
+    with ThreadPoolExecutor(3) as pool:
+        drawn = [pool.submit(Visitor(address).draw, "a cat", 70 + k, RACK) for k in range(3)]
+        try:
+            assert begun.wait(30)
+            assert Visitor(address).call("search", ["light", "any", False])
+            assert Visitor(address).call("features_of_prompt", ["a cat at night"])
+            for name, data in (
+                ("steer", ["", None, 0, None, None]), ("steer", ["a cat", ["nigth"], 0, None, None]),
+                ("steer", ["a cat", None, 0, 51, None]), ("sweep", ["a cat", "night", 0, 26]), ("sweep", ["a cat", [], 0, 9]),
+            ):  # fmt: skip
+                assert not Visitor(address).call(name, data)
+            assert not any(one.done() for one in drawn)
+        finally:
+            released.set()
+
+
+class Gate:
+    """Lets the drawing thread pass one step of a drawing at a time, so that a test can say what happens between two."""
+
+    def __init__(self, steerer: Steerer) -> None:
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+        self._draw = steerer._draw
+
+    def __call__(self, schedule: Any, recipe: Recipe) -> Any:
+        self.begun.append(recipe.seed)
+        drawn = self._draw(schedule, recipe)
+        self.ended.append(recipe.seed)
+        return drawn
+
+
+def test_beside_one_who_floods_an_ordinary_visitor_waits_for_none_of_the_long_drawings(
+    address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
+    """One sends the longest drawings that the API takes, several at once; three others draw pairs, one after the other."""
+    gate, stop = Gate(steerer), threading.Event()
+    monkeypatch.setattr(steerer, "_draw", gate)
+    waited: list[int] = []
+
+    def flood(k: int) -> None:
+        visitor = Visitor(address, "203.0.113.66")
+        while not stop.is_set():
+            visitor.call("steer", ["a cat", [], 50_000 + k, 50, 7.5])
+            k += 100
+
+    def ordinary(k: int) -> None:
+        visitor = Visitor(address, f"203.0.113.{k}")
+        for pair in range(4):
+            before = len(gate.ended)
+            _, status = visitor.draw("a fox", 1000 * k + pair, RACK)
+            assert "mm-seconds" in status
+            waited.append(sum(seed >= 50_000 for seed in gate.ended[before:]))
+
+    with ThreadPoolExecutor(9) as pool:
+        floods = [pool.submit(flood, k) for k in range(6)]
+        while not gate.begun:
+            time.sleep(0.01)
+        for visit in [pool.submit(ordinary, k) for k in (1, 2, 3)]:
+            visit.result(60)
+        stop.set()
+        for one in floods:
+            one.result(60)
+    assert len(waited) == 12
+    assert (
+        statistics.median(waited) <= 1
+    )  # the one that was at work may come to its end; first come, first served gives six
+    assert max(waited) <= 3

@@ -18,7 +18,7 @@ from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
 from mmsteer.recipes.edit import Edit, parse_edits
-from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.loading import attempt
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_FOUND = 100  # features
+_ANY, _NOBODY = Sampler(), Origin()
 
 
 class Api:
@@ -37,6 +38,35 @@ class Api:
 
     def __init__(self, page: PageState) -> None:
         self.bank, self.loading = page.bank, page.loading
+
+    def asked(
+        self,
+        prompt: str,
+        edits: Any = None,
+        seed: int = 0,
+        steps: Any = None,
+        guidance: Any = None,
+        default: Sampler = _ANY,
+    ) -> Recipe:
+        """What `steer` is to draw; SteerError for what can be refused before it waits for its turn."""
+        sampler = Sampler(default.steps if steps is None else steps, default.guidance if guidance is None else guidance)
+        recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)))
+        for edit in recipe.edits:
+            self.bank.get(edit.feature)
+        return recipe
+
+    def strip(
+        self,
+        prompt: str,
+        feature: str,
+        seed: int = 0,
+        frames: int = sweep.FRAMES,
+        sampler: Sampler = _ANY,
+        origin: Origin = _NOBODY,
+    ) -> sweep.Sweep:
+        """What `sweep` is to draw; SteerError as in `asked`."""
+        (edit,) = _edits([feature])
+        return sweep.over(self.bank, Recipe(prompt, seed, sampler, (), origin), edit, frames)
 
     def steer(
         self,
@@ -60,12 +90,8 @@ class Api:
         """  # noqa: E501  a description is one line
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
-            default = self.loading.wait().sampler
-            sampler = Sampler(
-                default.steps if steps is None else steps, default.guidance if guidance is None else guidance
-            )
-            parsed = _edits(edits)
-            result = self.loading.run(lambda steerer: steerer.steer(prompt, parsed, seed, sampler))
+            asked = self.asked(prompt, edits, seed, steps, guidance, self.loading.wait().sampler)
+            result = self.loading.run(lambda steerer: steerer.steer(prompt, asked.edits, seed, asked.sampler))
             about = {
                 "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
                 "gauge": round(result.ood_distance, 3),  # the former name of the same number
@@ -94,9 +120,7 @@ class Api:
 
         def drawn() -> tuple[gr.FileData, list[float]]:
             steerer = self.loading.wait()
-            recipe = Recipe(prompt, seed, steerer.sampler, (), steerer.origin)
-            (edit,) = _edits([feature])
-            strip = sweep.over(self.bank, recipe, edit, frames)
+            strip = self.strip(prompt, feature, seed, frames, steerer.sampler, steerer.origin)
             pictures = dict(self.loading.run(lambda steerer: list(strip.draw(steerer.picture))))
             sheet = BytesIO()
             save_sheet(strip, [pictures[number] for number in range(len(strip.cells))], sheet)
@@ -164,6 +188,7 @@ def add_api(page: PageState) -> None:
     api = Api(page)
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
+    page.blocks.checks = {"steer": api.asked, "sweep": api.strip}
     for reading in (api.search, api.features_of_prompt, api.features_of_picture):
         gr.api(reading, **READ)
 

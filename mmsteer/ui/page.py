@@ -41,7 +41,7 @@ class Tab(Protocol):
         """Fill the tab with components and events. `tab` itself says when it is selected."""
 
 
-def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> gr.Blocks:
+def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> ServedBlocks:
     """Build the page.
 
     Args:

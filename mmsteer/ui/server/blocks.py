@@ -1,9 +1,12 @@
 """gradio's `Blocks`, of which a call that fails costs the log one line."""
 
 import logging
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
+from gradio_client.utils import is_http_url_like
 
 from mmsteer.ui.server.log import UNREADABLE
 from mmsteer.ui.shared.trace import what
@@ -14,10 +17,15 @@ _LOG = logging.getLogger(__name__)
 class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
     """A page whose handlers answer with sentences of their own. What else fails is a call that no page sends."""
 
-    async def process_api(self, block_fn: Any, *args: Any, **more: Any) -> dict[str, Any]:
+    checks: Mapping[str, Callable[..., object]] = MappingProxyType({})
+    """Endpoint -> what raises SteerError for arguments that it will refuse: these calls wait for no turn."""
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any) -> dict[str, Any]:
         """As gradio does it; `gr.Error` with a sentence for whatever is raised. gradio would print a traceback."""
+        if any(_elsewhere(value) for value in _values(inputs)):
+            raise gr.Error("The file is an address, not an upload: upload it first.", print_exception=False)
         try:
-            output: dict[str, Any] = await super().process_api(block_fn, *args, **more)
+            output: dict[str, Any] = await super().process_api(block_fn, inputs, *args, **more)
             return output
         except gr.Error as error:
             error.print_exception = False
@@ -26,3 +34,17 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
             name = getattr(block_fn, "api_name", None) or "a handler"
             _LOG.warning("a call of %.40s failed: %s", name, what(error))
         raise gr.Error(UNREADABLE, print_exception=False)
+
+
+def _values(inputs: Any) -> Iterator[Any]:
+    """Everything in what was sent, however deep."""
+    left = [inputs]
+    while left:
+        value = left.pop()
+        yield value
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _elsewhere(value: Any) -> bool:
+    """Whether it is a file on another host, which gradio would fetch."""
+    return isinstance(value, dict) and "meta" in value and is_http_url_like(value.get("path"))

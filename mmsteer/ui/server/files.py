@@ -1,5 +1,6 @@
 """Files that visitors send, and pictures they fetch: in a folder of this process alone, for some minutes, and not too many."""
 
+import asyncio
 import atexit
 import os
 import shutil
@@ -7,9 +8,26 @@ import tempfile
 import time
 from pathlib import Path
 
+from mmsteer.ui.server.asgi import App, Receive, Scope, Send
+
 MINUTES = 10
 MOST = 256 * 2**20  # bytes of all files together: fifty of the largest
 _VARIABLE = "GRADIO_TEMP_DIR"
+
+
+class Tidy:
+    """Middleware that tidies up after every upload."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if scope.get("path") == "/gradio_api/upload":
+                await asyncio.to_thread(tidy, own_folder())
 
 
 def own_folder() -> Path:

@@ -10,9 +10,11 @@ from starlette.middleware import Middleware
 
 from mmsteer.steering.zero_gpu import on_zero_gpu
 from mmsteer.ui.page import launch_settings
+from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.body import BodyLimit
 from mmsteer.ui.server.client import on_space
 from mmsteer.ui.server.doors import Doors
+from mmsteer.ui.server.files import Tidy
 from mmsteer.ui.server.headers import SecurityHeaders
 from mmsteer.ui.server.log import OneLine
 from mmsteer.ui.server.queue import FairQueue, Listeners
@@ -21,7 +23,7 @@ SESSIONS = 500  # visits whose state is kept: about 100 kB each
 
 
 def launch(
-    demo: gr.Blocks,
+    demo: ServedBlocks,
     host: str = "127.0.0.1",
     port: int | None = None,
     names: Sequence[str] = (),
@@ -43,6 +45,7 @@ def launch(
         Middleware(SecurityHeaders, framed=hosted),
         Middleware(OneLine),
         Middleware(Doors, names=None if hosted else (host, *names)),
+        Middleware(Tidy),
         Middleware(BodyLimit),
         Middleware(Listeners),
     ]

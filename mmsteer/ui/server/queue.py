@@ -8,21 +8,26 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qs
 
-import gradio as gr
 from gradio.queueing import Event, EventQueue, Queue
+from gradio.server_messages import ProcessCompletedMessage
+from gradio.utils import LRUCache
 
 from mmsteer.ui.server.asgi import App, Receive, Scope, Send
+from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.client import client_of
 from mmsteer.ui.server.turns import Client, Turns
 from mmsteer.ui.shared.drawing import SPEND
-from mmsteer.ui.shared.events import DRAW
+from mmsteer.ui.shared.events import DRAW, READ
 
 WAITING = 128  # calls
 OF_ADDRESS, OF_VISIT = 32, 12  # of these: a class may share one address
 PATIENCE = 10.0  # seconds that a call waits for somebody who listens to its answer
+UNHEARD = "Nobody has waited for this call: send it again, and read its answer at once."
+PERIOD = 0.01  # seconds
 _ANSWER = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/(?P<event>[^/]+))")
 
 
@@ -34,12 +39,14 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         overtaking: whether a second call may start while one runs, to go between its steps.
     """
 
-    def __init__(self, blocks: gr.Blocks, overtaking: bool) -> None:
+    def __init__(self, blocks: ServedBlocks, overtaking: bool) -> None:
         super().__init__(True, blocks.max_threads, 1, WAITING, blocks)
         self.ANALYTICS_MAX_EVENTS = 1
         self.turns, self.overtaking = Turns(), overtaking
         self._listeners: Counter[str] = Counter()
         self._running: list[Event] = []
+        self._looked = 0.0
+        self.pending_event_ids_session = LRUCache(self.pending_messages_per_session.max_size)
 
     def compute_analytics_summary(self, records: Any) -> dict[str, Any]:  # noqa: ARG002
         """Nothing: it is for /monitoring, which is closed, and would cost a data frame after every call."""
@@ -81,7 +88,7 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         """Let a call wait, unless it is one too many: then a sentence says so."""
         client = client_of(request, body.session_hash or "")
         waiting = [event for line in self.event_queue_per_concurrency_id.values() for event in line.queue]
-        own = [event for event in waiting if _client(event).address == client.address]
+        own = [event for event in waiting if event.client.address == client.address]
         if client.visit and [event.session_hash for event in own].count(client.visit) >= OF_VISIT:
             return False, f"{OF_VISIT} of your calls wait already: wait for one of them.", "queue_full"
         if len(own) >= OF_ADDRESS:
@@ -90,7 +97,30 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
                 return False, f"{OF_ADDRESS} calls from your address wait already: try again later.", "queue_full"
             self._drop(unheard)
         pushed: tuple[bool, Any, Any] = await super().push(body, request, username)
+        if pushed[0]:
+            event = self.event_ids_to_events[pushed[1]]
+            event.client = Client(client.address, event.session_hash)
+            if self._refused(body):
+                self._read(event)
         return pushed
+
+    def _refused(self, body: Any) -> bool:
+        """Whether the endpoint will refuse what the call gives it."""
+        check = self.blocks.checks.get(self.blocks.fns[body.fn_index].api_name)
+        try:
+            if check is not None:
+                check(*body.data)
+        except Exception:  # a call that cannot even be checked will be refused
+            return True
+        return False
+
+    def _read(self, event: Event) -> None:
+        """Put a call among those that draw nothing."""
+        name = READ["concurrency_id"]
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        event.concurrency_id = name
+        line = self.event_queue_per_concurrency_id.setdefault(name, EventQueue(name, READ["concurrency_limit"]))
+        line.queue.append(event)
 
     # -- whose turn it is --
 
@@ -112,12 +142,18 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         free = limit is None or line.current_concurrency < limit
         running = [event for event in self._running if event.concurrency_id == line.concurrency_id]
         overtaking = self.overtaking and line.concurrency_id == DRAW["concurrency_id"] and len(running) == 1
-        if not free and not overtaking:
+        if not free and not (overtaking and self._look()):
             return None
-        event = self.turns.order(heard, _client)[0]
-        if free or self.turns.ahead(_client(event), _client(running[-1])):
-            return event
-        return None
+        event = self.turns.order(heard, attrgetter("client"))[0]
+        return event if free or self.turns.ahead(event.client, running[-1].client) else None
+
+    def _look(self) -> bool:
+        """Whether it is time to look for somebody to let in: gradio asks a thousand times a second."""
+        now = time.monotonic()
+        if now - self._looked < PERIOD:
+            return False
+        self._looked = now
+        return True
 
     def _drop_unheard(self, line: EventQueue) -> None:
         late = time.monotonic() - PATIENCE
@@ -128,10 +164,13 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
         self.event_ids_to_events.pop(event._id, None)
         self._forget(event.session_hash)
+        if event.session_hash in self.pending_messages_per_session:  # for who listens too late
+            self.pending_event_ids_session.setdefault(event.session_hash, set()).add(event._id)
+            self.send_message(event, ProcessCompletedMessage(output={"error": UNHEARD}, success=False))
 
     async def process_events(self, events: list[Event], *more: Any) -> None:
         """Run a call, and charge its client what it computes."""
-        (event,), client = events, _client(events[0])
+        (event,), client = events, events[0].client
         self._running.append(event)
         self.turns.begin(client)
         SPEND.set(partial(self.turns.spend, client))
@@ -157,7 +196,3 @@ class Listeners:
             return
         with queue.listening(queue.visit_of(asked["event"], scope)):
             await self.app(scope, receive, send)
-
-
-def _client(event: Event) -> Client:
-    return client_of(event.request, event.session_hash)

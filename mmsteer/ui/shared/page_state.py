@@ -8,6 +8,7 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.recipes.presets import available
+from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.steer.reading import Reading
 
@@ -43,7 +44,7 @@ class Controls:
 class PageState:
     """The bank, the model on its way, and what every tab's builder needs."""
 
-    blocks: gr.Blocks
+    blocks: ServedBlocks
     """The page that is being built."""
     tabs: gr.Tabs
     controls: Controls
