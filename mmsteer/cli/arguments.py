@@ -12,11 +12,15 @@ from mmsteer.models.registry import BACKBONES
 def add_backbone(parser: argparse.ArgumentParser) -> None:
     """Arguments that name a backbone, and where it runs."""
     parser.add_argument(
-        "--backbone", default="mini", help=f"{', '.join(BACKBONES)}, a folder saved by diffusers, or a hub id[@commit]"
+        "--backbone",
+        default="mini",
+        help=f"{', '.join(BACKBONES)}, a folder saved by diffusers, a .safetensors file of a whole checkpoint, or a hub id[@commit]",
     )
     add_adapter(parser)
     parser.add_argument("--device", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--dtype", choices=DTYPES, help="precision (default: float32 on a CPU, float16 on a GPU)")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, help="precision (default: float32 on a CPU, float16 on a GPU, bfloat16 for FLUX.1)"
+    )
     parser.add_argument(
         "--offload", action="store_true", help="keep only the part at work on the GPU: less memory, slower"
     )

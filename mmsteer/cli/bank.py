@@ -77,7 +77,7 @@ def _add_fit(actions: Any) -> None:
         "embeddings",
     )  # fmt: skip
     fit.add_argument("bank", type=Path, metavar="BANK", help="a bank folder; its text-to-joint map is replaced")
-    fit.add_argument("--backbone", required=True, help="a known name, a folder or a hub id")
+    fit.add_argument("--backbone", required=True, help="a known name, a folder, a file or a hub id")
     fit.add_argument(
         "--clip", required=True, help="the CLIP that the bank was made for, with both towers: a folder or hub id"
     )

@@ -38,7 +38,7 @@ _OPTIONAL = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
-        "backbones", nargs="*", metavar="BACKBONE", help="list these too: folders, or hub ids that were fetched"
+        "backbones", nargs="*", metavar="BACKBONE", help="list these too: folders, files, or hub ids that were fetched"
     )
 
 
@@ -94,7 +94,7 @@ def _cuda() -> tuple[str, str]:
 
 def _backbone(checkpoint: Checkpoint) -> dict[str, str]:
     """One backbone: is it here, how is it drawn, and will it run?"""
-    name, spec, folder = checkpoint.name, checkpoint.spec, checkpoint.folder
+    name, spec, file = checkpoint.name, checkpoint.spec, checkpoint.file
     row = {
         "backbone": public_name(name), "family": "-", "weights": "fetched from the hub on first use", "from": str(spec.source),
         "commit": (spec.revision or "-")[:8], "size": f"{spec.size} px" if spec.size else "-",
@@ -104,11 +104,12 @@ def _backbone(checkpoint: Checkpoint) -> dict[str, str]:
         row["from"] = spec.source.name
     elif not spec.revision:
         row["commit"] = "not pinned: say ID@COMMIT"
-    if folder is None:
-        return row
     try:
+        folder = checkpoint.folder
+        if folder is None:
+            return row
         row |= {"family": family_of(Checkpoint(name, Spec(folder))).title, "weights": "here"}
-        needed = memory_needed(folder, spec.size)
+        needed = memory_needed(folder, spec.size, file)
     except SteerError as error:
         print(f"{name}: {error}")
         return row | {"weights": "not usable, see above"}

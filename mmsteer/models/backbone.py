@@ -18,6 +18,7 @@ from mmsteer.models.families import FAMILIES, Family, family_of
 from mmsteer.models.image_adapter import attach, find_adapter, image_width, read_adapter
 from mmsteer.models.loading.distillation import embeds_guidance, few_steps
 from mmsteer.models.loading.preprocessing import check_processor, check_tokenizer
+from mmsteer.models.loading.single_file import load_file
 from mmsteer.models.registry import Spec, public_name
 from mmsteer.models.sampler import Sampler
 
@@ -62,8 +63,9 @@ class Backbone:
         """Load a backbone. A checkpoint's safety checker stays on.
 
         Args:
-            name: a known backbone, a folder that diffusers saved, or a hub id, with `@COMMIT` if you like. Weights are read from
-                safetensors only; a folder is read without the network, a hub id from the cache where it is there.
+            name: a known backbone, a folder that diffusers saved, a safetensors file of a whole checkpoint, or a hub id, with
+                `@COMMIT` if you like. Weights are read from safetensors only; a folder is read without the network, a hub id from
+                the cache where it is there.
             device: `cpu`, `cuda` or `mps`; None takes the best there is.
             dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else what suits its family.
             offload: keep only the part at work on the GPU.
@@ -155,11 +157,13 @@ class Backbone:
         """What tells its checkpoint from any other: its commit on the hub, or the digest of a local folder's files; where parts
         come from elsewhere or there is an adapter, a digest of that and of these.
         """
-        from mmsteer.models.digest import of_checkpoint, of_files
+        from mmsteer.models.digest import of_checkpoint, of_file, of_files
 
         folder = self.checkpoint.folder
         assert folder is not None, "it was loaded from there"
         own = of_checkpoint(folder) if self.checkpoint.local else folder.name
+        if self.checkpoint.file:
+            own = of_file(self.checkpoint.file)
         more = [path for part in self.checkpoint.spec.parts.values() for path in sorted(part.iterdir())]
         more += [self.adapter] if self.adapter else []
         return of_files(own, more) if more else own
@@ -215,13 +219,15 @@ def _load_pipeline(checkpoint: Checkpoint, family: Family, precision: Any, words
     import diffusers
     import torch
 
-    spec, index = checkpoint.spec, checkpoint.index
+    spec, index, file = checkpoint.spec, checkpoint.index, checkpoint.file
     without = dict.fromkeys(family.drawing) | {"requires_safety_checker": False} if words_only else {}
     left_out = {part: value for part, value in without.items() if part in index}
     left_out |= {part: None for part in family.optional if checkpoint.lacks(part)}
     elsewhere = {part: folder for part, folder in spec.parts.items() if part not in left_out}
     variant = checkpoint.variant(left_out) if checkpoint.local else spec.variant if precision == torch.float16 else None
     try:
+        if file and checkpoint.configuration:
+            return load_file(file, checkpoint.configuration, family.pipeline, precision, left_out)
         parts = {part: _load_part(folder, precision) for part, folder in elsewhere.items()}
         return getattr(diffusers, family.pipeline).from_pretrained(
             spec.source, local_files_only=checkpoint.local, use_safetensors=True, dtype=precision, revision=spec.revision,

@@ -8,12 +8,13 @@ from typing import Any
 
 from mmsteer.assets import ASSETS
 from mmsteer.errors import SteerError, first_line, quoted
+from mmsteer.models.loading.single_file import configuration
 from mmsteer.models.loading.weight_files import contents, only_variant, part_folders
-from mmsteer.models.registry import BACKBONES, Spec, spec_of
+from mmsteer.models.registry import BACKBONES, WEIGHTS, Spec, spec_of
 
 
 class Checkpoint:
-    """A checkpoint by the name a person gave: a known backbone, a folder or a hub id."""
+    """A checkpoint by the name a person gave: a known backbone, a folder, a safetensors file or a hub id."""
 
     def __init__(self, name: str, spec: Spec | None = None) -> None:
         """`spec` is what the name stands for, unless it is the usual (`mmsteer.models.registry.spec_of`)."""
@@ -21,17 +22,32 @@ class Checkpoint:
 
     @property
     def source(self) -> Path | str:
-        """Its folder or hub id."""
+        """Its folder, file or hub id."""
         return self.spec.source
 
     @property
+    def file(self) -> Path | None:
+        """The file, where it is one (`mmsteer.models.loading.single_file`)."""
+        one = isinstance(self.source, Path) and self.source.suffix in WEIGHTS and self.source.is_file()
+        return self.source if one and isinstance(self.source, Path) else None
+
+    @cached_property
+    def configuration(self) -> Path | None:
+        """The folder of its small files, where it is a file; fetched if need be."""
+        return configuration(self.file) if self.file else None
+
+    @property
     def local(self) -> bool:
-        """Whether it is a folder."""
+        """Whether it is a folder or a file."""
         return isinstance(self.source, Path)
 
     @property
     def folder(self) -> Path | None:
-        """Its own folder, or that of its commit in the hub's cache; None if it was not downloaded. The hub is not asked."""
+        """Its own folder, or that of its commit in the hub's cache; None if it was not downloaded. The hub is not asked. Of a file
+        the folder of its configuration; SteerError without one.
+        """
+        if self.file:
+            return configuration(self.file, fetch=False)
         if isinstance(self.source, Path):
             return self.source
         from huggingface_hub import try_to_load_from_cache
@@ -54,7 +70,7 @@ class Checkpoint:
         return "Name a folder that diffusers' save_pretrained wrote, or fetch this one again"
 
     def variant(self, left_out: Container[str] = ()) -> str | None:
-        """Of which variant the weights of its folder are; None where these are unmarked.
+        """Of which variant the weights of its folder are; None where these are unmarked, and of one file.
 
         Args:
             left_out: parts that are not loaded.
@@ -62,6 +78,8 @@ class Checkpoint:
         Raises:
             SteerError: a part holds no safetensors weights.
         """
+        if self.file:
+            return None
         folder, elsewhere = self.folder, self.spec.parts
         assert folder is not None, "it is on this machine"
         parts = part_folders(folder, self.index)
@@ -85,6 +103,8 @@ class Checkpoint:
         return content
 
     def _path(self, file: str) -> Path:
+        if self.configuration:
+            return self.configuration / file
         if isinstance(self.source, Path):
             path = self.source / file
             if self.source.is_dir() and not path.is_file():

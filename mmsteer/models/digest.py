@@ -32,6 +32,11 @@ def of_files(about: str, files: Iterable[Path]) -> str:
     return _digest(about, {f"{place} {path.name}": path for place, path in enumerate(files)})
 
 
+def of_file(file: Path) -> str:
+    """The digest of a checkpoint in one file, whatever it is called and wherever it lies."""
+    return _digest("", {"": file})
+
+
 def _digest(about: str, files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256(about.encode())
     for name, path in files.items():

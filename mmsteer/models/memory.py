@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmsteer.errors import SteerError, first_line
+from mmsteer.models.loading.single_file import shapes_of
 from mmsteer.models.loading.weight_files import only_variant, part_folders, weights_of
 
 _LATENTS = 128
@@ -23,14 +24,15 @@ class Needed(NamedTuple):
     """Pixels a side."""
 
 
-def memory_needed(folder: Path, size: int | None = None) -> Needed:
+def memory_needed(folder: Path, size: int | None = None, file: Path | None = None) -> Needed:
     """What a checkpoint takes, by the headers of its safetensors and its configurations.
 
     The decoder's last block holds tensors of its first two widths at full size; four of them are counted as alive at once.
 
     Args:
-        folder: as diffusers saved it.
+        folder: as diffusers saved it; of a single file, the folder of its configuration.
         size: pixels a side; None takes what the denoiser was configured for.
+        file: the one file that holds all weights, if it is one.
 
     Raises:
         SteerError: a part has no weights, or a file is damaged.
@@ -44,17 +46,14 @@ def memory_needed(folder: Path, size: int | None = None) -> Needed:
         drawing = 4 * max(widths[:2]) * size**2
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SteerError(f"{folder} is not complete ({first_line(error)}): fetch it again") from None
+    if file is not None:
+        return Needed(_numbers(file), drawing, size)
     parts = part_folders(folder, index)
     variant = only_variant(parts)
-    weights = sum(_numbers(file) for part in parts for file in weights_of(part, variant))
+    weights = sum(_numbers(path) for part in parts for path in weights_of(part, variant))
     return Needed(weights, drawing, size)
 
 
 def _numbers(file: Path) -> int:
-    """How many numbers a safetensors file holds: its header gives the shape of each tensor."""
-    try:
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        raise SteerError(f"{file} is damaged ({first_line(error)}): fetch it again") from None
+    """How many numbers a safetensors file holds."""
+    return sum(map(math.prod, shapes_of(file).values()))

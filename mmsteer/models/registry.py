@@ -13,7 +13,7 @@ class Spec:
     """What is known of a backbone before it is loaded. Steps and guidance of None: what the checkpoint says or suggests."""
 
     source: Path | str
-    """A folder, or a hub id."""
+    """A folder, a safetensors file, or a hub id."""
     revision: str | None = None
     """Commit on the hub; every known backbone of the hub has one."""
     steps: int | None = None
@@ -93,18 +93,22 @@ BACKBONES: dict[str, Spec] = {
 }  # fmt: skip
 
 
+WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pt", ".pth")
+"""How the names of weight files end."""
+
+
 def spec_of(name: str) -> Spec:
-    """What a name stands for: a known backbone, a folder where there is one or the name looks like one, else a hub id."""
+    """What a name stands for: a known backbone, a folder or file where there is one or the name looks like one, else a hub id."""
     if name in BACKBONES:
         return BACKBONES[name]
     source, _, revision = name.partition("@")
-    if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")):
+    if Path(name).exists() or source.count("/") != 1 or source.startswith((".", "/", "~")) or name.endswith(WEIGHTS):
         return Spec(Path(name))
     return Spec(source, revision or None)
 
 
 def public_name(name: str) -> str:
-    """A backbone as pictures, links and pages name it: a known name or a hub id as it is, a folder by its last part alone."""
+    """A backbone as pictures, links and pages name it: a known name or a hub id as it is, a folder or file by its last part alone."""
     source = spec_of(name).source
     # a link is not resolved: what it is called says more than where it leads
     return name if name in BACKBONES or isinstance(source, str) else Path(os.path.abspath(source)).name

@@ -65,8 +65,8 @@ class Steerer:
         """Load a backbone and a bank.
 
         Args:
-            backbone: a known backbone (`mini`, `sd15`, `sdxl` …), a folder that diffusers saved, or a hub id, with `@COMMIT` if
-                you like.
+            backbone: a known backbone (`mini`, `sd15`, `sdxl` …), a folder that diffusers saved, a safetensors file of a
+                whole checkpoint, or a hub id, with `@COMMIT` if you like.
             bank: a bank's folder; None takes the embedded one.
             device: `cpu`, `cuda` or `mps`; None takes the best there is.
             dtype: `float32`, `float16` or `bfloat16`; None takes float32 on a CPU, else float16.
