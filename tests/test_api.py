@@ -144,7 +144,7 @@ def test_features_come_as_plain_values(client: Client, steerer: Steerer, tmp_pat
     ("endpoint", "given", "message"),
     [
         ("/steer", [""], "the prompt is empty"),
-        ("/steer", ["x" * 501], "501 characters; 500 are allowed"),
+        ("/steer", ["x" * 2001], "2,001 characters; 2,000 are allowed"),
         ("/steer", [7], "the prompt is a int: give text"),
         ("/steer", ["a cat", ["nigth"]], "there is no feature 'nigth'; the nearest are night"),
         ("/steer", ["a cat", "night"], "the edits are 'night': give a list of texts"),

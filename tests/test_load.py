@@ -83,7 +83,7 @@ def test_what_is_cached_between_visitors_is_bounded(steerer: Steerer):
     ("prompt", "seed", "value", "message"),
     [
         ("", 1, rack(), "the prompt is empty"),
-        ("x" * 10_000, 1, rack(), "10,000 characters; 500 are allowed"),
+        ("x" * 10_000, 1, rack(), "10,000 characters; 2,000 are allowed"),
         ({"path": "/etc/passwd"}, 1, rack(), "Something went wrong|prompt"),
         ("a cat", -1, rack(), "seed"),
         ("a cat", 1, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "the rack cannot be read"),

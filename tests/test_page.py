@@ -286,7 +286,7 @@ def test_the_picture_shown_carries_its_recipe_and_is_the_one_the_api_draws(page:
     ("prompt", "message"),
     [
         ("", "the prompt is empty"),
-        ("x" * 10_000, "10,000 characters; 500 are allowed"),
+        ("x" * 10_000, "10,000 characters; 2,000 are allowed"),
     ],
 )
 def test_bad_prompts_get_a_sentence_and_the_page_goes_on(page: Page, prompt: str, message: str):

@@ -45,7 +45,7 @@ class Visitor:
             ConnectionError: If the page refuses or closes the connection.
         """
         first: list[Any] | None = None  # later events, CLIP's similarities, carry differences to it
-        for event in self._ask("pair", [prompt, seed, rack, sampler]):
+        for event in self._ask("pair", [prompt, seed, rack, sampler, ""]):
             if event["msg"] == "process_generating" and event["success"]:
                 first = first or event["output"]["data"]
         if first is None:

@@ -51,6 +51,10 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--picture-share", type=float, metavar="SHARE",
         help="how far it does: 0, not at all, to 1, wholly (default: the recipe's, or 1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--negative-prompt", metavar="TEXT",
+        help='what guidance steers away from in both pictures, for example "blurry" (default: the recipe\'s, or nothing)',
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
     parser.add_argument(
         "--steps", type=int, help="sampling steps, 1 to 50 (default: the recipe's, or the backbone's own)"
@@ -92,7 +96,7 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     from mmsteer.steering.steerer import Steerer
 
     recipe = _read(args.recipe) if args.recipe else Recipe(args.prompt)
-    overrides = {"prompt": args.prompt, "seed": args.seed}
+    overrides = {"prompt": args.prompt, "seed": args.seed, "negative_prompt": args.negative_prompt}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled)
     notes = differences(recipe, steerer.origin, steerer.bank)
@@ -103,7 +107,7 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
     sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
     picture = _picture(args, steerer, recipe)
-    return steerer, Recipe(recipe.prompt, recipe.seed, sampler, (*known, *edits), steerer.origin, picture)
+    return steerer, replace(recipe, sampler=sampler, edits=(*known, *edits), origin=steerer.origin, picture=picture)
 
 
 def _picture(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> "Picture | None":
@@ -144,7 +148,9 @@ def run(args: argparse.Namespace) -> None:
 
     from PIL import Image
 
-    result = steerer.steer(recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture)
+    result = steerer.steer(
+        recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture, recipe.negative_prompt
+    )
     width, height = result.before.size
     pair = Image.new("RGB", (2 * width + 4, height), "white")
     pair.paste(result.before, (0, 0))
@@ -152,8 +158,8 @@ def run(args: argparse.Namespace) -> None:
     partial = args.out.with_name(args.out.name + ".partial")
     result.recipe.save_png(pair, partial)
     partial.replace(args.out)
-    if result.unknown:
-        print(f"the model does not know: {', '.join(result.unknown)}")
+    for note in result.notes:
+        print(note)
     image_only = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]
     if image_only and not steerer.backbone.steers_image_only:
         print(
@@ -163,8 +169,6 @@ def run(args: argparse.Namespace) -> None:
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
             print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")
-    if result.cut:
-        print(f"did not fit into the prompt: {', '.join(result.cut)}")
     distance, map_quality = result.ood_distance, steerer.bank.faithfulness
     print(
         f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {distance:.2f}, {meaning(distance)[1]}; {map_quality})"

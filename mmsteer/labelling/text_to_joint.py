@@ -150,7 +150,7 @@ def _end_of_text_rows(backbone: Backbone, captions: list[str]) -> tuple[torch.Te
     """End-of-text rows `[N, d_text]` and, if the backbone has any, pooled vectors `[N, d_pooled]`."""
     rows, pooled = [], []
     for start in range(0, len(captions), 64):
-        encoded = encode(backbone, captions[start : start + 64])
+        encoded = encode(backbone, captions[start : start + 64], most=1)  # CLIP itself reads no more
         rows.append(encoded.last)
         if encoded.conditioning.pooled is not None:
             pooled.append(encoded.conditioning.pooled.float().cpu())

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode
 
 from mmsteer.errors import SteerError, first_line, quoted
 from mmsteer.image_file import header
-from mmsteer.models.prompt import check_prompt
+from mmsteer.models.prompt import check_length, check_prompt
 from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit, check_count, parse_edits
 from mmsteer.recipes.picture import Picture
@@ -78,9 +78,12 @@ class Recipe:
     pictures."""
     picture: Picture | None = None
     """A picture whose image embedding takes the place of the prompt's, where a backbone reads one. It counts as an edit."""
+    negative_prompt: str = ""
+    """What guidance steers away from; empty is the usual."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
+        object.__setattr__(self, "negative_prompt", check_length(self.negative_prompt, "negative prompt"))
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
             raise SteerError(f"`seed` is {quoted(self.seed)}: give a whole number from 0 to {LARGEST_SEED}")
         if not isinstance(self.origin, Origin):
@@ -102,10 +105,11 @@ class Recipe:
         )
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """One line of JSON; without what older versions do not know, where it is not used."""
         data = asdict(self)
-        if self.picture is None:
-            del data["picture"]
+        for name in ("picture", "negative_prompt"):
+            if not data[name]:
+                del data[name]
         return json.dumps(data, ensure_ascii=False)
 
     @classmethod
@@ -137,8 +141,9 @@ class Recipe:
         return cls(**data)
 
     def to_query(self) -> str:
-        """As a URL query: `prompt=…&seed=…&steps=…&guidance=…&backbone=…&model=…&bank=…&scheduler=…&edit=…&edit=…`."""
-        fields = [("prompt", self.prompt), ("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
+        """As a URL query: `prompt=…[&negative_prompt=…]&seed=…&steps=…&guidance=…&backbone=…&model=…&bank=…&scheduler=…&edit=…&edit=…`."""
+        fields = [("prompt", self.prompt)] + [("negative_prompt", self.negative_prompt)] * bool(self.negative_prompt)
+        fields += [("seed", str(self.seed)), ("steps", str(self.sampler.steps))]
         fields += [("guidance", f"{self.sampler.guidance:g}")]
         own = asdict(self.sampler)
         fields += [(name, f"{own[name]:g}") for name in OPTIONAL if own[name] != 1]
@@ -164,7 +169,8 @@ class Recipe:
         edits = parse_edits(fields.get("edit", []))
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
         picture = Picture.parse(first["picture"]) if "picture" in first else None
-        return cls(first.get("prompt", ""), seed, Sampler(steps, guidance, **more), edits, origin, picture)
+        sampler, negative = Sampler(steps, guidance, **more), first.get("negative_prompt", "")
+        return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative)
 
     def save_png(self, picture: "Image.Image", target: Any) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file."""

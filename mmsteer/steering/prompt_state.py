@@ -1,6 +1,6 @@
 """Prompts of one call: encoded, projected into the joint space and read for features, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.models.prompt import Encoded, encode
@@ -24,12 +24,29 @@ class PromptState(NamedTuple):
     """[B, 1]: their length before scaling."""
     presence: "Mapping[str, torch.Tensor]"
     """By dictionary: the presence of each latent's feature, in activation, `[B, n_latents]` (`mmsteer.steering.presence`)."""
+    against: Encoded
+    """What guidance steers away from, of one prompt, in as many chunks: the negative prompt, or the empty one."""
 
 
 def read_prompts(
-    backbone: "Backbone", joint: "JointSpace", presence: "Presence", prompts: Sequence[str]
+    backbone: "Backbone",
+    joint: "JointSpace",
+    presence: "Presence",
+    prompts: Sequence[str],
+    negative: "Callable[[int], Encoded]",
 ) -> PromptState:
-    """Encode B prompts, project their end-of-text rows, and read their features."""
+    """Encode B prompts, project their end-of-text rows, and read their features.
+
+    Args:
+        backbone: whose text encoders read them.
+        joint: the map into the joint space.
+        presence: of the bank's features.
+        prompts: B of them.
+        negative: encodes what guidance steers away from, in at least so many chunks.
+    """
     encoded = encode(backbone, list(prompts))
+    against = negative(encoded.chunks)
+    if against.chunks > encoded.chunks:
+        encoded = encode(backbone, list(prompts), against.chunks)
     x, norm = joint.project(encoded.last)
-    return PromptState(encoded, x, norm, {side: presence.of(x, side) for side in presence.sides})
+    return PromptState(encoded, x, norm, {side: presence.of(x, side) for side in presence.sides}, against)

@@ -145,12 +145,13 @@ class Routes:
 
 
 def _chosen_rows(encoded: "Encoded", words: tuple[str, ...]) -> "torch.Tensor":
-    """Which rows are moved, `[B, T, 1]` of 0 and 1: those of some words, or all but the first."""
+    """Which rows are moved, `[B, T, 1]` of 0 and 1: those of some words, or all but the start of each chunk."""
     import torch
 
     mask = torch.zeros(*encoded.hidden.shape[:2], 1)
     if not words:
-        mask[:, 1:] = 1
+        mask[:] = 1
+        mask[:, list(encoded.starts)] = 0
     for prompt in range(len(mask)):
         for word in words:
             mask[prompt, list(encoded.rows(prompt, word))] = 1

@@ -9,6 +9,27 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+class NegativePrompt(NamedTuple):
+    """What the model read of a negative prompt."""
+
+    unknown: tuple[str, ...] = ()
+    """Words of it that the model does not know."""
+    cut: tuple[str, ...] = ()
+    """Words of it that did not fit."""
+    used: bool = True
+    """Whether it acts: not where there is no guidance."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What did not act, a sentence each."""
+        if not self.used:
+            return [
+                "The negative prompt has no effect: this model draws without guidance, or its guidance is 1 or less."
+            ]
+        notes = [f"The model does not know, of the negative prompt: {', '.join(self.unknown)}."] if self.unknown else []
+        return notes + ([f"The negative prompt is too long; left out: {', '.join(self.cut)}."] if self.cut else [])
+
+
 class Steered(NamedTuple):
     """The two pictures of one recipe, and what there is to know about them."""
 
@@ -28,6 +49,15 @@ class Steered(NamedTuple):
     """The features that the prompt itself contains, as `Steerer.features_of` gives them."""
     blanked: tuple[bool, bool]
     """Whether the checkpoint's own safety checker made *before*, *after* black."""
+    negative: NegativePrompt | None = None
+    """What became of the negative prompt; None without one."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the model did not read of the prompt and of the negative prompt, a sentence each."""
+        notes = [f"The model does not know: {', '.join(self.unknown)}."] if self.unknown else []
+        notes += [f"The prompt is too long; left out: {', '.join(self.cut)}."] if self.cut else []
+        return notes + (self.negative.notes if self.negative else [])
 
     @property
     def gauge(self) -> float:

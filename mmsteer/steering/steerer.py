@@ -11,7 +11,7 @@ from mmsteer.bank.compatibility import check_compatible, joint_space_of
 from mmsteer.bank.ood import ood_distance
 from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
-from mmsteer.models.prompt import encode_without_prompt
+from mmsteer.models.prompt import Encoded, encode_negative
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
@@ -23,7 +23,7 @@ from mmsteer.steering.prompt_state import PromptState, read_prompts
 from mmsteer.steering.routes import Routes
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Schedule
-from mmsteer.steering.steered import Steered
+from mmsteer.steering.steered import NegativePrompt, Steered
 from mmsteer.steering.zero_gpu import on_zero_gpu
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Steerer:
         self.sampler = Sampler(backbone.steps, backbone.guidance)
         self.joint = joint_space_of(bank)
         check_compatible(backbone, bank, self.joint)
-        self.empty = encode_without_prompt(backbone)
+        self._empty = encode_negative(backbone, "", 1)
+        self.empty = self._empty.conditioning
         self.presence = Presence(bank)
         self.routes = Routes(backbone, bank, self.joint)
         self.befores: Cache[Recipe, tuple[Image.Image, bool]] = Cache(_CACHED)
@@ -110,16 +111,19 @@ class Steerer:
         seed: int = 0,
         sampler: Sampler | None = None,
         picture: Picture | None = None,
+        negative_prompt: str = "",
     ) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise.
 
         Args:
-            prompt: 1 to 500 characters.
+            prompt: 1 to 2,000 characters.
             edits: at most 32; without any, both pictures are the same.
             seed: of the noise, 0 to 2**32 - 1.
             sampler: steps and guidance; None takes the backbone's own.
             picture: a picture whose image embedding takes the place of the prompt's in *after*
                 (`mmsteer.pictures.picture_features.PictureReader.picture`), where the backbone reads one.
+            negative_prompt: what guidance steers away from, in both pictures, at most 2,000 characters; no edit acts on it. Empty
+                is the usual: the empty prompt. Without guidance it has no effect.
 
         Returns:
             Both pictures, their recipe, the OOD distance, and what the model could not read.
@@ -134,18 +138,19 @@ class Steerer:
             (256, 256)
         """
         began = time.perf_counter()
-        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin, picture)
-        state = self.read([recipe.prompt])  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
+        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin, picture, negative_prompt)
+        state = self._state(recipe)  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
         schedule = self.schedule(
             state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture
         )  # Δh [1, T, d_text]
         before = self._before(recipe.plain, state)
-        after = self._draw(schedule, recipe) if schedule.moves else before
+        after = self._draw(schedule, recipe, state) if schedule.moves else before
         distance = ood_distance(self.bank.tensors, state.x[0] + schedule.shift[0])
         encoded, features = state.encoded, self._features(state)
         seconds = time.perf_counter() - began
         return Steered(
-            before[0], after[0], recipe, distance, seconds, encoded.unknown[0], encoded.cut[0], features, (before[1], after[1])
+            before[0], after[0], recipe, distance, seconds, encoded.unknown[0], encoded.cut[0], features, (before[1], after[1]),
+            self._negative_prompt(recipe, state),
         )  # fmt: skip
 
     def picture(self, recipe: Recipe) -> "Image.Image":
@@ -157,9 +162,9 @@ class Steerer:
         Raises:
             SteerError: as `steer`.
         """
-        state = self.read([recipe.prompt])
+        state = self._state(recipe)
         schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture)
-        return (self._draw(schedule, recipe) if schedule.moves else self._before(recipe.plain, state))[0]
+        return (self._draw(schedule, recipe, state) if schedule.moves else self._before(recipe.plain, state))[0]
 
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
         """The features a prompt contains, with their presence in activation scales, strongest first.
@@ -174,9 +179,15 @@ class Steerer:
 
     # -- tensor layer: B prompts at once --
 
-    def read(self, prompts: Sequence[str]) -> PromptState:
-        """Encode, project and read B prompts."""
-        return read_prompts(self.backbone, self.joint, self.presence, prompts)
+    def read(self, prompts: Sequence[str], negative_prompt: str = "") -> PromptState:
+        """Encode, project and read B prompts; and encode what guidance steers away from."""
+
+        def negative(least: int) -> Encoded:
+            return (
+                encode_negative(self.backbone, negative_prompt, least) if negative_prompt or least > 1 else self._empty
+            )
+
+        return read_prompts(self.backbone, self.joint, self.presence, prompts, negative)
 
     def schedule(
         self, state: PromptState, edits: Sequence[Edit], pooled: float = 1.0, picture: Picture | None = None
@@ -200,24 +211,41 @@ class Steerer:
     ) -> "torch.Tensor":
         """The same edits on B prompts at once, `uint8 [B, 3, H, W]`; picture i from the noise of seeds[i]."""
         sampler = sampler or self.sampler
-        schedule = self.schedule(self.read(prompts), tuple(edits), sampler.pooled_guidance)
-        return render(self.backbone, schedule, self.empty, seeds, sampler, self.between_steps).pictures
+        state = self.read(prompts)
+        schedule = self.schedule(state, tuple(edits), sampler.pooled_guidance)
+        return render(self.backbone, schedule, state.against.conditioning, seeds, sampler, self.between_steps).pictures
 
     def _features(self, state: PromptState) -> list[tuple[Feature, float]]:
         return self.presence.features(state.presence[self.presence.side][0])
 
-    def _draw(self, schedule: Schedule, recipe: Recipe) -> "tuple[Image.Image, bool]":
+    def _state(self, recipe: Recipe) -> PromptState:
+        """What a recipe's prompts are read as; a negative prompt that nothing is compared with is not read."""
+        return self.read([recipe.prompt], recipe.negative_prompt if self._guided(recipe) else "")
+
+    def _guided(self, recipe: Recipe) -> bool:
+        return recipe.sampler.guidance > 1 and self.backbone.family.compares
+
+    def _negative_prompt(self, recipe: Recipe, state: PromptState) -> NegativePrompt | None:
+        """What became of a recipe's negative prompt."""
+        if not recipe.negative_prompt:
+            return None
+        if not self._guided(recipe):
+            return NegativePrompt(used=False)
+        return NegativePrompt(state.against.unknown[0], state.against.cut[0])
+
+    def _draw(self, schedule: Schedule, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":
         """A picture, and whether the safety checker blanked it."""
         from PIL import Image
 
-        drawn = render(self.backbone, schedule, self.empty, [recipe.seed], recipe.sampler, self.between_steps)
+        against = state.against.conditioning
+        drawn = render(self.backbone, schedule, against, [recipe.seed], recipe.sampler, self.between_steps)
         return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":
         """The picture without edits: drawn once, then cached."""
         drawn = self.befores.get(recipe)
         if drawn is None:
-            drawn = self._draw(self.schedule(state, ()), recipe)
+            drawn = self._draw(self.schedule(state, ()), recipe, state)
             self.befores.put(recipe, drawn)
         return drawn
 

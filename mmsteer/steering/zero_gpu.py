@@ -98,13 +98,14 @@ class ZeroGPUSteerer:
         seed: int = 0,
         sampler: Sampler | None = None,
         picture: Picture | None = None,
+        negative_prompt: str = "",
     ) -> "Steered":
         """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
         known = self._steerer
-        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin, picture)
+        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin, picture, negative_prompt)
         for edit in recipe.edits:
             known.bank.get(edit.feature)
-        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, picture)
+        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, picture, recipe.negative_prompt)
         result: Steered = self._run("steer", args, {}, recipe.plain)
         known.befores.put(recipe.plain, (result.before, result.blanked[0]))
         return result

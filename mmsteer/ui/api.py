@@ -46,11 +46,12 @@ class Api:
         seed: int = 0,
         steps: Any = None,
         guidance: Any = None,
+        negative_prompt: str = "",
         default: Sampler = _ANY,
     ) -> Recipe:
         """What `steer` is to draw; SteerError for what can be refused before it waits for its turn."""
         sampler = Sampler(default.steps if steps is None else steps, default.guidance if guidance is None else guidance)
-        recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)))
+        recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt)
         for edit in recipe.edits:
             self.bank.get(edit.feature)
         return recipe
@@ -75,28 +76,35 @@ class Api:
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        negative_prompt: str = "",
     ) -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
         """Draw a prompt twice from the same noise: before, as it is, and after, with features added, set or removed.
 
         Args:
-            prompt: what to draw, for example "a cat in a meadow"; at most 500 characters
+            prompt: what to draw, for example "a cat in a meadow"; at most 2,000 characters
             edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets
             seed: the seed of the noise, a whole number from 0
             steps: sampling steps, 1 to 50; by default what the model suggests
             guidance: classifier-free guidance, 0 to 20; by default what the model suggests
+            negative_prompt: what guidance steers away from, in both pictures; at most 2,000 characters
 
         Returns:
-            before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit
+            before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit, and notes in sentences
         """  # noqa: E501  a description is one line
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
-            asked = self.asked(prompt, edits, seed, steps, guidance, self.loading.wait().sampler)
-            result = self.loading.run(lambda steerer: steerer.steer(prompt, asked.edits, seed, asked.sampler))
+            default = self.loading.wait().sampler
+            asked = self.asked(prompt, edits, seed, steps, guidance, negative_prompt, default)
+            result = self.loading.run(
+                lambda steerer: steerer.steer(
+                    prompt, asked.edits, seed, asked.sampler, negative_prompt=asked.negative_prompt
+                )
+            )
             about = {
                 "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
                 "gauge": round(result.ood_distance, 3),  # the former name of the same number
                 "seconds": round(result.seconds, 3),
-                "unknown": list(result.unknown), "cut": list(result.cut),
+                "unknown": list(result.unknown), "cut": list(result.cut), "notes": result.notes,
             }  # fmt: skip
             before, after = _png(result.before, result.recipe.plain), _png(result.after, result.recipe)
             return _file(before, "before.png"), _file(after, "after.png"), about

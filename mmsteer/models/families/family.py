@@ -44,6 +44,8 @@ class Family:
     """Whether guidance compares with the prediction for the empty prompt; else the denoiser reads the scale as a number."""
     words = True
     """Whether edits can be bound to words; else they act on the whole prompt."""
+    chunks = False
+    """Whether a prompt that is too long for the text encoder is read in several chunks, side by side; else it is cut."""
     pooled = False
     """Whether the denoiser reads a pooled vector beside the hidden states."""
     pooled_is_last = False

@@ -7,6 +7,8 @@ from mmsteer.models.families.family import Family
 class StableDiffusion1(Family):
     """Told from 2.x by the activation of the text encoder: OpenAI's CLIPs have quick_gelu, OpenCLIP's gelu."""
 
+    chunks = True
+
     def matches(self, checkpoint: Checkpoint) -> bool:
         """A `StableDiffusionPipeline` whose text encoder is OpenAI's."""
         return (

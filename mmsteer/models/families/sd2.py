@@ -7,6 +7,8 @@ from mmsteer.models.families.family import Family
 class StableDiffusion2(Family):
     """The same pipeline class as 1.x, with the text encoder of OpenCLIP, cut before its last layer."""
 
+    chunks = True
+
     def matches(self, checkpoint: Checkpoint) -> bool:
         """A `StableDiffusionPipeline` whose text encoder is OpenCLIP's."""
         return super().matches(checkpoint) and checkpoint.read("text_encoder/config.json").get("hidden_act") == "gelu"

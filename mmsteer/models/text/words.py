@@ -65,6 +65,14 @@ def absence(text: str, word: str) -> str:
     return f"the word {quoted(word)} is not in the prompt; its words are {', '.join(w[:40] for w in known[:_LISTED])}{more}"
 
 
+def joined(text: str, place: int) -> bool:
+    """Whether the characters on both sides of a place are of one word, in a script that has spaces between words."""
+    if not 0 < place < len(text):
+        return False
+    before, after = text[place - 1], text[place]
+    return _kind(before) == _kind(after) == "L" and not (unspaced(before) or unspaced(after))
+
+
 def _every(text: str, word: str) -> list[Span]:
     """Every occurrence, of the word as it is or, if there is none, without the punctuation around it."""
     inside = spans(word)
@@ -72,17 +80,9 @@ def _every(text: str, word: str) -> list[Span]:
     for wanted in dict.fromkeys((word, bare)):
         pattern = re.compile(re.escape(wanted.translate(_APOSTROPHES)), re.IGNORECASE)
         matches = [match.span() for match in pattern.finditer(text.translate(_APOSTROPHES))] if wanted else []
-        if whole := [span for span in matches if not any(_joins(text, end) for end in span)]:
+        if whole := [span for span in matches if not any(joined(text, end) for end in span)]:
             return whole
     return []
-
-
-def _joins(text: str, place: int) -> bool:
-    """Whether the characters on both sides of a place belong to one word of a script that has spaces between words."""
-    if not 0 < place < len(text):
-        return False
-    before, after = text[place - 1], text[place]
-    return _kind(before) == _kind(after) == "L" and not (unspaced(before) or unspaced(after))
 
 
 def _kind(letter: str) -> str:

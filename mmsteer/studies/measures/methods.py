@@ -98,7 +98,8 @@ def draw_pushed(
     state = steerer.read(prompts)
     move = steerer.routes.move(state, dx * 0 if image_only else dx, dx if image_only else None, start=start)
     schedule = Schedule(steerer.routes.conditioning(state), [move], dx)
-    return render(steerer.backbone, schedule, steerer.empty, seeds, steerer.sampler, steerer.between_steps).pictures
+    against = state.against.conditioning
+    return render(steerer.backbone, schedule, against, seeds, steerer.sampler, steerer.between_steps).pictures
 
 
 @cache

@@ -28,6 +28,7 @@ from mmsteer.ui.shared.pair import alternative, status
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.shared.uploads import LARGEST_FILE, read_bytes
+from mmsteer.ui.steer.opening import negative
 from mmsteer.ui.steer.rack import rows
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ class _Handlers:
         """The parts as rows of the rack, with prompt and seed, in the tab Steer."""
         rack, error = attempt_html(lambda: rows(self.bank, self._parts(value, caption)[1]))
         if rack is None:
-            return [*[gr.skip()] * 6, error]
-        return [gr.Tabs(selected="steer"), prompt, seed, rack, None, "", gr.skip()]
+            return [*[gr.skip()] * 8, error]
+        return [gr.Tabs(selected="steer"), prompt, seed, rack, None, *negative(""), "", gr.skip()]
 
     def _parts(self, value: Any, caption: str) -> "tuple[dict[Any, list[tuple[Feature, float]]], list[Edit]]":
         """The parts that a browser sends back, with the caption's language features; and their edits."""

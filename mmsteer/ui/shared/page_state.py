@@ -25,6 +25,9 @@ class Controls:
     rack: gr.HTML
     sampler: gr.State
     """The sampler of an opened recipe; None is the checkpoint's."""
+    negative_prompt: gr.Textbox
+    options: gr.Accordion
+    """Holds the negative prompt: closed until a visitor opens it, or a recipe that has one."""
     notice: gr.HTML
     """Notes on a recipe that was opened."""
     draw: dict[str, Any]
@@ -33,12 +36,12 @@ class Controls:
     @property
     def inputs(self) -> list[Any]:
         """What a pair is drawn from."""
-        return [self.prompt, self.seed, self.rack, self.sampler]
+        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt]
 
     @property
     def restored(self) -> list[Any]:
         """What opening a recipe changes."""
-        return [*self.inputs, self.notice]
+        return [*self.inputs, self.options, self.notice]
 
 
 class PageState:

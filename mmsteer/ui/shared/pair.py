@@ -35,11 +35,7 @@ def status(result: "Steered", faithfulness: str) -> str:
         How strong the push is; seconds, OOD distance and faithfulness, which show once the visitor asks for figures; then notes
         on words that the model could not read and on blanked pictures.
     """
-    notes = ""
-    if result.unknown:
-        notes += note(f"The model does not know: {', '.join(result.unknown)}.")
-    if result.cut:
-        notes += note(f"The prompt is too long; left out: {', '.join(result.cut)}.")
+    notes = "".join(map(note, result.notes))
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
             notes += note(

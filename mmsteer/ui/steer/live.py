@@ -3,7 +3,7 @@
 A frame is no picture of the visit: it enters neither history nor link. The pair that is drawn on release replaces it.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.errors import SteerError
-from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.shared.data_url import picture_url
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mmsteer.bank import FeatureBank
-    from mmsteer.recipes.edit import Edit
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
@@ -65,10 +63,10 @@ def frame(bank: "FeatureBank", loading: Loading, value: Any) -> dict[str, Any]:
 
     def drawn() -> dict[str, Any]:
         question = read(_QUESTION, value, "the frame")
-        recipe, edits = Recipe.from_query(question.query), edits_of(bank, question.rack)
+        recipe = replace(Recipe.from_query(question.query), edits=tuple(edits_of(bank, question.rack)))
         if isinstance(loading.wait(), ZeroGPUSteerer):
             raise SteerError("no GPU is borrowed for a frame")
-        result, seconds = loading.run(lambda steerer: timed(steerer, recipe.prompt, edits, recipe.seed, recipe.sampler))
+        result, seconds = loading.run(lambda steerer: timed(steerer, recipe))
         after = {"src": _light(result.after), "alt": alternative("after", result.recipe)}
         return {"after": after, "ood": ood_distance(result.ood_distance), "seconds": seconds}
 
@@ -78,10 +76,8 @@ def frame(bank: "FeatureBank", loading: Loading, value: Any) -> dict[str, Any]:
     return {"frame": {"number": number if type(number) is int else 0, **(answer or {})}}
 
 
-def timed(
-    steerer: "Steerer", prompt: str, edits: "Sequence[Edit]", seed: int, sampler: Sampler | None
-) -> "tuple[Steered, float | None]":
-    """Steer, and measure the seconds that one picture took.
+def timed(steerer: "Steerer", recipe: Recipe) -> "tuple[Steered, float | None]":
+    """Draw the pair of a recipe, and measure the seconds that one picture took.
 
     Returns:
         The result of `Steerer.steer`, and the seconds. They are None if no picture had to be drawn, and on ZeroGPU, where
@@ -90,9 +86,10 @@ def timed(
     Raises:
         SteerError: as `Steerer.steer` does.
     """
-    plain = Recipe(prompt, seed, sampler or steerer.sampler, (), steerer.origin)
-    cached = steerer.befores.get(plain) is not None
-    result = steerer.steer(prompt, edits, seed, sampler)
+    cached = steerer.befores.get(recipe.plain) is not None
+    result = steerer.steer(
+        recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture, recipe.negative_prompt
+    )
     drawn = (not cached) + (result.after is not result.before)
     return result, result.seconds / drawn if drawn and not isinstance(steerer, ZeroGPUSteerer) else None
 

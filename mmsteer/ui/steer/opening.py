@@ -20,7 +20,7 @@ from mmsteer.ui.steer.rack import BREAKS, ROWS, rows
 if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
-_FILLED = 5  # components that a recipe fills: `Controls.restored`
+_FILLED = 7  # components that a recipe fills: `Controls.restored`
 
 
 class Opening:
@@ -30,8 +30,8 @@ class Opening:
         self.page = page
 
     def preset(self, preset: Preset) -> list[Any]:
-        """Values of prompt, seed, rack, sampler and notice for a preset."""
-        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, ""]
+        """Values of `Controls.restored` for a preset."""
+        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, *negative(""), ""]
 
     def arrive(self, request: gr.Request) -> list[Any]:
         """The recipe of the link with which a visitor comes, and the link itself, for `loaded`; nothing without one."""
@@ -67,7 +67,7 @@ class Opening:
             wait: wait for the model, and note how the recipe's model and bank differ from it.
 
         Returns:
-            Values of prompt, seed, rack, sampler and notice.
+            Values of `Controls.restored`.
         """
 
         def restored() -> list[Any]:
@@ -75,7 +75,8 @@ class Opening:
             steerer = attempt_html(self.page.loading.wait)[0] if wait else None
             edits = [edit for edit in recipe.edits if self.page.bank.find(edit.feature)][:ROWS]
             rack = rows(self.page.bank, edits)
-            return [recipe.prompt, recipe.seed, rack, recipe.sampler, self.notes(recipe, steerer)]
+            shown = negative(recipe.negative_prompt)
+            return [recipe.prompt, recipe.seed, rack, recipe.sampler, *shown, self.notes(recipe, steerer)]
 
         values, error = attempt_html(restored)
         return values or [*[gr.skip()] * (_FILLED - 1), error]
@@ -89,3 +90,8 @@ class Opening:
         if (more := len(recipe.edits) - len(without) - ROWS) > 0:
             notes.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
         return "".join(notes)
+
+
+def negative(prompt: str) -> list[Any]:
+    """Values of the negative prompt, and of the panel around it, which opens for one and otherwise stays as it is."""
+    return [prompt, gr.Accordion(open=True) if prompt else gr.skip()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mmsteer.models.sampler import Sampler
+from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.shared.badge import active
 from mmsteer.ui.shared.loading import attempt_html
 from mmsteer.ui.shared.page_state import PageState
@@ -31,7 +32,7 @@ class PairDrawer:
         self.page = page
 
     def draw(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str = ""
     ) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Draw the pair; then yield again with CLIP similarities.
 
@@ -40,12 +41,13 @@ class PairDrawer:
             seed: the value of the seed field.
             rack: the value of the rack.
             sampler: that of an opened recipe; None is the checkpoint's.
+            negative_prompt: as the visitor typed it; usually empty.
 
         Yields:
             Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
             input the pictures stay and a sentence says why.
         """
-        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler))
+        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt))
         if drawn is None:
             yield gr.skip(), error, gr.skip(), {"drawn": {}}
             return
@@ -67,13 +69,16 @@ class PairDrawer:
             yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
 
     def _pair(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str
     ) -> "tuple[Steered, float | None, str]":
         """The pair, the seconds of one picture, and what the judge reads."""
         number, edits = whole_seed(seed), edits_of(self.page.bank, rack)
 
         def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
-            result, seconds = timed(steerer, prompt, edits, number, sampler)
+            recipe = Recipe(
+                prompt, number, sampler or steerer.sampler, tuple(edits), steerer.origin, None, negative_prompt
+            )
+            result, seconds = timed(steerer, recipe)
             return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
 
         return self.page.loading.run(steered)

@@ -63,11 +63,15 @@ class _Left:
             self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
             self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
-        with gr.Accordion("Options", open=False, elem_id="mm-options"):
+        with gr.Accordion("Options", open=False, elem_id="mm-options") as self.options:
             options()
             self.features = gr.HTML(elem_id="mm-active")
             # no limits of its own: gradio answers a number outside them with an error that says nothing
             self.seed = gr.Number(first.seed, label="Seed of the noise", elem_id="mm-seed", min_width=110)
+            self.negative_prompt = gr.Textbox(
+                "", label="Negative prompt", lines=1, max_lines=3, elem_id="mm-negative-prompt",
+                placeholder="what guidance steers away from, in both pictures",
+            )  # fmt: skip
         with gr.Row(elem_id="mm-presets"):
             self.shortcuts = [
                 gr.Button(p.title, size="sm", elem_id=f"mm-preset-{k}") for k, p in enumerate(page.presets)
@@ -93,16 +97,19 @@ class _Right:
 def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
     """What other tabs fill, and the event that draws the pair."""
     draw: dict[str, Any] = {
-        "fn": PairDrawer(page).draw, "api_name": "pair", "inputs": [left.prompt, left.seed, left.rack, right.sampler],
+        "fn": PairDrawer(page).draw, "api_name": "pair",
+        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt],
         "outputs": [right.pictures, right.status, left.features, right.moving],
     }  # fmt: skip
     settings = DRAW_NEWEST | right.progress
-    return Controls(left.prompt, left.seed, left.rack, right.sampler, right.notice, draw | settings)
+    return Controls(
+        left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.options, right.notice, draw | settings
+    )  # fmt: skip
 
 
 def _draw_on_change(controls: Controls, left: _Left) -> None:
     """Draw when the visitor asks for it or has changed something."""
-    gr.on([left.go.click, left.prompt.submit], **controls.draw)
+    gr.on([left.go.click, left.prompt.submit, left.negative_prompt.submit], **controls.draw)
     rolled = left.dice.click(lambda: random.randrange(_SEEDS), None, left.seed, **AT_ONCE)
     rolled.then(**controls.draw)
     left.seed.submit(**controls.draw)

@@ -57,13 +57,14 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any
             raise SteerError("nothing is left of the prompt without the words that are removed")
 
         def third(steerer: "Steerer") -> "tuple[Steered, str]":
-            result = steerer.steer(wording.prompt, (), recipe.seed, recipe.sampler)
+            result = steerer.steer(
+                wording.prompt, (), recipe.seed, recipe.sampler, negative_prompt=recipe.negative_prompt
+            )
             return result, reading.between(steerer, steerer.picture(recipe.plain), result.before)
 
         result, judged = loading.run(third)
         notes = [f"No caption mentions {name}: words cannot ask for it." for name in wording.image_only]
-        if result.unknown:
-            notes.append(f"The model does not know: {', '.join(result.unknown)}.")
+        notes += result.notes
         if wording.prompt == recipe.prompt:
             notes.append("The prompt already says all of it.")
         return {

@@ -55,7 +55,9 @@ class Sweeps:
         self.bank, self.loading = page.bank, page.loading
         self._picture = lru_cache(CACHED)(lambda recipe: page.loading.run(lambda steerer: steerer.picture(recipe)))
 
-    def lay(self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, value: Any) -> dict[str, Any]:
+    def lay(
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, value: Any
+    ) -> dict[str, Any]:
         """Lay a sweep out.
 
         Args:
@@ -63,6 +65,7 @@ class Sweeps:
             seed: the value of the seed field.
             rack: the value of the rack.
             sampler: that of an opened recipe; None is the checkpoint's.
+            negative_prompt: as the visitor typed it.
             value: a `LayQuestion`.
 
         Returns:
@@ -73,7 +76,7 @@ class Sweeps:
             question, number, shown = lay_question(value), whole_seed(seed), read_rack(rack)
             steerer, swept = self.loading.wait(), question.features
             edits = tuple(self._acting(shown, swept))
-            recipe = Recipe(prompt, number, sampler or steerer.sampler, edits, steerer.origin)
+            recipe = Recipe(prompt, number, sampler or steerer.sampler, edits, steerer.origin, None, negative_prompt)
             only = replace(recipe, edits=tuple(self._swept_edit(shown, feature) for feature in swept))
             again = Description(kind=question.kind, recipe=recipe.to_json(), swept=only.to_json())
             sweep = self._sweep(again)

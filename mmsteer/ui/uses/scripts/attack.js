@@ -17,7 +17,7 @@ const place = make("div", { class: "mm-eye-result" });
 const about = make("p", { class: "mm-lead-in" });
 const verdict = make("p", { class: "mm-reading", role: "status" });
 const prompt = make("input", {
-  type: "text", class: "mm-eye-prompt", maxlength: 500, "aria-label": "prompt of the picture",
+  type: "text", class: "mm-eye-prompt", maxlength: 2000, "aria-label": "prompt of the picture",
   onchange: () => set({ prompt: prompt.value }),
 });
 const another = chip("⚄ Another", () => set({ seed: (state.seed + 1) % props.largest }), { title: "the same prompt from other noise" });
