@@ -26,7 +26,7 @@ from mmsteer.pictures.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "mmsteer" / "ui" / "README.md"
-ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture"}
+ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture", "recipe_of_picture"}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_guides_examples_run_as_they_stand(address: str, tmp_path: Path):
     assert all(re.fullmatch(r".+ (vision|cross) \d+\.\d+", line) for line in lines[1:])
     assert len(lines) > 1
     message = run(by_mcp)
-    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture'" in message
+    assert "'steer', 'sweep', 'search', 'features_of_prompt', 'features_of_picture', 'recipe_of_picture'" in message
     assert "warm light" in message
 
 

@@ -130,13 +130,16 @@ def _picture(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> 
 
 
 def _read(path: Path) -> "Recipe":
-    """The recipe in a file of the user's own."""
-    from mmsteer.recipes.recipe import Recipe
+    """The recipe in a file of the user's own; standard error says what of it was not understood."""
+    from mmsteer.recipes.png import read_file
 
     try:
-        return Recipe.from_file(path.read_bytes())
+        recipe, notes = read_file(path.read_bytes())
     except OSError as error:
         raise SteerError(f"cannot read {path} ({error.strerror}): give a PNG or JSON file that mmsteer wrote") from None
+    for note in notes:
+        print(note, file=sys.stderr)
+    return recipe
 
 
 def run(args: argparse.Namespace) -> None:
@@ -156,7 +159,7 @@ def run(args: argparse.Namespace) -> None:
     pair.paste(result.before, (0, 0))
     pair.paste(result.after, (width + 4, 0))
     partial = args.out.with_name(args.out.name + ".partial")
-    result.recipe.save_png(pair, partial)
+    result.recipe.save_png(pair, partial, result.before.size)
     partial.replace(args.out)
     for note in result.notes:
         print(note)

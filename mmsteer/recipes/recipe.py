@@ -7,13 +7,11 @@ Input is hostile until checked: known keys only, every value within its limits. 
 import json
 import re
 from dataclasses import asdict, dataclass, field, replace
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
 from urllib.parse import parse_qs, urlencode
 
 from mmsteer.errors import SteerError, first_line, quoted
-from mmsteer.image_file import header
 from mmsteer.models.prompt import check_length, check_prompt
 from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit, check_count, parse_edits
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_SEED = 2**32 - 1
-PNG_KEY = "mmsteer"
 LONGEST_LINK = 2_000
 """Characters of a link that mail, chat and proxies pass on whole; recipes with a picture can be longer."""
 _LONGEST_EDITS = 4_000  # characters of all edits of a recipe
@@ -172,39 +169,25 @@ class Recipe:
         sampler, negative = Sampler(steps, guidance, **more), first.get("negative_prompt", "")
         return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative)
 
-    def save_png(self, picture: "Image.Image", target: Any) -> None:
-        """Write a picture as PNG, this recipe in its text, to a path or an open file."""
-        from PIL.PngImagePlugin import PngInfo
+    def save_png(self, picture: "Image.Image", target: Any, size: tuple[int, int] | None = None) -> None:
+        """Write a picture as PNG, this recipe in its text, to a path or an open file (`mmsteer.recipes.png.save`)."""
+        from mmsteer.recipes.png import save
 
-        info = PngInfo()
-        info.add_itxt(PNG_KEY, self.to_json())
-        picture.save(target, format="PNG", pnginfo=info)
+        save(self, picture, target, size)
 
     @classmethod
     def from_png(cls, source: Any) -> "Recipe":
-        """Read the recipe out of a PNG that `save_png` wrote."""
-        try:
-            with header(source, ("PNG",)) as picture:
-                text = getattr(picture, "text", {}).get(
-                    PNG_KEY
-                )  # decodes the whole picture: texts may stand at its end
-        except SteerError:
-            raise
-        except Exception:  # Pillow raises many kinds for a damaged file
-            raise SteerError("the picture cannot be read to its end: give a PNG that mmsteer wrote") from None
-        if text is None:
-            raise SteerError("the picture carries no recipe: give a PNG that mmsteer wrote")
-        return cls.from_json(str(text))
+        """Read the recipe out of a PNG (`mmsteer.recipes.png.read`)."""
+        from mmsteer.recipes.png import read
+
+        return read(source).recipe
 
     @classmethod
     def from_file(cls, data: bytes) -> "Recipe":
-        """Read what a PNG or JSON file holds; SteerError for anything else."""
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return cls.from_png(BytesIO(data))
-        try:
-            return cls.from_json(data.decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            raise SteerError("the file is neither a PNG nor JSON: give one that mmsteer wrote") from None
+        """Read what a PNG or JSON file holds; SteerError for anything else (`mmsteer.recipes.png.read_file`)."""
+        from mmsteer.recipes.png import read_file
+
+        return read_file(data).recipe
 
 
 def _last_part(name: str) -> str:

@@ -48,7 +48,7 @@ def save_sheet(sweep: Sweep, pictures: "Sequence[Image.Image]", target: Any) -> 
     for number, picture in enumerate(small):
         row, column = divmod(number, len(sweep.columns))
         sheet.paste(picture, (left + column * (width + gap), top + row * (height + gap)))
-    sweep.recipe.save_png(sheet, target)
+    sweep.recipe.save_png(sheet, target, pictures[0].size)
 
 
 def _fitted(picture: "Image.Image") -> "Image.Image":

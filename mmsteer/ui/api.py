@@ -18,7 +18,12 @@ from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
 from mmsteer.recipes.edit import Edit, parse_edits
+<<<<<<< HEAD
 from mmsteer.recipes.recipe import Origin, Recipe
+=======
+from mmsteer.recipes.png import read_file
+from mmsteer.recipes.recipe import Recipe
+>>>>>>> 01e5321 (Recipes also travel as the parameters text of other programs: written into PNGs, read where there is no recipe)
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.loading import attempt
@@ -181,14 +186,30 @@ class Api:
         """
 
         def features() -> list[dict[str, Any]]:
-            if not is_file_obj_with_meta(picture):  # gradio has seen the others arrive as uploads
-                raise SteerError(
-                    "the picture is not an uploaded file: pass `handle_file(path)` of gradio_client, or upload it first"
-                )
-            activations = self.loading.reader().features_of(decode(BytesIO(read_bytes(picture["path"]))))
+            activations = self.loading.reader().features_of(decode(BytesIO(_uploaded(picture))))
             return [_record(feature, activation=activation) for feature, activation in activations]
 
         return _answer(features)
+
+    def recipe_of_picture(self, picture: gr.FileData) -> dict[str, Any]:
+        """The recipe that a PNG carries: mmsteer's own, or the `parameters` that web UIs for Stable Diffusion write.
+
+        Args:
+            picture: a PNG file, or a recipe as JSON, at most 5 MB
+
+        Returns:
+            the recipe as a query; its prompt, negative_prompt, seed, steps, guidance and edits; and notes on what was not understood
+        """
+
+        def opened() -> dict[str, Any]:
+            recipe, notes = read_file(_uploaded(picture))
+            return {
+                "recipe": recipe.to_query(), "prompt": recipe.prompt, "negative_prompt": recipe.negative_prompt, "seed": recipe.seed,
+                "steps": recipe.sampler.steps, "guidance": recipe.sampler.guidance, "edits": list(map(str, recipe.edits)),
+                "notes": notes,
+            }  # fmt: skip
+
+        return _answer(opened)
 
 
 def add_api(page: PageState) -> None:
@@ -196,8 +217,12 @@ def add_api(page: PageState) -> None:
     api = Api(page)
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
+<<<<<<< HEAD
     page.blocks.checks = {"steer": api.asked, "sweep": api.strip}
     for reading in (api.search, api.features_of_prompt, api.features_of_picture):
+=======
+    for reading in (api.search, api.features_of_prompt, api.features_of_picture, api.recipe_of_picture):
+>>>>>>> 01e5321 (Recipes also travel as the parameters text of other programs: written into PNGs, read where there is no recipe)
         gr.api(reading, **READ)
 
 
@@ -213,6 +238,15 @@ def _edits(texts: Any) -> list[Edit]:
     if not isinstance(texts, list | None) or not all(isinstance(text, str) for text in texts or ()):
         raise SteerError(f'the edits are {texts!r:.80}: give a list of texts, for example ["warm light:1.0"]')
     return list(parse_edits(texts or ()))
+
+
+def _uploaded(picture: Any) -> bytes:
+    """The bytes of a file that a caller has uploaded."""
+    if not is_file_obj_with_meta(picture):  # gradio has seen the others arrive as uploads
+        raise SteerError(
+            "the picture is not an uploaded file: pass `handle_file(path)` of gradio_client, or upload it first"
+        )
+    return read_bytes(picture["path"])
 
 
 def _record(feature: Feature, **more: float) -> dict[str, Any]:

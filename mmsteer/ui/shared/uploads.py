@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mmsteer.errors import SteerError
-from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.parameters import Parameters
+from mmsteer.recipes.png import read_file
 
 LARGEST_FILE = 5 * 2**20  # bytes
 
@@ -18,6 +19,6 @@ def read_bytes(path: str) -> bytes:
     return file.read_bytes()
 
 
-def read_recipe(path: str) -> Recipe:
-    """The recipe in a PNG's text or in a JSON file; SteerError for anything else."""
-    return Recipe.from_file(read_bytes(path))
+def read_recipe(path: str) -> Parameters:
+    """The recipe in a PNG's text or in a JSON file, with what was not understood; SteerError for anything else."""
+    return read_file(read_bytes(path))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from mmsteer.recipes.parameters import Parameters
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing
 from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
@@ -59,11 +60,11 @@ class Opening:
         notice = "".join(map(note, said)) + (notes or "")
         return [gr.HTML(phases=family.phases, words=family.words, breaks=breaks), notice or gr.skip()]
 
-    def restore(self, give: "Callable[[], Recipe]", wait: bool = False) -> list[Any]:
+    def restore(self, give: "Callable[[], Recipe | Parameters]", wait: bool = False) -> list[Any]:
         """Open a recipe from outside.
 
         Args:
-            give: returns the recipe, or raises SteerError.
+            give: returns the recipe, or one with notes; or raises SteerError.
             wait: wait for the model, and note how the recipe's model and bank differ from it.
 
         Returns:
@@ -71,12 +72,20 @@ class Opening:
         """
 
         def restored() -> list[Any]:
-            recipe = give()
+            given = give()
+            recipe, not_understood = (given, []) if isinstance(given, Recipe) else given
             steerer = attempt_html(self.page.loading.wait)[0] if wait else None
             edits = [edit for edit in recipe.edits if self.page.bank.find(edit.feature)][:ROWS]
             rack = rows(self.page.bank, edits)
             shown = negative(recipe.negative_prompt)
-            return [recipe.prompt, recipe.seed, rack, recipe.sampler, *shown, self.notes(recipe, steerer)]
+            return [
+                recipe.prompt,
+                recipe.seed,
+                rack,
+                recipe.sampler,
+                *shown,
+                "".join(map(note, not_understood)) + self.notes(recipe, steerer),
+            ]
 
         values, error = attempt_html(restored)
         return values or [*[gr.skip()] * (_FILLED - 1), error]
