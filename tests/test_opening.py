@@ -166,8 +166,8 @@ def page(tiny: Steerer, tiny_bank: Path) -> Opening:
 def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, tiny: Steerer):
     edits = (Edit("vignettes", "remove", 0.5), Edit("night", strength=1.5), Edit("<b>"), Edit(7))
     recipe = Recipe("a cat", 8, FAST, edits, Origin("sd15", COMMIT, "cccccccccccccccc"))
-    prompt, seed, rack, sampler, notes = page.restore(lambda: recipe, wait=True)
-    assert (prompt, seed, sampler) == ("a cat", 8, FAST)
+    prompt, seed, rack, sampler, negative_prompt, panel, notes = page.restore(lambda: recipe, wait=True)
+    assert (prompt, seed, sampler, negative_prompt, panel.open) == ("a cat", 8, FAST, "", False)
     assert rack == rows(tiny.bank, (Edit("night", strength=1.5), Edit(7)))
     assert "made for the backbone &#x27;sd15&#x27;; here it is drawn with &#x27;backbone&#x27;" in notes
     assert "made with another bank" in notes
@@ -180,7 +180,10 @@ def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, t
 
 def test_more_features_than_the_rack_holds_are_left_out_and_told(page: Opening, tiny: Steerer):
     edits = tuple(Edit(k % 12, strength=k / 10) for k in range(ROWS + 2))
-    *_, rack, _, notes = page.restore(lambda: Recipe("a cat", edits=edits))
+    _, _, rack, _, negative_prompt, panel, notes = page.restore(
+        lambda: Recipe("a cat", edits=edits, negative_prompt="blurry")
+    )
+    assert (negative_prompt, panel.open) == ("blurry", True)
     assert [row["strength"] for row in rack["rows"]] == [k / 10 for k in range(ROWS)]
     assert "The rack holds 16 features: the last 2 of the recipe are left out." in notes
 
