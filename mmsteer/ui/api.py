@@ -18,12 +18,8 @@ from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
 from mmsteer.recipes.edit import Edit, parse_edits
-<<<<<<< HEAD
-from mmsteer.recipes.recipe import Origin, Recipe
-=======
 from mmsteer.recipes.png import read_file
-from mmsteer.recipes.recipe import Recipe
->>>>>>> 01e5321 (Recipes also travel as the parameters text of other programs: written into PNGs, read where there is no recipe)
+from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.loading import attempt
@@ -217,12 +213,8 @@ def add_api(page: PageState) -> None:
     api = Api(page)
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
-<<<<<<< HEAD
     page.blocks.checks = {"steer": api.asked, "sweep": api.strip}
-    for reading in (api.search, api.features_of_prompt, api.features_of_picture):
-=======
     for reading in (api.search, api.features_of_prompt, api.features_of_picture, api.recipe_of_picture):
->>>>>>> 01e5321 (Recipes also travel as the parameters text of other programs: written into PNGs, read where there is no recipe)
         gr.api(reading, **READ)
 
 
