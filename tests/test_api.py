@@ -103,7 +103,7 @@ def test_a_steered_pair_is_the_one_that_its_recipe_gives(client: Client, steerer
     assert Recipe.from_query(about["recipe"]) == recipe
     assert Image.open(after).tobytes() == steerer.picture(recipe).tobytes()
     assert Image.open(before).tobytes() == steerer.picture(recipe.plain).tobytes()
-    assert set(about) == {"recipe", "ood_distance", "gauge", "seconds", "unknown", "cut"}
+    assert set(about) == {"recipe", "ood_distance", "gauge", "seconds", "unknown", "cut", "notes"}
 
 
 def test_a_prompt_alone_is_drawn_as_the_page_would(client: Client, steerer: Steerer):
