@@ -4,6 +4,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from PIL import Image
 from mmsteer import Edit, FeatureBank, Recipe, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.recipes.sweep import STEP, against, over, seeds, strengths
-from mmsteer.recipes.sweep_files import save_gif, save_sheet
+from mmsteer.recipes.sweep_files import save_gif, save_mp4, save_sheet
 
 FEATURE = FeatureBank.load(Path(__file__).parents[1] / "assets" / "banks" / "mini").get("night")
 FAST = Sampler(3, 3.0)
@@ -116,8 +117,31 @@ def test_a_gif_runs_there_and_back_and_carries_the_recipe(tiny: Steerer):
             reds.append(gif.convert("RGB").getpixel((128, 128))[0])
     assert np.allclose(reds, [0, 40, 80, 120, 160, 120, 80, 40], atol=4)
     grid = against(tiny.bank, RECIPE, Edit("night"), Edit("snow"), 3)
-    with pytest.raises(SteerError, match="save a grid or several seeds as PNG"):
-        save_gif(grid, shades, BytesIO())
+    for save in (save_gif, save_mp4):
+        with pytest.raises(SteerError, match="save a grid or several seeds as PNG"):
+            save(grid, shades, BytesIO())
+
+
+def test_a_video_runs_there_and_back_with_its_labels_and_carries_the_recipe(tiny: Steerer):
+    sweep = over(tiny.bank, RECIPE, Edit("night"), 5)
+    shades = [Image.new("RGB", (31, 20), (40 * k, 0, 0)) for k in range(5)]
+    save_mp4(sweep, shades, file := BytesIO())
+    with av.open(BytesIO(file.getvalue())) as video:
+        assert Recipe.from_json(video.metadata["comment"]) == RECIPE
+        (stream,) = video.streams
+        assert (stream.codec_context.name, stream.pix_fmt, stream.average_rate) == ("h264", "yuv420p", 25)
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in video.decode(stream)]
+    assert {frame.shape for frame in frames} == {(330 + 52, 512, 3)}  # 31x20 on 512 pixels, sides even, and the strip
+    counts = (16, 4, 4, 4, 16, 4, 4, 4)  # 0.64 s at both ends, else 0.16 s
+    numbers = np.repeat([0, 1, 2, 3, 4, 3, 2, 1], counts)
+    assert np.allclose([frame[165, 256, 0] for frame in frames], 40 * numbers, atol=8)
+    strips = np.stack([frame[334:, :300].mean(2) for frame in frames])
+    assert strips.max() > 240  # white
+    assert strips.min() < 60  # letters
+    first = strips[[list(numbers).index(number) for number in range(5)]]
+    away = np.abs(strips[:, None] - first).mean((2, 3))  # [frames, strengths]
+    assert away.argmin(1).tolist() == numbers.tolist()  # each strength has its own label, in all of its frames
+    assert away[numbers[:, None] != range(5)].min() > 2 * away[numbers[:, None] == range(5)].max()
 
 
 def test_a_sheet_shows_every_picture_as_it_is_and_carries_the_recipe(tiny: Steerer):
@@ -152,6 +176,10 @@ def test_the_command_writes_a_gif_or_a_sheet(tiny_folder: Path, tiny_bank: Path,
         kept = Recipe.from_json(gif.info["comment"].decode())
     assert kept.edits == (Edit("snow", strength=0.5), Edit("warm light"))
     assert (kept.prompt, kept.seed, kept.sampler.steps) == ("a cat at night", 3, 2)
+    assert main([*asked, "--feature", "warm light", "--frames", "3", "--out", str(tmp_path / "a.mp4")]) == 0
+    with av.open(str(tmp_path / "a.mp4")) as video:
+        assert Recipe.from_json(video.metadata["comment"]) == kept
+        assert len(list(video.decode(video=0))) == 16 + 4 + 16 + 4
     grid = ["--feature", "warm light", "--against", "night", "--frames", "3", "--out", str(tmp_path / "b.png")]
     assert main([*asked, *grid]) == 0
     assert len(Recipe.from_png(tmp_path / "b.png").edits) == 3
@@ -159,6 +187,7 @@ def test_the_command_writes_a_gif_or_a_sheet(tiny_folder: Path, tiny_bank: Path,
     assert "4 pictures: several seeds" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a.gif",
+        "a.mp4",
         "b.png",
         "c.png",
     ]  # no half-written file is left
@@ -167,8 +196,9 @@ def test_the_command_writes_a_gif_or_a_sheet(tiny_folder: Path, tiny_bank: Path,
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--out", "x.jpg"], "give a file that ends in .png or .gif"),
+        (["--out", "x.jpg"], "give a file that ends in .png, .gif or .mp4"),
         (["--out", "x.gif", "--seeds", "2"], "save a grid or several seeds as PNG"),
+        (["--out", "x.MP4", "--against", "night"], "save a grid or several seeds as PNG"),
         (["--against", "night", "--seeds", "2"], "leave one out"),
         (["--feature", "warm[", "--out", "x.png"], "cannot read the edit"),
         (["--out", "nowhere/x.png"], "there is no folder nowhere"),

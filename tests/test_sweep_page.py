@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from io import BytesIO
 
+import av
 import gradio as gr
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from shown_pair import open_menu, open_options, open_row
 
 from mmsteer import Edit, Origin, Recipe, Sampler, Steerer
 from mmsteer.recipes.presets import PRESETS
+from mmsteer.recipes.sweep_files import FILES
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.rack import edits_of, rows
@@ -82,7 +84,10 @@ NIGHT = say("over", (Edit("night"),))
     ],
 )  # fmt: skip
 def test_a_picture_that_no_sweep_has_is_refused(answers: Sweeps, again):
-    for answer in (answers.draw({"again": again, "cell": 0}), answers.file({"again": again, "file": "gif"})):
+    for answer in (
+        answers.draw({"again": again, "cell": 0}),
+        *(answers.file({"again": again, "file": f}) for f in FILES),
+    ):
         assert set(answer) == {"error", "run"}
         assert "log" not in answer["error"]
 
@@ -92,6 +97,15 @@ def test_whatever_origin_a_browser_says_a_picture_says_what_drew_it(answers: Swe
     answer = answers.draw({"again": NIGHT | {"recipe": forged}, "cell": 0})
     data = base64.b64decode(answer["drawn"]["picture"].split(",")[1])
     assert Recipe.from_png(BytesIO(data)).origin == tiny.origin
+
+
+def test_an_animation_has_the_type_of_its_file_and_is_of_one_feature(answers: Sweeps):
+    for kind in ("gif", "mp4"):
+        answer = answers.file({"again": NIGHT, "file": kind})["file"]
+        assert answer["name"] == f"sweep.{kind}"
+        assert answer["data"].startswith(f"data:{FILES[kind].mime};base64,")
+        grid = answers.file({"again": say("against", (Edit("night"), Edit("snow"))), "file": kind})
+        assert "save a grid or several seeds as PNG" in grid["error"]
 
 
 def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):
@@ -223,7 +237,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     expect(page.get_by_role("button", name="Go on")).to_be_hidden()
 
 
-def test_a_sweep_is_saved_as_a_gif_and_as_a_sheet(page: Page):
+def test_a_sweep_is_saved_as_a_gif_a_video_and_a_sheet(page: Page):
     swept(page, "over", 9)
     for name, kind in (("Save as GIF", "GIF"), ("Save as a sheet", "PNG")):
         with page.expect_download() as download:
@@ -234,6 +248,11 @@ def test_a_sweep_is_saved_as_a_gif_and_as_a_sheet(page: Page):
         recipe = Recipe.from_json(text)
         assert (recipe.prompt, [e.strength for e in recipe.edits]) == (PRESETS[0].prompt, [1.0])
         assert download.value.suggested_filename == f"sweep.{kind.lower()}"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as MP4").click()
+    assert download.value.suggested_filename == "sweep.mp4"
+    with av.open(str(download.value.path())) as video:
+        assert Recipe.from_json(video.metadata["comment"]) == recipe
 
 
 def test_two_features_make_a_grid_and_a_cell_puts_both(page: Page):

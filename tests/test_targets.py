@@ -15,7 +15,7 @@ from mmsteer.__main__ import main
         (["steer", "a cat", "--out", "{}"], "which is a folder: give a file that ends in .png"),
         (["steer", "a cat", "--out", "{}/none/x.png"], "there is no folder"),
         (["steer", "a cat", "--json", "{}"], "--json is .*, which is a folder: give a file"),
-        (["sweep", "a cat", "--feature", "night", "--out", "{}"], "which is a folder: give a file that ends in .png or .gif"),
+        (["sweep", "a cat", "--feature", "night", "--out", "{}"], "which is a folder: give a file that ends in .png, .gif or .mp4"),
         (["study", "world", "--quick", "--json", "{}"], "--json is .*, which is a folder"),
         (["bench", "--quick", "--json", "{}/none/x.json"], "there is no folder .*: make it, or give --json another place"),
     ],

@@ -41,7 +41,8 @@ def add_adapter(parser: argparse.ArgumentParser) -> None:
 
 def check_target(option: str, path: Path, endings: Sequence[str] = ()) -> None:
     """SteerError unless a file that an option names can be written and has one of some endings; before any work is done."""
-    allowed = f"give a file that ends in {' or '.join(endings)}" if endings else "give a file"
+    last = " or ".join(filter(None, (", ".join(endings[:-1]), *endings[-1:])))  # ".png, .gif or .mp4"
+    allowed = f"give a file that ends in {last}" if endings else "give a file"
     if path.is_dir():
         raise SteerError(f"{option} is {path}, which is a folder: {allowed}")
     if endings and path.suffix.lower() not in endings:

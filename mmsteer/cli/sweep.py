@@ -9,7 +9,7 @@ from mmsteer.cli.steer import add_recipe, load
 from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.sweep import FRAMES, MOST_FRAMES, MOST_SEEDS, MOST_SIDE, SIDE, against, over, seeds
-from mmsteer.recipes.sweep_files import NO_GIF, save_gif, save_sheet
+from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,17 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"strengths: at most {MOST_FRAMES} of one feature (default {FRAMES}), {MOST_SIDE} of each of two (default {SIDE})",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=Path("sweep.png"), help="a contact sheet (.png) or an animation (.gif)"
+        "--out", type=Path, default=Path("sweep.png"), help="a contact sheet (.png) or an animation (.gif, .mp4)"
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw the sweep and write it: beside its place first, then there."""
     edits = [Edit.parse(text) for text in (args.feature, args.against) if text]
-    kind = args.out.suffix.lower()
-    check_target("--out", args.out, (".png", ".gif"))
-    if kind == ".gif" and (args.against or args.seeds):
-        raise SteerError(NO_GIF)
+    check_target("--out", args.out, [f".{kind}" for kind in FILES])
+    kind = args.out.suffix.lower()[1:]
+    if kind in ANIMATIONS and (args.against or args.seeds):
+        raise SteerError(NO_ANIMATION)
     if args.against and args.seeds:
         raise SteerError("--against and --seeds at once: sweep over a second feature or over seeds, leave one out")
 
@@ -57,6 +57,6 @@ def run(args: argparse.Namespace) -> None:
         sweep = over(steerer.bank, recipe, edits[0], FRAMES if args.frames is None else args.frames)
     drawn = dict(sweep.draw(steerer.picture))
     partial = args.out.with_name(args.out.name + ".partial")
-    (save_gif if kind == ".gif" else save_sheet)(sweep, [drawn[k] for k in range(len(sweep.cells))], partial)
+    FILES[kind].save(sweep, [drawn[k] for k in range(len(sweep.cells))], partial)
     partial.replace(args.out)
     print(f"wrote {args.out}  ({len(drawn)} pictures: {sweep.title})")

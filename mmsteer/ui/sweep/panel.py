@@ -19,7 +19,7 @@ from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, over, seeds
-from mmsteer.recipes.sweep_files import NO_GIF, save_gif, save_sheet
+from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
 from mmsteer.ui.shared.data_url import data_url, recipe_url
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
 from mmsteer.ui.shared.loading import attempt
@@ -32,7 +32,6 @@ from mmsteer.ui.sweep.payloads import Description, draw_question, file_question,
 CACHED = 64  # pictures, for files and for visitors who ask for the same
 MOST_STEPS = 500  # of all pictures of a sweep; a grid of two features in the checkpoint's own steps is always allowed
 _SIDE = 512  # pixels, of a picture in the panel
-_FILES = {"gif": (save_gif, "image/gif"), "png": (save_sheet, "image/png")}
 
 
 def build(page: PageState) -> None:
@@ -115,12 +114,12 @@ class Sweeps:
 
         def written() -> dict[str, Any]:
             question = file_question(value)
-            sweep, (save, mime) = self._sweep(question.again), _FILES[question.file]
-            if question.file == "gif" and len(sweep.rows) > 1:
-                raise SteerError(NO_GIF)
+            sweep, kind = self._sweep(question.again), FILES[question.file]
+            if question.file in ANIMATIONS and len(sweep.rows) > 1:
+                raise SteerError(NO_ANIMATION)
             pictures, buffer = dict(sweep.draw(self._picture)), BytesIO()
-            save(sweep, [pictures[number] for number in range(len(pictures))], buffer)
-            return {"name": f"sweep.{question.file}", "data": data_url(buffer.getvalue(), mime)}
+            kind.save(sweep, [pictures[number] for number in range(len(pictures))], buffer)
+            return {"name": f"sweep.{question.file}", "data": data_url(buffer.getvalue(), kind.mime)}
 
         return _answer("file", written, value)
 

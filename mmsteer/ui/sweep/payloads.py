@@ -43,7 +43,7 @@ class FileQuestion(_Question):
     """All pictures in one file."""
 
     again: Description
-    file: Literal["gif", "png"]
+    file: Literal["gif", "mp4", "png"]
 
 
 class PickQuestion(_Question):

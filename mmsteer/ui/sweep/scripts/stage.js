@@ -60,7 +60,7 @@ function side() {
     make("div", { class: "mm-scrub", style: `--columns:${laid.columns.length}` }, ...scrubbers),
     grid(laid),
     make("div", { class: "mm-chips" },
-      laid.rows.length > 1 ? null : saveButton("gif", "Save as GIF"),
+      ...(laid.rows.length > 1 ? [] : [saveButton("gif", "Save as GIF"), saveButton("mp4", "Save as MP4")]),
       saveButton("png", "Save as a sheet"),
       make("span", { class: "mm-lead-in" }, hint)));
 }
