@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature
+from mmsteer.bank.ood import meaning
+from mmsteer.recipes.notebook import pair
 from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,6 +53,13 @@ class Steered(NamedTuple):
     """Whether the checkpoint's own safety checker made *before*, *after* black."""
     negative: NegativePrompt | None = None
     """What became of the negative prompt; None without one."""
+    edited: tuple[Feature, ...] = ()
+    """The feature of each edit of the recipe."""
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: both pictures, the edits with their modality, and the OOD distance."""
+        distance = f"OOD distance {self.ood_distance:.2f}: {meaning(self.ood_distance)[1]}"
+        return pair(self.before, self.after, self.recipe, self.edited, [distance, *self.notes])
 
     @property
     def notes(self) -> list[str]:

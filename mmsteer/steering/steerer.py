@@ -14,6 +14,7 @@ from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import Encoded, encode_negative
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.notebook import counts, table
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.steering.cache import Cache
@@ -102,6 +103,17 @@ class Steerer:
         """What its recipes are made with."""
         return Origin(self.backbone.name, self.backbone.digest, self.bank.digest, self.backbone.scheduler)
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: backbone and bank, and how many features there are."""
+        backbone, bank = self.backbone, self.bank
+        return table({
+            "backbone": f"{backbone.name} ({backbone.family.title}), on {backbone.device}",
+            "edits change": backbone.family.reads,
+            "drawn in": f"{self.sampler.steps} steps, guidance {self.sampler.guidance:g}",
+            "bank": f"{bank.folder.name if bank.folder else 'in memory'}, from {bank.origin}; {bank.faithfulness}",
+            "features": counts(bank.features),
+        })  # fmt: skip
+
     # -- people's layer: prompts, features and pictures --
 
     def steer(
@@ -150,7 +162,7 @@ class Steerer:
         seconds = time.perf_counter() - began
         return Steered(
             before[0], after[0], recipe, distance, seconds, encoded.unknown[0], encoded.cut[0], features, (before[1], after[1]),
-            self._negative_prompt(recipe, state),
+            self._negative_prompt(recipe, state), tuple(self.bank.get(edit.feature) for edit in recipe.edits),
         )  # fmt: skip
 
     def picture(self, recipe: Recipe) -> "Image.Image":

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from mmsteer.recipes.data_url import picture_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
-from mmsteer.ui.shared.data_url import picture_url
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt, TypeAdapter
 
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.recipes.data_url import data_url
 from mmsteer.ui.explore.effect import Effects
-from mmsteer.ui.shared.data_url import data_url
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.steer.rack import catalogue

@@ -12,9 +12,9 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.bank.mds import LANGUAGE_BELOW, VISION_ABOVE
+from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
 from mmsteer.ui.explore.questions import SHOWN, Questions, feature_to_draw
-from mmsteer.ui.shared.badge import LABELS, MEANINGS, SHAPES
 from mmsteer.ui.shared.events import DRAW_NEWEST
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mmsteer.bank import Feature
+from mmsteer.bank.modality import SHAPES
 from mmsteer.image_file import FORMATS, decode
 from mmsteer.pictures.picture_features import edits, strongest
+from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
-from mmsteer.ui.shared.badge import SHAPES, score_tooltip
-from mmsteer.ui.shared.data_url import picture_url, recipe_url
+from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.events import DRAW_NEWEST, READ, READ_NEWEST, SILENT
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState

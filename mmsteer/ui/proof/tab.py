@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from mmsteer.assets import ASSETS
-from mmsteer.ui.shared.data_url import data_url
+from mmsteer.recipes.data_url import data_url
 from mmsteer.ui.shared.events import AT_ONCE
 from mmsteer.ui.shared.page_state import PageState
 

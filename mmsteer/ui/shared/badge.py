@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
+from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
 from mmsteer.recipes.provenance import Missing
-
-SHAPES = {"vision": "◉", "language": "❝", "cross": "⇄"}
-LABELS = {"vision": "only seen", "language": "only said", "cross": "seen and said"}
-"""What visitors read for each modality; tooltips give the paper's terms."""
-MEANINGS = {
-    "vision": "vision-only: seen in pictures, never named in captions",
-    "language": "language-only: named in captions, never seen in pictures",
-    "cross": "cross-modal: seen in pictures and named in captions",
-}
 
 
 def score_tooltip(feature: Feature) -> str:

@@ -7,7 +7,7 @@ border moves is `scripts/compare.js`.
 from html import escape
 from typing import TYPE_CHECKING
 
-from mmsteer.ui.shared.data_url import recipe_url
+from mmsteer.recipes.data_url import recipe_url
 from mmsteer.ui.shared.pair import alternative
 
 if TYPE_CHECKING:

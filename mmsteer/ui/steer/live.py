@@ -11,9 +11,9 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.errors import SteerError
+from mmsteer.recipes.data_url import picture_url
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.shared.data_url import picture_url
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.pair import alternative, ood_distance
 from mmsteer.ui.shared.payload import Payload, read

@@ -11,8 +11,9 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import FeatureBank, Modality
+from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.recipes.edit import STRONGEST, Edit, Mode
-from mmsteer.ui.shared.badge import LABELS, SHAPES, name_tooltip, score_tooltip
+from mmsteer.ui.shared.badge import name_tooltip, score_tooltip
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 

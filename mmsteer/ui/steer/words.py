@@ -10,9 +10,9 @@ import gradio as gr
 from pydantic import TypeAdapter
 
 from mmsteer.errors import SteerError
+from mmsteer.recipes.data_url import recipe_url
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.worded_prompt import in_words
-from mmsteer.ui.shared.data_url import recipe_url
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script

@@ -16,11 +16,11 @@ import gradio as gr
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
+from mmsteer.recipes.data_url import data_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
-from mmsteer.ui.shared.data_url import data_url, recipe_url
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState

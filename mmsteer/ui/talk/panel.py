@@ -11,10 +11,11 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import FeatureBank
+from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.errors import SteerError
+from mmsteer.recipes.data_url import recipe_url
 from mmsteer.recipes.presets import Preset
-from mmsteer.ui.shared.badge import LABELS, SHAPES, score_tooltip
-from mmsteer.ui.shared.data_url import recipe_url
+from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.pair import alternative
 from mmsteer.ui.shared.payload import Payload, read

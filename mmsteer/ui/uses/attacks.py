@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
+from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.studies.grammar import with_articles
 from mmsteer.ui.shared.badge import score_tooltip
-from mmsteer.ui.shared.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.uses.payloads import AttackQuestion, attack_question

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.bank import Feature
 from mmsteer.errors import SteerError
+from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.studies.grammar import with_articles
 from mmsteer.ui.shared.badge import score_tooltip
-from mmsteer.ui.shared.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.uses.payloads import PICTURES, Dozen, dozen_question, save_question

@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from mmsteer.bank.modality import SHAPES
 from mmsteer.recipes.recipe import LARGEST_SEED
-from mmsteer.ui.shared.badge import SHAPES
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, DRAW_NEWEST
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.script import script
