@@ -136,7 +136,7 @@ def encode(backbone: "Backbone", prompts: list[str], least: int = 1, most: int =
     return Encoded(
         _side_by_side(read, count),
         (ends + length * torch.arange(count)).to(backbone.device),
-        _shares(ends - 1),
+        shares(ends - 1),
         unknown if backbone.spec.whole_words else ((),) * len(prompts),
         cut,
         tuple((prompt, tuple(own)) for prompt, own in zip(prompts, offsets, strict=True)),
@@ -172,11 +172,11 @@ def _side_by_side(read: Conditioning, count: int) -> Conditioning:
     return Conditioning(hidden, None if read.pooled is None else read.pooled[::count])
 
 
-def _shares(counts: "torch.Tensor") -> "torch.Tensor":
+def shares(counts: "torch.Tensor") -> "torch.Tensor":
     """Numbers of tokens `[B, C]` as shares of their sums; all in the first chunk where there are none."""
-    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    shares[:, 0] += 1 - shares.sum(1)
-    return shares
+    parts = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    parts[:, 0] += 1 - parts.sum(1)
+    return parts
 
 
 def _unread(prompt: str, tokens: "Sequence[Span]", rows: "Sequence[Span]") -> tuple[tuple[str, ...], tuple[str, ...]]:

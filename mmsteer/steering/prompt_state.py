@@ -48,5 +48,10 @@ def read_prompts(
     against = negative(encoded.chunks)
     if against.chunks > encoded.chunks:
         encoded = encode(backbone, list(prompts), against.chunks)
+    return read_encoded(encoded, joint, presence, against)
+
+
+def read_encoded(encoded: Encoded, joint: "JointSpace", presence: "Presence", against: Encoded) -> PromptState:
+    """The same of prompts that are encoded already, and of what guidance steers away from."""
     x, norm = joint.project(encoded.last)
     return PromptState(encoded, x, norm, {side: presence.of(x, side) for side in presence.sides}, against)

@@ -9,6 +9,7 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.conditioning import Conditioning
+from mmsteer.models.families import Family
 from mmsteer.models.joint_space import JointSpace
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
@@ -22,15 +23,23 @@ if TYPE_CHECKING:
     from mmsteer.steering.prompt_state import PromptState
 
 
-class Routes:
-    """The routes of one backbone with one bank."""
+def image_norm(backbone: Backbone, bank: FeatureBank) -> float | None:
+    """How long the image embeddings are that a UNet reads beside the prompt; None if it reads none."""
+    if backbone.image_width is None:
+        return None
+    own = backbone.family.image_norm(backbone.pipeline) if backbone.family.image else None
+    return own or float(bank.tensors.get("image_norm", 0.0))
 
-    def __init__(self, backbone: Backbone, bank: FeatureBank, joint: JointSpace) -> None:
-        self.joint, self._bank, self._family = joint, bank, backbone.family
-        self.reads_image = backbone.image_width is not None
+
+class Routes:
+    """The routes of the backbones of one family with one bank."""
+
+    def __init__(self, family: Family, bank: FeatureBank, joint: JointSpace, image_norm: float | None = None) -> None:
+        """`image_norm`: how long the image embeddings are that the UNet reads; None if it reads none."""
+        self.joint, self._bank, self._family = joint, bank, family
+        self.reads_image = image_norm is not None
         """Whether the UNet reads an image embedding beside the prompt: then vision-only features act on that alone."""
-        own = self._family.image_norm(backbone.pipeline) if self._family.image else None
-        self._image_norm = own or (float(bank.tensors.get("image_norm", 0.0)) if self.reads_image else 0.0)
+        self._image_norm = image_norm or 0.0
 
     def schedule(
         self, state: "PromptState", edits: Sequence[Edit], pooled: float, picture: Picture | None = None

@@ -21,7 +21,7 @@ from mmsteer.steering.cache import Cache
 from mmsteer.steering.feature_search import search
 from mmsteer.steering.presence import Presence
 from mmsteer.steering.prompt_state import PromptState, read_prompts
-from mmsteer.steering.routes import Routes
+from mmsteer.steering.routes import Routes, image_norm
 from mmsteer.steering.sampling import render
 from mmsteer.steering.schedule import Schedule
 from mmsteer.steering.steered import NegativePrompt, Steered
@@ -48,7 +48,7 @@ class Steerer:
         self._empty = encode_negative(backbone, "", 1)
         self.empty = self._empty.conditioning
         self.presence = Presence(bank)
-        self.routes = Routes(backbone, bank, self.joint)
+        self.routes = Routes(backbone.family, bank, self.joint, image_norm(backbone, bank))
         self.befores: Cache[Recipe, tuple[Image.Image, bool]] = Cache(_CACHED)
         self.between_steps: Callable[[int], None] = _go_on
         """Called between two steps of every drawing, with what a step draws: pictures, guided ones twice."""
