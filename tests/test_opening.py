@@ -33,6 +33,7 @@ from mmsteer.ui.picture.tab import _pair
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.image import image_of
 from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import ROWS, rows
@@ -167,7 +168,7 @@ def page(tiny: Steerer, tiny_bank: Path) -> Opening:
 def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, tiny: Steerer):
     edits = (Edit("vignettes", "remove", 0.5), Edit("night", strength=1.5), Edit("<b>"), Edit(7))
     recipe = Recipe("a cat", 8, FAST, edits, Origin("sd15", COMMIT, "cccccccccccccccc"))
-    prompt, seed, rack, sampler, negative_prompt, panel, notes = page.restore(lambda: recipe, wait=True)
+    prompt, seed, rack, sampler, negative_prompt, _, panel, notes = page.restore(lambda: recipe, wait=True)
     assert (prompt, seed, sampler, negative_prompt, panel) == ("a cat", 8, FAST, "", gr.skip())
     assert rack == rows(tiny.bank, (Edit("night", strength=1.5), Edit(7)))
     assert "made for the backbone &#x27;sd15&#x27;; here it is drawn with &#x27;backbone&#x27;" in notes
@@ -181,7 +182,7 @@ def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, t
 
 def test_more_features_than_the_rack_holds_are_left_out_and_told(page: Opening, tiny: Steerer):
     edits = tuple(Edit(k % 12, strength=k / 10) for k in range(ROWS + 2))
-    _, _, rack, _, negative_prompt, panel, notes = page.restore(
+    _, _, rack, _, negative_prompt, _, panel, notes = page.restore(
         lambda: Recipe("a cat", edits=edits, negative_prompt="blurry")
     )
     assert (negative_prompt, panel.open) == ("blurry", True)
@@ -299,7 +300,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     *_, (pictures, *rest), _ = PairDrawer(state).draw("a cat", 3, shelf, None)
     assert "my-sd" in clean(pictures)
     clean(str(rest))
-    laid = sweeps.lay("a cat", 3, shelf, None, "", {"kind": "over", "features": [1]})
+    laid = sweeps.lay("a cat", 3, shelf, None, "", image_of(None), {"kind": "over", "features": [1]})
     assert "my-sd" in clean(json.dumps(laid))
     again = laid["laid"]["again"]
     for answer in (sweeps.draw({"again": again, "cell": 0}), sweeps.file({"again": again, "file": "gif"})):
@@ -308,7 +309,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     assert "my-sd" in clean(page.restore(lambda: Recipe("a cat", origin=Origin("sd15")), wait=True)[-1])
     arrived = "prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd"
     assert "made for the backbone &#x27;sd&#x27;; here it is drawn with &#x27;my-sd&#x27;" in clean(
-        page.loaded(arrived)[1]
+        page.loaded(arrived)[-1]
     )
     clean(caplog.text + "".join(capsys.readouterr()))
 

@@ -37,6 +37,26 @@ def missing(bank: FeatureBank, recipe: Recipe) -> list[Missing]:
     return [Missing(edit, bank.near(edit.feature) if isinstance(edit.feature, str) else []) for edit in absent]
 
 
+def not_read(recipe: Recipe, image_width: int | None, adapter: bool) -> list[str]:
+    """What of a recipe a backbone does not read, a sentence each.
+
+    Args:
+        recipe: from elsewhere.
+        image_width: of the image embeddings that the backbone reads; None if it reads none.
+        adapter: whether it has an image adapter.
+    """
+    sentences = []
+    if recipe.sampler.adapter_scale != 1 and not adapter:
+        sentences.append(f"There is no image adapter here: its scale {recipe.sampler.adapter_scale:g} is left out.")
+    if recipe.picture is not None and image_width is None:
+        sentences.append("The backbone here reads no image embedding: the recipe's whole picture is left out.")
+    elif recipe.picture is not None and (width := len(recipe.picture.vector)) != image_width:
+        sentences.append(
+            f"The recipe's whole picture is left out: its embedding is {width} wide, and the backbone here reads {image_width}."
+        )
+    return sentences
+
+
 def differences(recipe: Recipe, current: Origin, bank: FeatureBank) -> list[str]:
     """How the backbone, scheduler and bank that a recipe was made with differ from the current ones, a sentence each.
 

@@ -48,10 +48,18 @@ class Api:
         steps: Any = None,
         guidance: Any = None,
         negative_prompt: str = "",
+        adapter_scale: float = 1.0,
+        picture: Any = None,
+        picture_share: float = 1.0,
+        *,
         default: Sampler = _ANY,
     ) -> Recipe:
-        """What `steer` is to draw; SteerError for what can be refused before it waits for its turn."""
-        sampler = Sampler(default.steps if steps is None else steps, default.guidance if guidance is None else guidance)
+        """What `steer` is to draw, but for the picture; SteerError for what can be refused before it waits for its turn."""
+        sampler = Sampler(
+            default.steps if steps is None else steps,
+            default.guidance if guidance is None else guidance,
+            adapter_scale=adapter_scale,
+        )
         recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt)
         for edit in recipe.edits:
             self.bank.get(edit.feature)
@@ -78,6 +86,9 @@ class Api:
         steps: int | None = None,
         guidance: float | None = None,
         negative_prompt: str = "",
+        adapter_scale: float = 1.0,
+        picture: gr.FileData | None = None,
+        picture_share: float = 1.0,
     ) -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
         """Draw a prompt twice from the same noise: before, as it is, and after, with features added, set or removed.
 
@@ -88,6 +99,9 @@ class Api:
             steps: sampling steps, 1 to 50; by default what the model suggests
             guidance: classifier-free guidance, 0 to 20; by default what the model suggests
             negative_prompt: what guidance steers away from, in both pictures; at most 2,000 characters
+            adapter_scale: how strongly the model's image adapter acts, 0 to 1.5, if it has one
+            picture: a PNG, JPEG or WebP file whose image embedding takes the place of the prompt's in after, if the model reads one
+            picture_share: how far it does, from 0, not at all, to 1, wholly
 
         Returns:
             before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit, and notes in sentences
@@ -95,10 +109,22 @@ class Api:
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
             default = self.loading.wait().sampler
-            asked = self.asked(prompt, edits, seed, steps, guidance, negative_prompt, default)
+            asked = self.asked(
+                prompt,
+                edits,
+                seed,
+                steps,
+                guidance,
+                negative_prompt,
+                adapter_scale,
+                picture,
+                picture_share,
+                default=default,
+            )
+            whole = None if picture is None else self.loading.reader().picture(_decoded(picture), picture_share)
             result = self.loading.run(
                 lambda steerer: steerer.steer(
-                    prompt, asked.edits, seed, asked.sampler, negative_prompt=asked.negative_prompt
+                    prompt, asked.edits, seed, asked.sampler, whole, negative_prompt=asked.negative_prompt
                 )
             )
             about = {
@@ -182,7 +208,7 @@ class Api:
         """
 
         def features() -> list[dict[str, Any]]:
-            activations = self.loading.reader().features_of(decode(BytesIO(_uploaded(picture))))
+            activations = self.loading.reader().features_of(_decoded(picture))
             return [_record(feature, activation=activation) for feature, activation in activations]
 
         return _answer(features)
@@ -239,6 +265,11 @@ def _uploaded(picture: Any) -> bytes:
             "the picture is not an uploaded file: pass `handle_file(path)` of gradio_client, or upload it first"
         )
     return read_bytes(picture["path"])
+
+
+def _decoded(picture: Any) -> "Image.Image":
+    """A picture that a caller has uploaded."""
+    return decode(BytesIO(_uploaded(picture)))
 
 
 def _record(feature: Feature, **more: float) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-// A picture's parts, one card per modality: a strength, and its features, [{id, name, named, activation, scoreTooltip}].
-// The server says which: `in_picture` by modality, and `in_caption`. The value belongs to the browser alone, so that no answer
+// A picture's parts, one card per modality: a strength, and its features, [{id, name, named, activation, scoreTooltip}]; and the
+// whole picture. The server says which: `in_picture` by modality, with its embedding, `in_caption`, and why there is `no_whole`. The value belongs to the browser alone, so that no answer
 // undoes a later move: {strengths: {modality: number}, parts: in_picture}; the server checks all of it.
 import { make, pressed } from "../shared/scripts/dom.js";
 
@@ -51,6 +51,36 @@ function renderChips(modality, chips) {
   if (!features.length) chips.append(make("p", { class: "mm-empty" }, EMPTY[modality]));
 }
 
+// the picture as a whole, in place of the prompt's own image embedding
+function wholeCard() {
+  const out = make("output", { class: "mm-score" });
+  const why = make("p", { class: "mm-empty" });
+  const range = make("input", {
+    type: "range", min: 0, max: 1, step: 0.05, "aria-label": "share of the whole picture",
+    oninput: () => (out.textContent = (+range.value).toFixed(2)),
+    onpointerup: () => set(true),
+    onkeyup: (event) => /^(Arrow|Page|Home|End)/.test(event.key) && set(false),
+  });
+  const set = (now) => {
+    state.strengths.whole = +range.value;
+    changed(now);
+  };
+  const title = make("button", {
+    type: "button", class: "mm-badge mm-whole", title: "the whole picture alone", onclick: () => only("whole"),
+  }, "the whole picture");
+  cards.set("whole", () => {
+    range.disabled = title.disabled = Boolean(props.no_whole);
+    range.value = state.strengths.whole;
+    out.textContent = (+range.value).toFixed(2);
+    title.setAttribute("aria-pressed", pressed(isAlone("whole")));
+    why.textContent = props.no_whole || "Its image embedding takes the place of the prompt's: features, and all else it shows.";
+  });
+  return make("section", { class: "mm-part", "aria-label": "the whole picture" },
+    make("div", { class: "mm-part-head" }, title, range, out), why);
+}
+
+const isAlone = (part) => Object.entries(state.strengths).every(([other, strength]) => (strength > 0) === (other === part));
+
 function card(modality) {
   const out = make("output", { class: "mm-score" });
   const chips = make("div", { class: "mm-chips" });
@@ -70,8 +100,7 @@ function card(modality) {
   cards.set(modality, () => {
     range.value = state.strengths[modality];
     out.textContent = (+range.value).toFixed(2);
-    const isAlone = Object.entries(state.strengths).every(([other, strength]) => (strength > 0) === (other === modality));
-    title.setAttribute("aria-pressed", pressed(isAlone));
+    title.setAttribute("aria-pressed", pressed(isAlone(modality)));
     renderChips(modality, chips);
   });
   return make("section", { class: "mm-part", "data-modality": modality, "aria-label": `its ${modality} part` },
@@ -85,7 +114,7 @@ function render() {
 const lead = "Its strongest features, in activation scales. A slider adds a whole part to the prompt; "
   + "a click puts one feature into the rack.";
 element.querySelector(".mm-parts").replaceChildren(
-  make("p", { class: "mm-lead-in" }, lead), ...Object.keys(TITLES).map(card), note);
+  make("p", { class: "mm-lead-in" }, lead), ...Object.keys(TITLES).map(card), wholeCard(), note);
 
 function newPicture() {
   state.parts = structuredClone(props.in_picture);
@@ -96,5 +125,6 @@ function newPicture() {
 
 watch("in_picture", newPicture);
 watch("in_caption", render);
+watch("no_whole", render);
 if (props.in_picture.vision) newPicture();
 else render();

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
 from mmsteer.pictures.picture_features import MOST, Parts
+from mmsteer.recipes.picture import Picture
 from mmsteer.ui.shared.payload import Payload, read
 
 STRONGEST = 1.5  # of a part; 1 is as strong as in the picture
@@ -62,6 +63,8 @@ class Strengths(Payload):
     vision: Strength
     cross: Strength
     language: Strength
+    whole: float = Field(0.0, ge=0, le=1)
+    """How far the picture's image embedding takes the place of the prompt's."""
 
 
 class Shares(Payload):
@@ -69,6 +72,8 @@ class Shares(Payload):
 
     vision: list[Share] = Field([], max_length=MOST["vision"])
     cross: list[Share] = Field([], max_length=MOST["cross"])
+    embedding: str = Field("", max_length=20_000)
+    """The image embedding (`mmsteer.recipes.picture`)."""
 
 
 class PartsValue(Payload):
@@ -88,11 +93,11 @@ def read_question(value: Any) -> FileQuestion | ShownQuestion | ExampleQuestion:
     return read(_QUESTION, value, "the question for a picture")
 
 
-def read_parts(bank: FeatureBank, value: Any) -> tuple[Parts, dict[Modality, float]]:
+def read_parts(bank: FeatureBank, value: Any) -> tuple[Parts, dict[Modality, float], Picture | None]:
     """The value of the sliders.
 
     Returns:
-        The vision and cross-modal parts, and the strength of each part.
+        The vision and cross-modal parts, the strength of each part, and the whole picture, if its slider is not at zero.
 
     Raises:
         SteerError: if it cannot be read, or says of a feature that it is of another modality.
@@ -107,7 +112,8 @@ def read_parts(bank: FeatureBank, value: Any) -> tuple[Parts, dict[Modality, flo
         "cross": sent.strengths.cross,
         "language": sent.strengths.language,
     }
-    return parts, strengths
+    whole, embedding = sent.strengths.whole, sent.parts.embedding
+    return parts, strengths, Picture(whole, embedding) if whole and embedding else None
 
 
 def _features(bank: FeatureBank, shares: list[Share], modality: Modality) -> list[tuple[Feature, float]]:

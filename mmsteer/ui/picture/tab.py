@@ -19,6 +19,7 @@ from mmsteer.image_file import FORMATS, decode
 from mmsteer.pictures.picture_features import edits, strongest
 from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
+from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
 from mmsteer.ui.shared.badge import score_tooltip
@@ -29,7 +30,8 @@ from mmsteer.ui.shared.pair import alternative, status
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.shared.uploads import LARGEST_FILE, read_bytes
-from mmsteer.ui.steer.opening import negative
+from mmsteer.ui.steer.image import image_of
+from mmsteer.ui.steer.opening import beside
 from mmsteer.ui.steer.rack import rows
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ EMPTY = {
     "language": "A picture has none by itself: they come from the words of its caption.",
 }
 _EXAMPLE = "please draw a lovely penguin in the middle in the snow", (Edit("warm light"), Edit("white frame")), 12
-_FIRST = {"strengths": {"vision": 1.0, "cross": 0.0, "language": 0.0}, "parts": {}}
+_FIRST = {"strengths": {"vision": 1.0, "cross": 0.0, "language": 0.0, "whole": 0.0}, "parts": {}}
+_NO_IMAGE = "This backbone reads no image embedding, only words: give it an image adapter with --ip-adapter."
+
 _SIDE = 512  # pixels, of the picture in the page
 
 
@@ -67,7 +71,7 @@ def build(page: PageState, tab: gr.Tab) -> None:
             parts = gr.HTML(
                 _FIRST, html_template='<div class="mm-parts"></div>', apply_default_css=False, elem_id="mm-parts",
                 js_on_load=script(HERE / "parts.js"), shapes=SHAPES, most=STRONGEST, titles=PARTS, empty=EMPTY,
-                in_picture={}, in_caption=[],
+                in_picture={}, in_caption=[], no_whole="The model is loading.",
             )  # fmt: skip
         with gr.Column(scale=9, min_width=320, elem_id="mm-into"):
             with gr.Row():
@@ -112,9 +116,14 @@ class _Handlers:
 
         def looked() -> list[Any]:
             picture, caption, alt = self._picture(value)
-            features = strongest(self.loading.run(lambda _: self.loading.reader().features_of(picture)))
-            offers = {modality: _offers(features[modality]) for modality in ("vision", "cross")}
-            return [gr.HTML(answer={"picture": _small(picture), "alt": alt}), gr.HTML(in_picture=offers), caption]
+            reader, steerer = self.loading.reader(), self.loading.wait()
+            x = self.loading.run(lambda _: reader.embed([picture])[0])
+            features = strongest(reader.features_at(x))
+            offers: dict[str, Any] = {modality: _offers(features[modality]) for modality in ("vision", "cross")}
+            reads = steerer.backbone.image_width is not None
+            offers |= {"embedding": Picture.of(x.tolist()).embedding} if reads else {}
+            parts = gr.HTML(in_picture=offers, no_whole="" if reads else _NO_IMAGE)
+            return [gr.HTML(answer={"picture": _small(picture), "alt": alt}), parts, caption]
 
         values, error = attempt(looked)
         # with the time, a browser notices a sentence that it already shows
@@ -133,10 +142,10 @@ class _Handlers:
 
         def drawn() -> list[Any]:
             number = whole_seed(seed)
-            parts, added = self._parts(value, caption)
+            parts, added, whole = self._parts(value, caption)
 
             def pair(steerer: "Steerer") -> "tuple[Steered, str]":
-                result = steerer.steer(prompt, added, number)
+                result = steerer.steer(prompt, added, number, None, whole)
                 return result, self.reading.judged(steerer, result)
 
             result, judged = self.loading.run(pair)
@@ -147,18 +156,33 @@ class _Handlers:
         return values or [gr.skip(), gr.skip(), error]
 
     def open(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
-        """The parts as rows of the rack, with prompt and seed, in the tab Steer."""
-        rack, error = attempt_html(lambda: rows(self.bank, self._parts(value, caption)[1]))
-        if rack is None:
-            return [*[gr.skip()] * 8, error]
-        return [gr.Tabs(selected="steer"), prompt, seed, rack, None, *negative(""), "", gr.skip()]
+        """The parts as rows of the rack, with prompt, seed and whole picture, in the tab Steer."""
 
-    def _parts(self, value: Any, caption: str) -> "tuple[dict[Any, list[tuple[Feature, float]]], list[Edit]]":
-        """The parts that a browser sends back, with the caption's language features; and their edits."""
-        in_picture, strengths = read_parts(self.bank, value)
+        def opened() -> list[Any]:
+            _, added, whole = self._parts(value, caption)
+            image = image_of(Recipe("any", picture=whole))
+            return [
+                gr.Tabs(selected="steer"),
+                prompt,
+                seed,
+                rows(self.bank, added),
+                None,
+                *beside("", image),
+                "",
+                gr.skip(),
+            ]
+
+        values, error = attempt_html(opened)
+        return values or [*[gr.skip()] * 9, error]
+
+    def _parts(
+        self, value: Any, caption: str
+    ) -> "tuple[dict[Any, list[tuple[Feature, float]]], list[Edit], Picture | None]":
+        """The parts that a browser sends back, with the caption's language features; their edits; and the whole picture."""
+        in_picture, strengths, whole = read_parts(self.bank, value)
         in_caption = self.loading.run(lambda steerer: steerer.features_of(caption)) if caption.strip() else []
         parts = in_picture | {"language": strongest(in_caption)["language"]}
-        return parts, edits(self.bank, parts, strengths)
+        return parts, edits(self.bank, parts, strengths), whole
 
     def _picture(self, value: Any) -> "tuple[Image.Image, str, str]":
         """The picture, its caption (empty if unknown), and its alternative text."""

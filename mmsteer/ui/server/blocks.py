@@ -1,5 +1,6 @@
 """gradio's `Blocks`, of which a call that fails costs the log one line."""
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -25,6 +26,7 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
         if any(_elsewhere(value) for value in _values(inputs)):
             raise gr.Error("The file is an address, not an upload: upload it first.", print_exception=False)
         try:
+            inputs = [*inputs, *_defaults(block_fn.fn, len(inputs), len(block_fn.inputs))]
             output: dict[str, Any] = await super().process_api(block_fn, inputs, *args, **more)
             return output
         except gr.Error as error:
@@ -34,6 +36,13 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
             name = getattr(block_fn, "api_name", None) or "a handler"
             _LOG.warning("a call of %.40s failed: %s", name, what(error))
         raise gr.Error(UNREADABLE, print_exception=False)
+
+
+def _defaults(handler: Any, given: int, wanted: int) -> list[Any]:
+    """A handler's own defaults for arguments that a call leaves out: programs written before it had them still work."""
+    parameters = list(inspect.signature(handler).parameters.values())[given:wanted] if given < wanted else []
+    defaults = [parameter.default for parameter in parameters]
+    return [] if inspect.Parameter.empty in defaults else defaults
 
 
 def _values(inputs: Any) -> Iterator[Any]:

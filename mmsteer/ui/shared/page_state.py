@@ -26,6 +26,8 @@ class Controls:
     sampler: gr.State
     """The sampler of an opened recipe; None is the checkpoint's."""
     negative_prompt: gr.Textbox
+    image: gr.HTML
+    """The adapter's scale and a whole picture (`mmsteer.ui.steer.image`)."""
     options: gr.Accordion
     """Holds the negative prompt: closed until a visitor opens it, or a recipe that has one."""
     notice: gr.HTML
@@ -36,7 +38,7 @@ class Controls:
     @property
     def inputs(self) -> list[Any]:
         """What a pair is drawn from."""
-        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt]
+        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt, self.image]
 
     @property
     def restored(self) -> list[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from mmsteer.recipes.recipe import LONGEST_LINK
 from mmsteer.ui.shared.script import script
 
 _ON_THE_HUB = "https://huggingface.co/spaces/"
@@ -23,5 +24,6 @@ def history() -> gr.HTML:
     """The component. It triggers `restore` with a link's query as its value."""
     return gr.HTML(
         "", html_template='<div class="mm-history"></div>', elem_id="mm-history", apply_default_css=False, home=home(),
+        longest=LONGEST_LINK,
         js_on_load=script(Path(__file__).parent / "scripts" / "history.js"),
     )  # fmt: skip

@@ -10,18 +10,19 @@ import gradio as gr
 
 from mmsteer.recipes.parameters import Parameters
 from mmsteer.recipes.presets import Preset
-from mmsteer.recipes.provenance import differences, missing
+from mmsteer.recipes.provenance import differences, missing, not_read
 from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt_html
 from mmsteer.ui.shared.notices import note
 from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.steer.image import image_of
 from mmsteer.ui.steer.rack import BREAKS, ROWS, rows
 
 if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
-_FILLED = 7  # components that a recipe fills: `Controls.restored`
+_FILLED = 8  # components that a recipe fills: `Controls.restored`
 
 
 class Opening:
@@ -32,7 +33,8 @@ class Opening:
 
     def preset(self, preset: Preset) -> list[Any]:
         """Values of `Controls.restored` for a preset."""
-        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, *negative(""), ""]
+        shown = beside("", image_of(None))
+        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, *shown, ""]
 
     def arrive(self, request: gr.Request) -> list[Any]:
         """The recipe of the link with which a visitor comes, and the link itself, for `loaded`; nothing without one."""
@@ -42,23 +44,25 @@ class Opening:
         return [*self.restore(lambda: Recipe.from_query(query)), query[:LONGEST_TEXT]]
 
     def loaded(self, link: str) -> list[Any]:
-        """What is known once the model has loaded, as values of rack and notice.
+        """What is known once the model has loaded, as values of rack, image sliders and notice.
 
         For the rack: whether an edit can act on a part of the run or on words, and whether vision-only features break pictures.
-        For the notice: what is special about the model, and how model and bank of the visitor's link differ from this page's.
+        For the image sliders: whether there is an adapter. For the notice: what is special about the model, and how model and bank
+        of the visitor's link differ from this page's.
 
         Args:
             link: the query with which the visitor came; empty without one. By now the address is that of the pair shown.
         """
         steerer, _ = attempt_html(self.page.loading.wait)
         if steerer is None:
-            return [gr.skip()] * 2
+            return [gr.skip()] * 3
         notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(link), steerer) if link else "")
         breaks = None if steerer.backbone.steers_image_only else BREAKS
         family = steerer.backbone.family
         said = [text for text in (family.note, breaks and str(breaks["note"])) if text]
         notice = "".join(map(note, said)) + (notes or "")
-        return [gr.HTML(phases=family.phases, words=family.words, breaks=breaks), notice or gr.skip()]
+        learned = gr.HTML(phases=family.phases, words=family.words, breaks=breaks)
+        return [learned, gr.HTML(adapter=steerer.backbone.adapter_reads is not None), notice or gr.skip()]
 
     def restore(self, give: "Callable[[], Recipe | Parameters]", wait: bool = False) -> list[Any]:
         """Open a recipe from outside.
@@ -77,15 +81,9 @@ class Opening:
             steerer = attempt_html(self.page.loading.wait)[0] if wait else None
             edits = [edit for edit in recipe.edits if self.page.bank.find(edit.feature)][:ROWS]
             rack = rows(self.page.bank, edits)
-            shown = negative(recipe.negative_prompt)
-            return [
-                recipe.prompt,
-                recipe.seed,
-                rack,
-                recipe.sampler,
-                *shown,
-                "".join(map(note, not_understood)) + self.notes(recipe, steerer),
-            ]
+            notes = "".join(map(note, not_understood)) + self.notes(recipe, steerer)
+            shown = beside(recipe.negative_prompt, image_of(recipe))
+            return [recipe.prompt, recipe.seed, rack, recipe.sampler, *shown, notes]
 
         values, error = attempt_html(restored)
         return values or [*[gr.skip()] * (_FILLED - 1), error]
@@ -95,12 +93,17 @@ class Opening:
         bank = self.page.bank
         without = missing(bank, recipe)
         notes = [note(one) for one in differences(recipe, steerer.origin, bank)] if steerer else []
+        if steerer:
+            reads = steerer.backbone.image_width, steerer.backbone.adapter_reads is not None
+            notes += [note(one) for one in not_read(recipe, *reads)]
         notes += [instead(one) for one in without]
         if (more := len(recipe.edits) - len(without) - ROWS) > 0:
             notes.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
         return "".join(notes)
 
 
-def negative(prompt: str) -> list[Any]:
-    """Values of the negative prompt, and of the panel around it, which opens for one and otherwise stays as it is."""
-    return [prompt, gr.Accordion(open=True) if prompt else gr.skip()]
+def beside(negative_prompt: str, image: dict[str, Any]) -> list[Any]:
+    """Values of the negative prompt, of the image sliders, and of the panel around the former, which opens for one and otherwise
+    stays as it is.
+    """
+    return [negative_prompt, image, gr.Accordion(open=True) if negative_prompt else gr.skip()]

@@ -13,6 +13,7 @@ from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import ood_distance, status
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.image import acting
 from mmsteer.ui.steer.live import timed
 from mmsteer.ui.steer.rack import edits_of
 from mmsteer.ui.steer.reading import coming
@@ -32,7 +33,13 @@ class PairDrawer:
         self.page = page
 
     def draw(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str = ""
+        self,
+        prompt: str,
+        seed: float | None,
+        rack: Any,
+        sampler: Sampler | None,
+        negative_prompt: str = "",
+        image: Any = None,
     ) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Draw the pair; then yield again with CLIP similarities.
 
@@ -42,12 +49,13 @@ class PairDrawer:
             rack: the value of the rack.
             sampler: that of an opened recipe; None is the checkpoint's.
             negative_prompt: as the visitor typed it; usually empty.
+            image: the value of the image sliders; None is the one they begin with.
 
         Yields:
             Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
             input the pictures stay and a sentence says why.
         """
-        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt))
+        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image))
         if drawn is None:
             yield gr.skip(), error, gr.skip(), {"drawn": {}}
             return
@@ -69,15 +77,14 @@ class PairDrawer:
             yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
 
     def _pair(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str
+        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, image: Any
     ) -> "tuple[Steered, float | None, str]":
         """The pair, the seconds of one picture, and what the judge reads."""
         number, edits = whole_seed(seed), edits_of(self.page.bank, rack)
 
         def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
-            recipe = Recipe(
-                prompt, number, sampler or steerer.sampler, tuple(edits), steerer.origin, None, negative_prompt
-            )
+            used, picture = acting(steerer, sampler, image)
+            recipe = Recipe(prompt, number, used, tuple(edits), steerer.origin, picture, negative_prompt)
             result, seconds = timed(steerer, recipe)
             return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
 

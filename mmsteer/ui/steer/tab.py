@@ -12,6 +12,7 @@ from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
 from mmsteer.ui.steer.compare import skeleton
 from mmsteer.ui.steer.history import history
+from mmsteer.ui.steer.image import image
 from mmsteer.ui.steer.live import frame, live
 from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.options import options
@@ -63,6 +64,7 @@ class _Left:
             self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
             self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
+        self.image = image()
         with gr.Accordion("Options", open=False, elem_id="mm-options") as self.options:
             options()
             self.features = gr.HTML(elem_id="mm-active")
@@ -98,13 +100,12 @@ def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
     """What other tabs fill, and the event that draws the pair."""
     draw: dict[str, Any] = {
         "fn": PairDrawer(page).draw, "api_name": "pair",
-        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt],
+        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image],
         "outputs": [right.pictures, right.status, left.features, right.moving],
     }  # fmt: skip
     settings = DRAW_NEWEST | right.progress
-    return Controls(
-        left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.options, right.notice, draw | settings
-    )  # fmt: skip
+    recipe = left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image
+    return Controls(*recipe, left.options, right.notice, draw | settings)
 
 
 def _draw_on_change(controls: Controls, left: _Left) -> None:
@@ -114,6 +115,7 @@ def _draw_on_change(controls: Controls, left: _Left) -> None:
     rolled.then(**controls.draw)
     left.seed.submit(**controls.draw)
     left.rack.release(**controls.draw)
+    left.image.release(**controls.draw)
 
 
 def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:
@@ -121,7 +123,8 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     draw, restored = page.controls.draw, page.controls.restored
     link = gr.State("")
     arrived = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE).then(**draw)
-    arrived.then(opening.loaded, link, [page.controls.rack, page.controls.notice], **AT_ONCE)
+    learning = [page.controls.rack, page.controls.image, page.controls.notice]
+    arrived.then(opening.loaded, link, learning, **AT_ONCE)
     again = visit.restore(
         lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
     )

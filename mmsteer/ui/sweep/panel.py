@@ -26,6 +26,7 @@ from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
+from mmsteer.ui.steer.image import acting
 from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
 from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
 
@@ -55,7 +56,14 @@ class Sweeps:
         self._picture = lru_cache(CACHED)(lambda recipe: page.loading.run(lambda steerer: steerer.picture(recipe)))
 
     def lay(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, value: Any
+        self,
+        prompt: str,
+        seed: float | None,
+        rack: Any,
+        sampler: Sampler | None,
+        negative_prompt: str,
+        image: Any,
+        value: Any,
     ) -> dict[str, Any]:
         """Lay a sweep out.
 
@@ -65,6 +73,7 @@ class Sweeps:
             rack: the value of the rack.
             sampler: that of an opened recipe; None is the checkpoint's.
             negative_prompt: as the visitor typed it.
+            image: the value of the image sliders.
             value: a `LayQuestion`.
 
         Returns:
@@ -75,7 +84,8 @@ class Sweeps:
             question, number, shown = lay_question(value), whole_seed(seed), read_rack(rack)
             steerer, swept = self.loading.wait(), question.features
             edits = tuple(self._acting(shown, swept))
-            recipe = Recipe(prompt, number, sampler or steerer.sampler, edits, steerer.origin, None, negative_prompt)
+            used, picture = acting(steerer, sampler, image)
+            recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt)
             only = replace(recipe, edits=tuple(self._swept_edit(shown, feature) for feature in swept))
             again = Description(kind=question.kind, recipe=recipe.to_json(), swept=only.to_json())
             sweep = self._sweep(again)

@@ -17,7 +17,15 @@ function link() {
   return `${page}?${shown}`;
 }
 
+function tooLong(button) {
+  const save = make("a", { class: "mm-chip", download: "recipe.png", href: shownFigure().querySelector(".mm-after").src }, "Save as PNG");
+  const why = `With its whole picture this recipe makes a link of ${link().length.toLocaleString("en")} characters, more than many `
+    + "programs pass on: save it as a PNG, which carries it.";
+  button.replaceWith(make("span", { class: "mm-note", role: "status" }, why, " ", save));
+}
+
 async function copy(button) {
+  if (link().length > props.longest) return tooLong(button);
   try {
     await navigator.clipboard.writeText(link());
     button.textContent = "Copied";
