@@ -40,7 +40,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--edit", action="append", default=[], metavar="EDIT",
         help='FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0", "night:remove", '
-        '"big@cat#2" (the second "cat" alone); may be given several times',
+        '"big@cat#2" (the second "cat" alone); FEATURE may be a direction of words, "summer -> winter" or "-> winter"; may be given '
+        "several times",
     )  # fmt: skip
     parser.add_argument(
         "--picture", type=Path, metavar="FILE",
@@ -100,9 +101,10 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled)
     notes = differences(recipe, steerer.origin, steerer.bank)
-    for note in notes + [absent.note_with_names for absent in missing(steerer.bank, recipe)]:
+    lacking = missing(steerer.bank, recipe)
+    for note in notes + [absent.note_with_names for absent in lacking]:
         print(note, file=sys.stderr)
-    known = [edit for edit in recipe.edits if steerer.bank.find(edit.feature)]
+    known = [edit for edit in recipe.edits if edit not in [one.edit for one in lacking]]
     default = recipe.sampler if args.recipe else steerer.sampler
     options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
     sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
@@ -163,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
     partial.replace(args.out)
     for note in result.notes:
         print(note)
-    image_only = [f.name for f in map(steerer.bank.get, (edit.feature for edit in recipe.edits)) if f.image_only]
+    image_only = [f.name for f in map(steerer.feature, (edit.feature for edit in recipe.edits)) if f.image_only]
     if image_only and not steerer.backbone.steers_image_only:
         print(
             f"{steerer.backbone.name} was not trained to be steered, and no caption states {', '.join(image_only)}: through the text "

@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> None:
     if args.seeds is not None:
         sweep = seeds(recipe, args.seeds)
     elif args.against:
-        sweep = against(steerer.bank, recipe, edits[0], edits[1], SIDE if args.frames is None else args.frames)
+        sweep = against(steerer.known, recipe, edits[0], edits[1], SIDE if args.frames is None else args.frames)
     else:
-        sweep = over(steerer.bank, recipe, edits[0], FRAMES if args.frames is None else args.frames)
+        sweep = over(steerer.known, recipe, edits[0], FRAMES if args.frames is None else args.frames)
     drawn = dict(sweep.draw(steerer.picture))
     partial = args.out.with_name(args.out.name + ".partial")
     FILES[kind].save(sweep, [drawn[k] for k in range(len(sweep.cells))], partial)

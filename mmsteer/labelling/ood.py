@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from mmsteer.bank import Feature
+from mmsteer.bank.ood import LEAST_RANGE
 from mmsteer.data.embeddings import Embedded
 from mmsteer.recipes.edit import STRONGEST
 from mmsteer.training.rows import chunks, mean_and_covariance
-
-_MIN_RANGE = 0.5  # the usable range reaches at least so far either way
 
 
 def embedding_statistics(pairs: Embedded) -> dict[str, torch.Tensor]:
@@ -69,4 +68,4 @@ def with_usable_ranges(features: list[Feature], tensors: dict[str, torch.Tensor]
 
 def _end(strength: float, sign: int) -> float:
     """The end of a range as it is recorded; a feature that moves no prompt leaves the usual range nowhere."""
-    return sign * (STRONGEST if math.isnan(strength) else min(max(round(abs(strength), 1), _MIN_RANGE), STRONGEST))
+    return sign * (STRONGEST if math.isnan(strength) else min(max(round(abs(strength), 1), LEAST_RANGE), STRONGEST))

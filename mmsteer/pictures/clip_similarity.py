@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ def clip_similarity(reader: "PictureReader", recipe: Recipe, pictures: "Sequence
     x = reader.embed(pictures)  # [N, d_joint]
     prompt = steerer.read([recipe.prompt]).x[0]  # [d_joint]
     away = x - steerer.bank.tensors["mean_image"].to(x)
-    features = dict.fromkeys(steerer.bank.get(edit.feature) for edit in recipe.edits)
+    features = dict.fromkeys(steerer.feature(edit.feature) for edit in recipe.edits)
     to_prompt = Similarity("the prompt", _cosines(x, prompt))
     return [to_prompt, *(Similarity(f.name, _cosines(away, _direction(steerer.bank, f))) for f in features)]
 
 
-def _direction(bank: FeatureBank, feature: Feature) -> "torch.Tensor":
+def _direction(bank: FeatureBank, feature: Feature | Direction) -> "torch.Tensor":
     """The steering vector of a feature, `[d_joint]`: of pictures where it has a latent of pictures, else of captions."""
+    if isinstance(feature, Direction):
+        return feature.vector
     if feature.shared:
         return bank.tensors["steering_shared"][feature.latent]
     if feature.image_latent is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import Feature
 from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.recipes.data_url import recipe_url
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def pair(
-    before: "Image.Image", after: "Image.Image", recipe: Recipe, edited: Sequence[Feature], sentences: Sequence[str]
+    before: "Image.Image",
+    after: "Image.Image",
+    recipe: Recipe,
+    edited: Sequence[Feature | Direction],
+    sentences: Sequence[str],
 ) -> str:
     """Before and after side by side; below them the prompt, the edits with their modality, and some sentences.
 
@@ -54,12 +59,12 @@ def table(rows: Mapping[str, str]) -> str:
     return f"<table>{''.join(cells)}</table>"
 
 
-def counts(features: Sequence[Feature]) -> str:
+def counts(features: Sequence[Feature | Direction]) -> str:
     """How many features there are, of each modality: "198 features: ◉ 40 only seen, …"."""
     each = ((SHAPES[m], sum(feature.modality == m for feature in features), LABELS[m]) for m in LABELS)
     return f"{len(features)} features: " + ", ".join(f"{shape} {count} {label}" for shape, count, label in each)
 
 
-def _edit(edit: "Edit", feature: Feature) -> str:
+def _edit(edit: "Edit", feature: Feature | Direction) -> str:
     modality = feature.modality
     return f"<li>{SHAPES[modality]} {escape(feature.name)}, {LABELS[modality]}: <code>{escape(str(edit))}</code></li>"

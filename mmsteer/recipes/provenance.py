@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.errors import quoted
+from mmsteer.recipes.direction import is_direction
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Origin, Recipe
 
@@ -32,8 +33,9 @@ class Missing(NamedTuple):
 
 
 def missing(bank: FeatureBank, recipe: Recipe) -> list[Missing]:
-    """The edits of a recipe whose features a bank does not have."""
-    absent = [edit for edit in recipe.edits if bank.find(edit.feature) is None]
+    """The edits of a recipe whose features a bank does not have. Directions are made, so no bank needs to have them."""
+    named = [edit for edit in recipe.edits if not is_direction(edit.feature)]
+    absent = [edit for edit in named if bank.find(edit.feature) is None]
     return [Missing(edit, bank.near(edit.feature) if isinstance(edit.feature, str) else []) for edit in absent]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from mmsteer.bank import Feature, FeatureBank
+from mmsteer.bank import Feature
 from mmsteer.errors import SteerError, quoted
+from mmsteer.recipes.direction import Direction, Features
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
 
@@ -63,11 +64,11 @@ class Sweep:
             yield number, picture(self.cells[number].recipe)
 
 
-def over(bank: FeatureBank, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sweep:
+def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sweep:
     """One feature over its usable range, beside the recipe's other edits.
 
     Args:
-        bank: where the feature comes from.
+        bank: knows the feature: a bank, or a steerer's `known`, which knows directions too.
         recipe: prompt, seed, sampler and other edits.
         edit: which feature, on which words, over which part of the run; its strength does not matter. `add` pushes the other way
             left of zero, `set` sets; `remove` behaves as the page's sliders do: it removes left of zero and adds right of it.
@@ -96,11 +97,11 @@ def over(bank: FeatureBank, recipe: Recipe, edit: Edit, frames: int = FRAMES) ->
     )
 
 
-def against(bank: FeatureBank, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE) -> Sweep:
+def against(bank: Features, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE) -> Sweep:
     """Two features over their usable ranges: the first from column to column, the second from row to row, strongest on top.
 
     Args:
-        bank: where the features come from.
+        bank: knows both features, as in `over`.
         recipe: prompt, seed, sampler and other edits.
         edit: the first feature, as in `over`.
         other: the second, another feature.
@@ -137,7 +138,7 @@ def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:
     return Sweep("several seeds", axes, recipe, ("before", "after"), columns, cells, order)
 
 
-def strengths(feature: Feature, count: int) -> list[float]:
+def strengths(feature: Feature | Direction, count: int) -> list[float]:
     """At most `count` strengths over a feature's usable range, rising, exact zero among them, in whole steps."""
     low, high = min(feature.usable[0], 0.0), max(feature.usable[1], 0.0)
     even = [low + (high - low) * k / (count - 1) for k in range(count)]
@@ -146,7 +147,7 @@ def strengths(feature: Feature, count: int) -> list[float]:
     return sorted(set(values))
 
 
-def _at(bank: FeatureBank, recipe: Recipe, edit: Edit, strength: float) -> Recipe:
+def _at(bank: Features, recipe: Recipe, edit: Edit, strength: float) -> Recipe:
     """The recipe with this edit at a strength, where its feature's own edit stood; without it where it would do nothing."""
     slides, feature = edit.mode == "remove", bank.get(edit.feature).id
     there = replace(edit, strength=abs(strength) if slides else strength)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmsteer.bank import FeatureBank
+from mmsteer.recipes.direction import Wording, is_direction, read_wording
 from mmsteer.recipes.edit import Edit
 
 
@@ -19,17 +20,41 @@ class WordedPrompt(NamedTuple):
 def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPrompt:
     """Add the name of each feature that an edit adds, unless the prompt has it, and leave out the name of each that one removes.
 
+    A direction exchanges its words: the second for the first, or added where the prompt has no first; the other way round below zero.
     A number that only tells features of one name apart ("cat 2") is left out. The result may be empty.
     """
     worded, image_only = " ".join(prompt.split()), []
     for edit in edits:
+        if bank.find(edit.feature) is None and is_direction(edit.feature):
+            worded = _exchanged(worded, read_wording(str(edit.feature)), edit)
+            continue
         feature = bank.get(edit.feature)
         words = re.sub(r" \d+$", "", feature.name)
-        pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
-        strength = -edit.strength if edit.mode == "remove" else edit.strength
+        pattern, strength = _whole(words), _pushed(edit)
         if strength > 0 and not pattern.search(worded):
             worded = f"{worded} {words}"
             image_only += [feature.name] if feature.image_only else []
         elif strength < 0 or edit.mode == "set" and strength == 0:
             worded = pattern.sub("", worded)
     return WordedPrompt(" ".join(worded.split()), tuple(image_only))
+
+
+def _exchanged(prompt: str, wording: Wording, edit: Edit) -> str:
+    """The prompt with the words that a direction leads to in place of those it leads from."""
+    strength = _pushed(edit)
+    gone, wanted = wording if strength > 0 else wording[::-1]
+    if not strength or (wanted and _whole(wanted).search(prompt)):
+        return prompt
+    if gone and _whole(gone).search(prompt):
+        return _whole(gone).sub(lambda _: wanted, prompt)
+    return f"{prompt} {wanted}"
+
+
+def _pushed(edit: Edit) -> float:
+    """How far an edit adds; below zero it removes."""
+    return -edit.strength if edit.mode == "remove" else edit.strength
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    """These words where they stand by themselves."""
+    return re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)

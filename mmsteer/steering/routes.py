@@ -11,6 +11,7 @@ from mmsteer.models.backbone import Backbone
 from mmsteer.models.conditioning import Conditioning
 from mmsteer.models.families import Family
 from mmsteer.models.joint_space import JointSpace
+from mmsteer.recipes.direction import Features
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.steering.difference import Differences
@@ -34,9 +35,25 @@ def image_norm(backbone: Backbone, bank: FeatureBank) -> float | None:
 class Routes:
     """The routes of the backbones of one family with one bank."""
 
-    def __init__(self, family: Family, bank: FeatureBank, joint: JointSpace, image_norm: float | None = None) -> None:
-        """`image_norm`: how long the image embeddings are that the UNet reads; None if it reads none."""
+    def __init__(
+        self,
+        family: Family,
+        bank: FeatureBank,
+        joint: JointSpace,
+        image_norm: float | None = None,
+        known: Features | None = None,
+    ) -> None:
+        """Put them together.
+
+        Args:
+            family: of the backbone.
+            bank: the features.
+            joint: the map into the joint space.
+            image_norm: how long the image embeddings are that the UNet reads; None if it reads none.
+            known: knows what edits name; None: the bank alone, without directions.
+        """
         self.joint, self._bank, self._family = joint, bank, family
+        self._known: Features = bank if known is None else known
         self.reads_image = image_norm is not None
         """Whether the UNet reads an image embedding beside the prompt: then vision-only features act on that alone."""
         self._image_norm = image_norm or 0.0
@@ -45,11 +62,11 @@ class Routes:
         self, state: "PromptState", edits: Sequence[Edit], pooled: float, picture: Picture | None = None
     ) -> Schedule:
         """What edits and a picture add to what the UNet reads, and when (`Steerer.schedule`)."""
-        differences = Differences(self._bank, state.x, state.presence, edits)
+        differences = Differences(self._bank, self._known, state.x, state.presence, edits)
         moves, shift = [], state.x * 0
         for words, start, end in dict.fromkeys((e.words, e.start, e.end) for e in edits):
             group = [e for e in edits if (e.words, e.start, e.end) == (words, start, end)]
-            image_only = [e for e in group if self._bank.get(e.feature).image_only]
+            image_only = [e for e in group if self._known.get(e.feature).image_only]
             self._check_possible(group[0], image_only)
             dx, dx_image_only = (
                 differences.of(part) for part in ([e for e in group if e not in image_only], image_only)

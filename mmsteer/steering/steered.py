@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.bank import Feature
 from mmsteer.bank.ood import meaning
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.notebook import pair
 from mmsteer.recipes.recipe import Recipe
 
@@ -53,8 +54,8 @@ class Steered(NamedTuple):
     """Whether the checkpoint's own safety checker made *before*, *after* black."""
     negative: NegativePrompt | None = None
     """What became of the negative prompt; None without one."""
-    edited: tuple[Feature, ...] = ()
-    """The feature of each edit of the recipe."""
+    edited: tuple[Feature | Direction, ...] = ()
+    """The feature or direction of each edit of the recipe."""
 
     def _repr_html_(self) -> str:
         """What notebooks show: both pictures, the edits with their modality, and the OOD distance."""

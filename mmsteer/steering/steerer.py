@@ -13,11 +13,13 @@ from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import Encoded, encode_negative
 from mmsteer.models.sampler import Sampler
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.notebook import counts, table
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.steering.cache import Cache
+from mmsteer.steering.directions import KnownFeatures
 from mmsteer.steering.feature_search import search
 from mmsteer.steering.presence import Presence
 from mmsteer.steering.prompt_state import PromptState, read_prompts
@@ -48,7 +50,9 @@ class Steerer:
         self._empty = encode_negative(backbone, "", 1)
         self.empty = self._empty.conditioning
         self.presence = Presence(bank)
-        self.routes = Routes(backbone.family, bank, self.joint, image_norm(backbone, bank))
+        self.known = KnownFeatures(backbone, bank, self.joint, self.presence)
+        """The bank's features, and directions: what an edit may name."""
+        self.routes = Routes(backbone.family, bank, self.joint, image_norm(backbone, bank), self.known)
         self.befores: Cache[Recipe, tuple[Image.Image, bool]] = Cache(_CACHED)
         self.between_steps: Callable[[int], None] = _go_on
         """Called between two steps of every drawing, with what a step draws: pictures, guided ones twice."""
@@ -162,7 +166,7 @@ class Steerer:
         seconds = time.perf_counter() - began
         return Steered(
             before[0], after[0], recipe, distance, seconds, encoded.unknown[0], encoded.cut[0], features, (before[1], after[1]),
-            self._negative_prompt(recipe, state), tuple(self.bank.get(edit.feature) for edit in recipe.edits),
+            self._negative_prompt(recipe, state), tuple(self.known.get(edit.feature) for edit in recipe.edits),
         )  # fmt: skip
 
     def picture(self, recipe: Recipe) -> "Image.Image":
@@ -177,6 +181,17 @@ class Steerer:
         state = self._state(recipe)
         schedule = self.schedule(state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture)
         return (self._draw(schedule, recipe, state) if schedule.moves else self._before(recipe.plain, state))[0]
+
+    def feature(self, name: str | int) -> "Feature | Direction":
+        """What an edit's name stands for: a feature of the bank, or the direction of words with an arrow between them.
+
+        Args:
+            name: a feature's name or id, "summer → winter" or "summer -> winter", or "→ winter".
+
+        Raises:
+            SteerError: there is no such feature, or the model does not know a word.
+        """
+        return self.known.get(name)
 
     def features_of(self, prompt: str) -> list[tuple[Feature, float]]:
         """The features a prompt contains, with their presence in activation scales, strongest first.
@@ -208,7 +223,7 @@ class Steerer:
 
         Args:
             state: B prompts, as `read` gives them.
-            edits: of the features in the bank.
+            edits: of features in the bank, or of directions.
             pooled: how much of them the pooled vector takes, where the UNet reads one.
             picture: whose image embedding takes the place of the prompts'.
 

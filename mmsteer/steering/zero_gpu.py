@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
+from mmsteer.recipes.direction import check_name
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Recipe
@@ -104,7 +105,7 @@ class ZeroGPUSteerer:
         known = self._steerer
         recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin, picture, negative_prompt)
         for edit in recipe.edits:
-            known.bank.get(edit.feature)
+            check_name(known.bank, edit.feature)
         args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, picture, recipe.negative_prompt)
         result: Steered = self._run("steer", args, {}, recipe.plain)
         known.befores.put(recipe.plain, (result.before, result.blanked[0]))

@@ -17,6 +17,7 @@ from mmsteer.errors import SteerError
 from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
+from mmsteer.recipes.direction import check_name, is_direction
 from mmsteer.recipes.edit import Edit, parse_edits
 from mmsteer.recipes.png import read_file
 from mmsteer.recipes.recipe import Origin, Recipe
@@ -38,7 +39,7 @@ class Api:
     """The endpoints. Nothing of any caller is stored."""
 
     def __init__(self, page: PageState) -> None:
-        self.bank, self.loading = page.bank, page.loading
+        self.bank, self.known, self.loading = page.bank, page.known, page.loading
 
     def asked(
         self,
@@ -62,7 +63,7 @@ class Api:
         )
         recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt)
         for edit in recipe.edits:
-            self.bank.get(edit.feature)
+            check_name(self.bank, edit.feature)
         return recipe
 
     def strip(
@@ -76,7 +77,14 @@ class Api:
     ) -> sweep.Sweep:
         """What `sweep` is to draw; SteerError as in `asked`."""
         (edit,) = _edits([feature])
-        return sweep.over(self.bank, Recipe(prompt, seed, sampler, (), origin), edit, frames)
+        return sweep.over(self.known, Recipe(prompt, seed, sampler, (), origin), edit, frames)
+
+    def check_strip(self, prompt: str, feature: str, seed: int = 0, frames: int = sweep.FRAMES) -> None:
+        """SteerError for a sweep that can be refused before it waits for its turn; of a direction only its name is looked at."""
+        (edit,) = _edits([feature])
+        check_name(self.bank, edit.feature)
+        if not is_direction(edit.feature):
+            self.strip(prompt, feature, seed, frames)
 
     def steer(
         self,
@@ -94,7 +102,7 @@ class Api:
 
         Args:
             prompt: what to draw, for example "a cat in a meadow"; at most 2,000 characters
-            edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets
+            edits: each FEATURE[:add|set|remove][:STRENGTH][@WORD,WORD][[START-END]], for example "warm light:1.0" or "night:remove"; a strength of 1 is as strong as the feature normally gets; FEATURE may be a direction of words, "summer -> winter" or "-> winter"
             seed: the seed of the noise, a whole number from 0
             steps: sampling steps, 1 to 50; by default what the model suggests
             guidance: classifier-free guidance, 0 to 20; by default what the model suggests
@@ -239,7 +247,7 @@ def add_api(page: PageState) -> None:
     api = Api(page)
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
-    page.blocks.checks = {"steer": api.asked, "sweep": api.strip}
+    page.blocks.checks = {"steer": api.asked, "sweep": api.check_strip}
     for reading in (api.search, api.features_of_prompt, api.features_of_picture, api.recipe_of_picture):
         gr.api(reading, **READ)
 

@@ -5,6 +5,7 @@ from html import escape
 
 from mmsteer.bank import Feature
 from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.provenance import Missing
 
 
@@ -15,6 +16,17 @@ def score_tooltip(feature: Feature) -> str:
         f"Modality Dominance Score {feature.mds:.2f}, 95 % interval {feature.mds_low:.2f} to {feature.mds_high:.2f}, "
         f"from {feature.n_pairs} pairs{both}: {MEANINGS[feature.modality]}"
     )
+
+
+def made_of(direction: Direction) -> str:
+    """What a direction is made of, and which features are nearest to it."""
+    parts = ", ".join(
+        f"{share:.0%} {LABELS[m]}"
+        for m, share in sorted(direction.shares.items(), key=lambda pair: -pair[1])
+        if share >= 0.005
+    )
+    near = ", ".join(f"{feature.name} {cosine:.2f}" for feature, cosine in direction.near[:3])
+    return f"made of these words by the text encoder; in features of the bank {parts}; nearest, by cosine, {near}"
 
 
 def name_tooltip(feature: Feature) -> str | None:

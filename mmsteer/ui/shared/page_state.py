@@ -9,6 +9,7 @@ import gradio as gr
 from mmsteer.bank import FeatureBank
 from mmsteer.recipes.presets import available
 from mmsteer.ui.server.blocks import ServedBlocks
+from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.steer.reading import Reading
 
@@ -64,5 +65,6 @@ class PageState:
         """
         self.bank = bank
         self.loading = Loading(load)
+        self.known = Known(bank, self.loading)
         self.presets = available(bank)
         self.reading = Reading()

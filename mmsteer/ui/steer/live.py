@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
+    from mmsteer.ui.shared.known import Known
 
 LIVE = 0.5
 """Seconds that a picture may take for sliders to be live. At two frames a second a picture no longer seems to move, and a release
@@ -53,7 +54,7 @@ def live() -> gr.HTML:
     )  # fmt: skip
 
 
-def frame(bank: "FeatureBank", loading: Loading, value: Any) -> dict[str, Any]:
+def frame(known: "FeatureBank | Known", loading: Loading, value: Any) -> dict[str, Any]:
     """*After* of the pair that is shown, with the rack of the question.
 
     Returns:
@@ -63,7 +64,7 @@ def frame(bank: "FeatureBank", loading: Loading, value: Any) -> dict[str, Any]:
 
     def drawn() -> dict[str, Any]:
         question = read(_QUESTION, value, "the frame")
-        recipe = replace(Recipe.from_query(question.query), edits=tuple(edits_of(bank, question.rack)))
+        recipe = replace(Recipe.from_query(question.query), edits=tuple(edits_of(known, question.rack)))
         if isinstance(loading.wait(), ZeroGPUSteerer):
             raise SteerError("no GPU is borrowed for a frame")
         result, seconds = loading.run(lambda steerer: timed(steerer, recipe))

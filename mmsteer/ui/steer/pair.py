@@ -80,7 +80,7 @@ class PairDrawer:
         self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, image: Any
     ) -> "tuple[Steered, float | None, str]":
         """The pair, the seconds of one picture, and what the judge reads."""
-        number, edits = whole_seed(seed), edits_of(self.page.bank, rack)
+        number, edits = whole_seed(seed), edits_of(self.page.known, rack)
 
         def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
             used, picture = acting(steerer, sampler, image)

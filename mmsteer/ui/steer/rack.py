@@ -5,15 +5,17 @@ How rows look and behave is `scripts/rack.js`.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gradio as gr
 from pydantic import Field, TypeAdapter
 
-from mmsteer.bank import FeatureBank, Modality
+from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.bank.modality import LABELS, SHAPES
+from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.edit import STRONGEST, Edit, Mode
-from mmsteer.ui.shared.badge import name_tooltip, score_tooltip
+from mmsteer.ui.shared.badge import made_of, name_tooltip, score_tooltip
+from mmsteer.ui.shared.known import LONGEST_NAME, Known
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 
@@ -32,7 +34,8 @@ to which `study ordinary` finds that less than a tenth of the prompt's content i
 class Row(Payload):
     """A row of the rack."""
 
-    id: int
+    id: int | Annotated[str, Field(max_length=LONGEST_NAME)]
+    """A feature's number, or the name of a direction."""
     mode: Literal["slide", "add", "set"]
     """`slide`: right of zero adds, left of zero removes."""
     strength: float
@@ -50,6 +53,8 @@ class RackValue(Payload):
     rows: list[Row] = Field(max_length=ROWS)
     silent: list[Modality]
     """Modalities that are switched off as a whole."""
+    directions: list[dict[str, Any]] = Field(default=[], max_length=ROWS)
+    """What the browser needs to know of the directions among the rows. It is not read."""
 
 
 _RACK = TypeAdapter(RackValue)
@@ -68,8 +73,7 @@ def rack(bank: FeatureBank, edits: Sequence[Edit]) -> gr.HTML:
 def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
     """What the browser needs to know of every feature."""
     return [
-        {
-            "id": f.id, "name": f.name, "modality": f.modality, "mds": f.mds, "usable": list(f.usable),
+        _shown(f) | {
             "named": f.named_by is not None, "descriptive": f.specific, "words": [word.lower() for word in f.words],
             "scoreTooltip": score_tooltip(f), "nameConfidence": f.name_confidence, "nameTooltip": name_tooltip(f),
         }
@@ -77,17 +81,28 @@ def catalogue(bank: FeatureBank) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def rows(bank: FeatureBank, edits: Sequence[Edit]) -> dict[str, Any]:
-    """The rack's value that shows these edits."""
+def direction_entry(direction: Direction) -> dict[str, Any]:
+    """The same of a direction."""
+    return _shown(direction) | {"scoreTooltip": made_of(direction), "isDirection": True}
+
+
+def _shown(f: Feature | Direction) -> dict[str, Any]:
+    return {"id": f.id, "name": f.name, "modality": f.modality, "mds": f.mds, "usable": list(f.usable)}
+
+
+def rows(known: FeatureBank | Known, edits: Sequence[Edit]) -> dict[str, Any]:
+    """The rack's value that shows these edits; SteerError as `known.get`."""
+    features = [known.get(edit.feature) for edit in edits]
     shown = []
-    for edit in edits:
+    for edit, feature in zip(edits, features, strict=True):
         slides = edit.mode == "remove" or (edit.mode == "add" and edit.strength >= 0)
         shown.append({
-            "id": bank.get(edit.feature).id, "mode": "slide" if slides else edit.mode,
+            "id": feature.id, "mode": "slide" if slides else edit.mode,
             "strength": -edit.strength if edit.mode == "remove" else edit.strength, "on": True, "locked": False,
             "words": list(edit.words), "start": edit.start, "end": edit.end,
         })  # fmt: skip
-    return {"rows": shown, "silent": []}
+    entries = {feature.id: direction_entry(feature) for feature in features if isinstance(feature, Direction)}
+    return {"rows": shown, "silent": [], "directions": list(entries.values())}
 
 
 def read_rack(value: Any) -> RackValue:
@@ -95,20 +110,21 @@ def read_rack(value: Any) -> RackValue:
     return read(_RACK, value, "the rack")
 
 
-def edits_of(bank: FeatureBank, value: Any) -> list[Edit]:
+def edits_of(known: FeatureBank | Known, value: Any) -> list[Edit]:
     """The edits of a rack's value: rows that are on, not at zero and of no silent modality.
 
     Raises:
-        SteerError: for a value that no rack of this page can have.
+        SteerError: for a value that no rack of this page can have, or as `known.get`.
     """
     shown = read_rack(value)
-    edits = [(row.on, _edit(bank, row)) for row in shown.rows]
+    edits = [(row.on, _edit(known, row)) for row in shown.rows]
     acting = [edit for on, edit in edits if on and (edit.strength or edit.mode == "set")]
-    return [edit for edit in acting if bank.get(edit.feature).modality not in shown.silent]
+    return [edit for edit in acting if known.get(edit.feature).modality not in shown.silent]
 
 
-def _edit(bank: FeatureBank, row: Row) -> Edit:
+def _edit(known: FeatureBank | Known, row: Row) -> Edit:
     slide: Mode = "add" if row.strength >= 0 else "remove"
     mode: Mode = slide if row.mode == "slide" else row.mode
     strength = -row.strength if mode == "remove" else row.strength
-    return Edit(bank.reference(bank.get(row.id)), mode, strength, tuple(row.words), row.start, row.end)
+    named = known.reference(known.get(row.id))  # type: ignore[arg-type]  # whatever it gave out
+    return Edit(named, mode, strength, tuple(row.words), row.start, row.end)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, Settings
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ_NEWEST, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
 from mmsteer.ui.steer.compare import skeleton
@@ -18,6 +18,7 @@ from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.options import options
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import rack
+from mmsteer.ui.steer.typed import make, typed
 from mmsteer.ui.steer.words import by_words, words
 from mmsteer.ui.sweep import panel as sweep
 from mmsteer.ui.talk import panel as talk
@@ -45,12 +46,17 @@ def build(page: PageState, _: gr.Tab) -> None:
     _draw_on_change(page.controls, left)
     _open_recipes(page, opening, visit, file, left)
     right.moving.ask(
-        lambda value: frame(page.bank, page.loading, value), right.moving, right.moving, api_name="frame", **DRAW_NEWEST
+        lambda value: frame(page.known, page.loading, value),
+        right.moving,
+        right.moving,
+        api_name="frame",
+        **DRAW_NEWEST,
     )
     every: Settings = DRAW_NEWEST | right.progress | {"trigger_mode": "multiple"}
     right.third.ask(
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
     )
+    left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     sweep.build(page)
 
@@ -64,6 +70,7 @@ class _Left:
             self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
             self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
+        self.typed = typed()
         self.image = image()
         with gr.Accordion("Options", open=False, elem_id="mm-options") as self.options:
             options()

@@ -52,7 +52,7 @@ class Sweeps:
     """Answers to the panel's questions."""
 
     def __init__(self, page: PageState) -> None:
-        self.bank, self.loading = page.bank, page.loading
+        self.known, self.loading = page.known, page.loading
         self._picture = lru_cache(CACHED)(lambda recipe: page.loading.run(lambda steerer: steerer.picture(recipe)))
 
     def lay(
@@ -154,7 +154,7 @@ class Sweeps:
             sweep = seeds(recipe)
         else:
             first, last = edits[0], edits[-1]
-            sweep = over(self.bank, recipe, first) if wanted == 1 else against(self.bank, recipe, first, last)
+            sweep = over(self.known, recipe, first) if wanted == 1 else against(self.known, recipe, first, last)
         most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
         if (steps := len(sweep.cells) * recipe.sampler.steps) > most:
             raise SteerError(
@@ -163,23 +163,23 @@ class Sweeps:
             )
         return sweep
 
-    def _acting(self, rack: RackValue, swept: list[int]) -> list[Edit]:
+    def _acting(self, rack: RackValue, swept: list[int | str]) -> list[Edit]:
         """The rack's edits. A row that is swept acts even if it is off or at zero, and stays in its place."""
         rows = [
             row.model_copy(update={"on": True, "strength": row.strength or 1.0}) if row.id in swept else row
             for row in rack.rows
         ]
-        return edits_of(self.bank, rack.model_copy(update={"rows": rows}))
+        return edits_of(self.known, rack.model_copy(update={"rows": rows}))
 
-    def _swept_edit(self, rack: RackValue, feature: int) -> Edit:
+    def _swept_edit(self, rack: RackValue, feature: int | str) -> Edit:
         """The edit of a swept row: its feature, words, part of the run, and whether its slider adds, sets or removes."""
         row = next((row for row in rack.rows if row.id == feature), None)
         if row is None:
             raise SteerError("the feature to sweep is not in the rack: add it first")
         alone = row.model_copy(update={"on": True, "strength": -1.0})
-        edits = edits_of(self.bank, rack.model_copy(update={"rows": [alone]}))
+        edits = edits_of(self.known, rack.model_copy(update={"rows": [alone]}))
         if not edits:
-            modality = self.bank.get(feature).modality
+            modality = self.known.get(feature).modality
             raise SteerError(f"{modality} features are silent: switch them on in the rack to sweep one")
         return edits[0]
 

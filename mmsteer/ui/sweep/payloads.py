@@ -1,9 +1,10 @@
 """What the sweep panel sends: the question that lays a sweep out, and the questions for its pictures and files."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from mmsteer.ui.shared.known import LONGEST_NAME
 from mmsteer.ui.shared.payload import Payload, read
 
 Kind = Literal["over", "against", "seeds"]
@@ -18,8 +19,8 @@ class LayQuestion(_Question):
     """Lay a sweep out."""
 
     kind: Kind
-    features: list[int] = Field(max_length=2)
-    """Numbers of the features to sweep: of rows in the rack."""
+    features: list[int | Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(max_length=2)
+    """What to sweep, by the ids of rows in the rack."""
 
 
 class Description(Payload):

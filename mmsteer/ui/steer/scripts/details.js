@@ -98,7 +98,7 @@ export function details(row, feature) {
       toggle(row, feature, "on", "on", "switch it off and keep its value"),
       toggle(row, feature, "locked", "locked", "keep it when surprised"),
       make("label", {}, "strength ", numberField(row, feature))),
-    make("label", { class: "mm-words" }, "the slider", modes),
+    feature.isDirection ? null : make("label", { class: "mm-words" }, "the slider", modes), // it has one way to act
     hasWords ? make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)) : null,
     hasRange ? make("div", { class: "mm-ends" }, make("span", { title: LATE }, "steps of drawing: early … late"),

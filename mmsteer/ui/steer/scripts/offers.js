@@ -1,19 +1,24 @@
-// The search that adds features: a field, and below it, once it is used, a choice of modality and features as chips.
+// The search that adds features: a field, and below it, once it is used, a choice of modality and features as chips. Last comes
+// a slider of the words themselves: of two with an arrow between them, or of one.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
 import { LABELS, MODALITIES, byMatch, inTurn, matches, shape } from "../../shared/scripts/features.js";
 import { rack, add } from "./rows.js";
 import { render } from "./rack.js";
 
 const CHIPS = props.chips;
+const ARROW = /→|->/;
 let filter = "all";
 
 const search = make("input", {
-  type: "search", placeholder: "Add a feature: penguin, night, light …", "aria-label": "add a feature", oninput: renderOffers,
+  type: "search", placeholder: "Add a feature: penguin, night … or cat -> dog", "aria-label": "add a feature", oninput: renderOffers,
   onfocus: () => (offered.hidden = false),
+  onkeydown: (event) => event.key === "Enter" && ARROW.test(search.value) && ask(),
 });
 const filters = make("div", { class: "mm-filters", role: "group", "aria-label": "show features of" });
 const chips = make("div", { class: "mm-chips" });
-const offered = make("div", { class: "mm-offered", hidden: true }, filters, chips);
+const own = make("div", { class: "mm-own" });
+const problem = make("div", { role: "alert" });
+const offered = make("div", { class: "mm-offered", hidden: true }, filters, chips, own, problem);
 
 export const offers = [search, offered];
 
@@ -26,6 +31,31 @@ export function renderFilters() {
     chip(LABELS[name] ?? name, () => choose(name), { "aria-pressed": pressed(filter === name) })));
 }
 
+// "summer -> winter" as it is; of one word what leads to it
+function wording() {
+  const text = search.value.replaceAll("->", "→").trim();
+  return ARROW.test(text) ? text : `→ ${text}`;
+}
+
+function ask() {
+  complain("");
+  window.dispatchEvent(new CustomEvent("mm-type", { detail: wording() }));
+}
+
+export function complain(error) {
+  problem.replaceChildren(...(error ? [make("p", { class: "mm-problem" }, error)] : []));
+}
+
+export function empty() {
+  search.value = "";
+  complain("");
+}
+
+function typedChip() {
+  const title = "a slider of these words, made by the text encoder: from the first to the second, or towards the one";
+  return make("button", { type: "button", class: "mm-chip mm-typed", title, onclick: ask }, `make a slider: ${wording()}`);
+}
+
 export function renderOffers() {
   const text = search.value.trim().toLowerCase();
   const taken = new Set(rack.rows.map((row) => row.id));
@@ -35,7 +65,8 @@ export function renderOffers() {
   chips.replaceChildren(...shown.slice(0, CHIPS).map((f) => make("button", {
     type: "button", class: `mm-chip mm-of-${f.modality}`, title: f.scoreTooltip, onclick: () => add(f.id),
   }, shape(f.modality), ` ${f.name}`)));
-  if (!shown.length) {
+  if (!shown.length && !ARROW.test(text)) {
     chips.replaceChildren(make("p", { class: "mm-empty" }, `No feature is called ${search.value.trim()}. Try another word.`));
   }
+  own.replaceChildren(...(text ? [typedChip()] : []));
 }

@@ -6,9 +6,20 @@ export const MOST = props.most;
 const PAUSE = 250; // milliseconds of rest after which keys or typing count as a change
 
 export const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
-export const rack = structuredClone(props.value);
+export const rack = taken(props.value);
 let timer;
 let lastChanged = null;
+
+// Directions are no part of the catalogue: what is to know of them comes with the rows.
+function taken(value) {
+  const { directions, ...rest } = structuredClone(value);
+  directions?.forEach(know);
+  return rest;
+}
+
+export function know(feature) {
+  FEATURES.set(feature.id, feature);
+}
 
 // A checkpoint that was not trained to be steered breaks pictures on a vision-only feature: there its slider is short.
 let present = null; // ids of the features that the prompt contains, once a pair has said so
@@ -18,9 +29,9 @@ export const isRisky = (feature) => props.breaks && feature.modality === "vision
 export const usableRange = (feature) => (isRisky(feature) ? [-props.breaks.end, props.breaks.end] : feature.usable);
 
 // What the prompt does not contain cannot be taken out of it: left of zero such a slider would do nothing. A vision-only feature,
-// which no prompt contains, goes the other way instead.
+// which no prompt contains, and a direction go the other way instead.
 export const isOneWay = (row) => Boolean(present) && row.mode === "slide" && row.strength >= 0 && !present.has(row.id)
-  && FEATURES.get(row.id).modality !== "vision";
+  && FEATURES.get(row.id).modality !== "vision" && !FEATURES.get(row.id).isDirection;
 
 export function setPresent(ids) {
   present = new Set(ids);
@@ -66,7 +77,7 @@ export function changed(now = true, row = null) {
 export function replaceAll() {
   clearTimeout(timer);
   announceMove();
-  Object.assign(rack, structuredClone(props.value));
+  Object.assign(rack, taken(props.value));
   render();
 }
 

@@ -19,22 +19,25 @@ function starter(kind, text, title) {
   return make("button", { type: "button", class: "mm-chip", "data-kind": kind, title, onclick: () => begin(kind) }, text);
 }
 
+// the id of a row: a feature's number, or the name of a direction
+const chosen = (select) => (window.mmRack?.rows ?? []).find(({ id }) => String(id) === select.value)?.id;
+
 export function sweptFeatures(kind) {
-  return { over: [+feature.value], against: [+feature.value, +other.value], seeds: [] }[kind];
+  return { over: [chosen(feature)], against: [chosen(feature), chosen(other)], seeds: [] }[kind];
 }
 
 function fillSelect(select, rows, missing) {
-  const chosen = +select.value;
+  const before = select.value;
   const options = rows.map(({ id, name }) => make("option", { value: id }, name));
   select.replaceChildren(...(options.length ? options : [make("option", {}, missing)]));
-  if (rows.some((row) => row.id === chosen)) select.value = chosen;
+  if (rows.some((row) => String(row.id) === before)) select.value = before;
 }
 
 // the rows of the rack as options; each select keeps its choice while that is possible
 export function offerRows() {
   const rows = window.mmRack?.rows ?? [];
   fillSelect(feature, rows, "no active feature");
-  fillSelect(other, rows.filter((row) => row.id !== +feature.value), "a second feature");
+  fillSelect(other, rows.filter((row) => String(row.id) !== feature.value), "a second feature");
   over.disabled = feature.disabled = rows.length < 1;
   against.disabled = other.disabled = rows.length < 2;
 }

@@ -1,0 +1,41 @@
+"""What the rows of a page may stand for: the bank's features, at hand at once, and directions, which take the model."""
+
+from typing import TYPE_CHECKING
+
+from mmsteer.bank import Feature, FeatureBank
+from mmsteer.recipes.direction import LONGEST_SIDE, Direction, is_direction, read_wording
+from mmsteer.steering.cache import Cache
+
+if TYPE_CHECKING:
+    from mmsteer.ui.shared.loading import Loading
+
+_CACHED = 256  # directions
+LONGEST_NAME = 2 * LONGEST_SIDE + 20  # characters, of a direction
+
+
+class Known:
+    """Features and directions by name, one for all visitors."""
+
+    def __init__(self, bank: FeatureBank, loading: "Loading") -> None:
+        self.bank, self._loading = bank, loading
+        self._made: Cache[str, Direction] = Cache(_CACHED)  # on ZeroGPU to make one takes a GPU
+
+    def get(self, feature: str | int) -> Feature | Direction:
+        """The feature or direction of a name (`mmsteer.steering.directions`); for a direction, once the model is loaded.
+
+        Raises:
+            SteerError: there is no such feature, the model does not know a word, or it could not be loaded.
+        """
+        if self.bank.find(feature) is not None or not is_direction(feature):
+            return self.bank.get(feature)
+        name = str(read_wording(str(feature)))
+        made = self._made.get(name)
+        if made is None:
+            found = self._loading.wait().feature(name)
+            assert isinstance(found, Direction)
+            self._made.put(name, made := found)
+        return made
+
+    def reference(self, feature: Feature | Direction) -> str | int:
+        """How an edit refers to it: a direction by its name, which makes it again."""
+        return feature.name if isinstance(feature, Direction) else self.bank.reference(feature)
