@@ -180,3 +180,19 @@ def test_on_a_phone_the_picture_stays_in_sight_above_its_slider(page: Page):
         ]
         < 0.45 * 844
     )
+
+
+def test_the_address_keeps_the_tab_and_a_feature_has_a_link(chromium, address: str):
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{address}/?feature=snow")
+    card = page.locator(".mm-card h2")
+    expect(card).to_have_text("snow")  # on the tab Explore, which the link opens
+    page.locator(".mm-item", has_text="white frame").first.click()
+    expect(card).to_have_text("white frame")
+    page.wait_for_function("location.search.includes('feature=white')", timeout=WAIT)
+    page.reload()
+    expect(card).to_have_text("white frame")
+    page.get_by_role("tab", name="Proof").last.click()
+    page.reload()
+    expect(page.locator(".mm-proof img").first).to_be_visible()
+    page.close()

@@ -50,16 +50,17 @@ def test_a_frame_is_the_picture_of_its_recipe(address: str, steerer: Steerer, ca
 
 def test_the_seconds_of_one_picture(steerer: Steerer):
     fresh = Steerer(steerer.backbone, steerer.bank)
-    both, each = live.timed(fresh, "a cat", [Edit("night")], 3, None)
+    recipe = Recipe("a cat", 3, fresh.sampler)
+    both, each = live.timed(fresh, replace(recipe, edits=(Edit("night"),)))
     assert each == both.seconds / 2
-    one, each = live.timed(fresh, "a cat", [Edit("night", strength=2)], 3, None)
+    one, each = live.timed(fresh, replace(recipe, edits=(Edit("night", strength=2),)))
     assert each == one.seconds
-    assert live.timed(fresh, "a cat", [], 3, None)[1] is None  # nothing was drawn
+    assert live.timed(fresh, recipe)[1] is None  # nothing was drawn
 
 
 def test_no_gpu_is_borrowed_for_a_frame(steerer: Steerer):
     lent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: task)
-    assert live.timed(lent, "a cat", [Edit("night")], 3, None)[1] is None  # so that the page asks for none
+    assert live.timed(lent, Recipe("a cat", 3, steerer.sampler, (Edit("night"),)))[1] is None  # so that the page asks for none
     unlent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: lambda *_: pytest.fail("borrowed"))
     asked = {"number": 1, "query": "prompt=a+cat", "rack": {"rows": [NIGHT], "silent": []}}
     answer = live.frame(steerer.bank, Loading(lambda: unlent), asked)

@@ -16,6 +16,7 @@ from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
 from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
 from mmsteer.ui.explore.questions import SHOWN, Questions, feature_to_draw
 from mmsteer.ui.shared.events import DRAW_NEWEST
+from mmsteer.ui.shared.home import home
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.script import script
@@ -32,7 +33,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     asking = gr.HTML(
         {}, html_template='<div class="mm-explore"></div>', elem_id="mm-explore", apply_default_css=False,
         js_on_load=script(SCRIPTS / "tab.js"), server_functions=questions.all, shapes=SHAPES, labels=LABELS, meanings=MEANINGS,
-        most=SHOWN, rules=rules(page.bank), effect={"prompt": PROMPT, "seeds": SEEDS, "strengths": STRENGTHS},
+        most=SHOWN, home=home(), rules=rules(page.bank), effect={"prompt": PROMPT, "seeds": SEEDS, "strengths": STRENGTHS},
     )  # fmt: skip
     drawn = gr.HTML(
         {}, html_template="", elem_id="mm-drawn", apply_default_css=False, js_on_load=script(SCRIPTS / "drawn.js")

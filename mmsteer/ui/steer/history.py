@@ -3,21 +3,13 @@
 A link holds the recipe itself, so nothing is stored on the server. Looks and behaviour: `scripts/history.js`.
 """
 
-import os
 from pathlib import Path
 
 import gradio as gr
 
 from mmsteer.recipes.recipe import LONGEST_LINK
+from mmsteer.ui.shared.home import home
 from mmsteer.ui.shared.script import script
-
-_ON_THE_HUB = "https://huggingface.co/spaces/"
-
-
-def home() -> str:
-    """Where a link leads: the hosting page of a Space, else (empty) the address that the visitor sees."""
-    space = os.environ.get("SPACE_ID", "")
-    return _ON_THE_HUB + space if space else ""
 
 
 def history() -> gr.HTML:

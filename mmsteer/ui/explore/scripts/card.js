@@ -26,7 +26,19 @@ function addButtons(f) {
     type: "button", class: "mm-big", "data-key": "add", "data-mm-add": f.id, "data-mm-strength": 1,
   }, isAdded ? "✓ Active" : "Add to the picture");
   const go = isAdded ? make("button", { type: "button", class: "mm-link-to", "data-key": "go", onclick: goToRack }, "Steer with it") : null;
-  return make("div", { class: "mm-card-add" }, add, go);
+  const link = make("button", { type: "button", class: "mm-link-to", "data-key": "link", onclick: () => copyLink(f, link) }, "Copy link");
+  return make("div", { class: "mm-card-add" }, add, go, link);
+}
+
+async function copyLink(f, button) {
+  const page = props.home || location.origin + location.pathname;
+  const link = `${page}?feature=${encodeURIComponent(f.name)}`;
+  try {
+    await navigator.clipboard.writeText(link);
+    button.textContent = "Copied";
+  } catch { // no permission to use the clipboard, as in some frames
+    button.textContent = link;
+  }
 }
 
 function head(f) {

@@ -1,4 +1,5 @@
 // The chosen feature, and everything that is drawn again when it or a filter changes.
+import { putIntoAddress } from "../../shared/scripts/address.js";
 import { card, renderCard } from "./card.js";
 import { fits, ranked } from "./filter.js";
 import { renderHistogram } from "./histogram.js";
@@ -22,7 +23,10 @@ export async function choose(id, byHand = false) {
   markChosen();
   renderMap();
   renderCard();
-  if (byHand) scrollToCard();
+  if (byHand) {
+    putIntoAddress("feature", chosenFeature().name);
+    scrollToCard();
+  }
   fetchSheets([id]);
   if (!cards.has(id)) {
     const answer = await server.card(id);

@@ -1,9 +1,10 @@
 // The tab Explore: a list, a histogram and a map of the same features, which filter one another, and the card of the chosen one.
 // Features come from the server when the tab is first seen; from then on only pictures, cards and meanings are asked for.
+import { inAddress } from "../../shared/scripts/address.js";
 import { make, makeSvg } from "../../shared/scripts/dom.js";
 import { LABELS, MODALITIES } from "../../shared/scripts/features.js";
 import { card, renderCard } from "./card.js";
-import { refresh } from "./choice.js";
+import { choose, refresh } from "./choice.js";
 import { effectArrived } from "./effect.js";
 import { chart } from "./histogram.js";
 import { confidenceSelect, fillKinds, kinds, rateSelect } from "./kinds.js";
@@ -43,6 +44,8 @@ function mapSection() {
 async function begin() {
   state.features = (await server.features()) ?? [];
   state.byId = new Map(state.features.map((f) => [f.id, f]));
+  const linked = state.features.find((f) => f.name === inAddress("feature"));
+  if (linked) await choose(linked.id);
   fillKinds();
   refresh();
   const places = await server.layout();
