@@ -85,7 +85,7 @@ def acting(steerer: Steerer, edit: Edit, steps: int) -> str:
     schedule = steerer.schedule(state, [edit])
     edited = steerer.schedule(state, [replace(edit, start=0.0, end=1.0)]).at(0)
     with reads(steerer) as calls:
-        render(steerer.backbone, schedule, steerer.empty, [3], sampler)
+        render(steerer.backbone, schedule, steerer.empty, [3], sampler, lambda step: None)
     letters = ""
     for hidden, pooled in calls:
         options = {
