@@ -1,12 +1,13 @@
 """Live frames without a browser: what is refused, what is drawn, how long it took, and in which thread."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmsteer import Edit, FeatureBank, Steerer
+from mmsteer import Edit, FeatureBank, Recipe, Steerer
 from mmsteer.bench.page_client import Visitor
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.shared.loading import Loading
@@ -60,7 +61,9 @@ def test_the_seconds_of_one_picture(steerer: Steerer):
 
 def test_no_gpu_is_borrowed_for_a_frame(steerer: Steerer):
     lent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: task)
-    assert live.timed(lent, Recipe("a cat", 3, steerer.sampler, (Edit("night"),)))[1] is None  # so that the page asks for none
+    assert (
+        live.timed(lent, Recipe("a cat", 3, steerer.sampler, (Edit("night"),)))[1] is None
+    )  # so that the page asks for none
     unlent: Any = ZeroGPUSteerer(steerer, lambda duration: lambda task: lambda *_: pytest.fail("borrowed"))
     asked = {"number": 1, "query": "prompt=a+cat", "rack": {"rows": [NIGHT], "silent": []}}
     answer = live.frame(steerer.bank, Loading(lambda: unlent), asked)

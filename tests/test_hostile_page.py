@@ -107,13 +107,13 @@ def test_steer(page: Page):
     reads(page, "#mm-notice", "<img src=x onerror=ran(9)>", ATTACKS[0])  # what the link says, and the nearest names
     page.locator("#mm-notice [data-mm-add]").first.click()
     offers = page.locator("#mm-rack .mm-chips button[data-mm-add], #mm-rack .mm-chips button")
-    search = page.get_by_label("find a feature")
+    search = page.get_by_label("add a feature")
     for number in (1, 2, 4, 6):
         search.fill(ATTACKS[number])
         offers.first.click()
     expect(page.locator(".mm-row")).to_have_count(5)
     reads(page, "#mm-rack", ATTACKS[0], ATTACKS[1], ATTACKS[4])
-    page.locator(".mm-row button[aria-label$='words and part of the run']").first.click()
+    page.locator(".mm-row button[aria-label$=': options']").first.click()
     expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile(":1.*:1.*:1"))
     page.locator("#mm-by-words").click()
     expect(page.locator("#mm-words img, #mm-words .mm-problem, #mm-words .mm-note").first).to_be_visible()
@@ -154,7 +154,7 @@ def test_from_a_picture(page: Page):
 
 
 @pytest.mark.parametrize(
-    ("name", "there"), [("What it is good for", "#mm-eye .mm-answers"), ("Are the labels right?", ".mm-proof img")]
+    ("name", "there"), [("What it is good for", "#mm-eye .mm-answers"), ("Proof", ".mm-proof img")]
 )
 def test_the_other_tabs(page: Page, name: str, there: str):
     tab(page, name)
