@@ -1,6 +1,7 @@
 // A picture's parts, one card per modality: a strength, and its features, [{id, name, named, activation, scoreTooltip}]; and the
-// whole picture. The server says which: `in_picture` by modality, with its embedding, `in_caption`, and why there is `no_whole`. The value belongs to the browser alone, so that no answer
-// undoes a later move: {strengths: {modality: number}, parts: in_picture}; the server checks all of it.
+// whole picture. The server says which: `in_picture` by modality, with its embedding, `in_caption`, and why there is `no_whole`.
+// The value belongs to the browser alone, so that no answer undoes a later move: {strengths: {modality: number}, parts: in_picture};
+// the server checks all of it.
 import { make, pressed } from "../shared/scripts/dom.js";
 
 const SHAPES = props.shapes;
