@@ -3,32 +3,37 @@
 // The value belongs to the browser alone, so that no answer undoes a later move: {strengths: {modality: number}, parts: in_picture};
 // the server checks all of it.
 import { make, pressed } from "../shared/scripts/dom.js";
+import { rangeInput } from "../shared/scripts/range.js";
 
 const SHAPES = props.shapes;
 const MOST = props.most;
 const TITLES = props.titles;
 const EMPTY = props.empty;
-const PAUSE = 250; // milliseconds of rest after which keys count as a change
 const note = make("p", { class: "mm-note", role: "status", hidden: true });
 const cards = new Map(); // modality -> its render function
 const state = structuredClone(props.value);
-let timer;
 
-// at once when a slider is released, and after a pause of arrow keys
-function changed(now) {
-  clearTimeout(timer);
-  const release = () => {
-    props.value = structuredClone(state);
-    trigger("release");
-  };
-  if (now) release();
-  else timer = setTimeout(release, PAUSE);
+function changed() {
+  props.value = structuredClone(state);
+  trigger("release");
 }
 
 function only(modality) {
   for (const other of cards.keys()) state.strengths[other] = other === modality ? 1 : 0;
   render();
-  changed(true);
+  changed();
+}
+
+function partSlider(part, most, label, out) {
+  return rangeInput({
+    min: 0, max: most, "aria-label": label,
+    value: () => state.strengths[part] ?? 0,
+    move: (value) => (out.textContent = value.toFixed(2)),
+    rest: (value) => {
+      state.strengths[part] = value;
+      changed();
+    },
+  });
 }
 
 function featureChip(modality, feature) {
@@ -56,16 +61,7 @@ function renderChips(modality, chips) {
 function wholeCard() {
   const out = make("output", { class: "mm-score" });
   const why = make("p", { class: "mm-empty" });
-  const range = make("input", {
-    type: "range", min: 0, max: 1, step: 0.05, "aria-label": "share of the whole picture",
-    oninput: () => (out.textContent = (+range.value).toFixed(2)),
-    onpointerup: () => set(true),
-    onkeyup: (event) => /^(Arrow|Page|Home|End)/.test(event.key) && set(false),
-  });
-  const set = (now) => {
-    state.strengths.whole = +range.value;
-    changed(now);
-  };
+  const range = partSlider("whole", 1, "share of the whole picture", out);
   const title = make("button", {
     type: "button", class: "mm-badge mm-whole", title: "the whole picture alone", onclick: () => only("whole"),
   }, "the whole picture");
@@ -85,16 +81,7 @@ const isAlone = (part) => Object.entries(state.strengths).every(([other, strengt
 function card(modality) {
   const out = make("output", { class: "mm-score" });
   const chips = make("div", { class: "mm-chips" });
-  const set = (now) => {
-    state.strengths[modality] = +range.value;
-    changed(now);
-  };
-  const range = make("input", {
-    type: "range", min: 0, max: MOST, step: 0.05, "aria-label": `strength of its ${modality} part`,
-    oninput: () => (out.textContent = (+range.value).toFixed(2)),
-    onpointerup: () => set(true),
-    onkeyup: (event) => /^(Arrow|Page|Home|End)/.test(event.key) && set(false),
-  });
+  const range = partSlider(modality, MOST, `strength of its ${modality} part`, out);
   const title = make("button", {
     type: "button", class: `mm-badge mm-${modality}`, title: "this part alone, at strength 1", onclick: () => only(modality),
   }, make("span", { "aria-hidden": "true" }, SHAPES[modality]), ` ${TITLES[modality]}`);
@@ -121,7 +108,7 @@ function newPicture() {
   state.parts = structuredClone(props.in_picture);
   note.hidden = true;
   render();
-  changed(true);
+  changed();
 }
 
 watch("in_picture", newPicture);
