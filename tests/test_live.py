@@ -41,11 +41,11 @@ def drawn(steerer: Steerer, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleN
     drawing.gate.set()
     draw = steerer._draw
 
-    def slow(plan, recipe):  # type: ignore[no-untyped-def]
+    def slow(plan, recipe, *more):  # type: ignore[no-untyped-def]
         drawing.strengths += [edit.strength for edit in recipe.edits]
         drawing.begun.set()
         drawing.gate.wait(30)
-        return draw(plan, recipe)
+        return draw(plan, recipe, *more)
 
     monkeypatch.setattr(steerer, "_draw", slow)
     yield drawing

@@ -170,11 +170,11 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
     drawn: list[float] = []
     released, draw = threading.Event(), steerer._draw
 
-    def slow(plan, recipe):  # type: ignore[no-untyped-def]
+    def slow(plan, recipe, *more):  # type: ignore[no-untyped-def]
         if recipe.edits:
             drawn.append(recipe.edits[0].strength)
             released.wait(30)
-        return draw(plan, recipe)
+        return draw(plan, recipe, *more)
 
     with browser() as chromium:
         if chromium is None:

@@ -202,7 +202,7 @@ def test_a_sweep_is_scrubbed_without_the_server_and_put_into_the_rack(page: Page
     assert page.evaluate("document.querySelector('.mm-stage-picture').src") == sources[0]
     assert requests == []
     page.locator(".mm-cell").nth(7).click()
-    expect(page.get_by_label("strength of night, as a number")).to_have_value("1.5")
+    expect(page.get_by_label("strength of night", exact=True)).to_have_value("1.5")
     drawn(page, "edit=night%3A1.5")
     assert page.locator("#mm-pictures .mm-after").get_attribute("src") == sources[7]
     expect(page.locator(".mm-cell img")).to_have_count(9)  # and the sweep stands
@@ -213,12 +213,13 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
 ):
     gate, draw, begun = threading.Event(), steerer._draw, []
 
-    def gated(plan, recipe):
+    def gated(plan, recipe, *more):
         begun.append([(edit.mode, edit.strength) for edit in recipe.edits])
         if begun[-1] == [("add", 2.0)]:
             assert gate.wait(60)
-        return draw(plan, recipe)
+        return draw(plan, recipe, *more)
 
+    open_options(page)
     page.locator("#mm-seed input").fill("4711")  # a seed nobody has drawn
     monkeypatch.setattr(steerer, "_draw", gated)
     page.locator("#mm-sweep [data-kind=over]").click()
@@ -271,13 +272,14 @@ def test_two_features_make_a_grid_and_a_cell_puts_both(page: Page):
     expect(current).to_have_count(1)
     current.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_label("strength of night, as a number")).to_have_value("-2")
-    expect(page.get_by_label("strength of snow, as a number")).to_have_value("2")
+    expect(page.get_by_label("strength of night", exact=True)).to_have_value("-2")
+    expect(page.get_by_label("strength of snow", exact=True)).to_have_value("2")
     page.wait_for_function("document.querySelector('#mm-pictures .mm-after').alt.includes('remove:2')", timeout=WAIT)
     assert {abs(edit.strength) for edit in shown(page).edits} == {2.0}
 
 
 def test_several_seeds_before_and_after_and_one_is_picked(page: Page, steerer: Steerer):
+    open_options(page)
     swept(page, "seeds", 12)
     page.get_by_label("before or after").focus()
     page.keyboard.press("End")

@@ -139,7 +139,9 @@ def test_calls_that_nobody_listens_to_keep_nobody_waiting_and_are_not_drawn(
 ):
     """Sixty-five posts with made-up sessions, as the queue used to be filled."""
     drawn, draw = [], steerer._draw
-    monkeypatch.setattr(steerer, "_draw", lambda plan, recipe: drawn.append(recipe.seed) or draw(plan, recipe))
+    monkeypatch.setattr(
+        steerer, "_draw", lambda plan, recipe, *more: drawn.append(recipe.seed) or draw(plan, recipe, *more)
+    )
     function = pair_of(address)
     for k in range(65):
         join(address, ["a cat", 10_000 + k, RACK, None], function, f"made-up-{k}")

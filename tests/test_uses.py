@@ -312,7 +312,7 @@ def test_an_attack_that_no_page_asks_for_is_refused(parts, change):
     assert "load the page again" in parts[1].attack(ATTACK | change)["error"]
 
 
-@pytest.mark.parametrize("change", [{"seed": -1}, {"seed": 2**40}, {"prompt": ""}, {"prompt": "x" * 600}])
+@pytest.mark.parametrize("change", [{"seed": -1}, {"seed": 2**40}, {"prompt": ""}, {"prompt": "x" * 3000}])
 def test_a_picture_that_cannot_be_drawn_gets_a_sentence(parts, change):
     answer = parts[1].attack(ATTACK | change)
     assert answer["error"]
