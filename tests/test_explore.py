@@ -219,7 +219,7 @@ def test_search_by_meaning_ranks_as_the_text_encoder_does(page: Page, steerer: S
 
 def test_filters_by_modality_name_confidence_and_frequency(page: Page):
     kinds = page.get_by_role("group", name="modality", exact=True)
-    kinds.get_by_text("language").click()
+    kinds.get_by_text("only said").click()
     expect(names(page)).to_have_count(3)
     expect(dots(page)).to_have_count(3)
     expect(title(page)).to_have_text("please draw")
