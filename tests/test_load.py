@@ -88,11 +88,11 @@ def test_what_is_cached_between_visitors_is_bounded(steerer: Steerer):
         ("a cat", -1, rack(), "seed"),
         ("a cat", 1, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "the rack cannot be read"),
         ("a cat", 1, rack({"id": 10**9}), "there is no feature"),
-        ("a cat", 1, rack({"id": "1; import os"}), "the rack cannot be read"),
+        ("a cat", 1, rack({"id": "1; import os"}), "there is no feature"),
         ("a cat", 1, rack({"strength": 1e9}), "allowed is -8 to 8"),
         ("a cat", 1, rack({"words": [EVIL]}), "is not in the prompt"),
         ("a cat", 1, rack({"words": ["x" * 100_000]}), "characters; 1,000 are allowed"),
-        ("a cat", 1, {"rows": [ROW] * 10_000, "silent": []}, "the rack cannot be read"),
+        ("a cat", 1, {"rows": [ROW] * 1_000, "silent": []}, "the rack cannot be read"),
     ],
 )
 def test_what_no_page_sends_gets_a_sentence(address: str, prompt, seed, value, message: str):

@@ -29,7 +29,7 @@ def rack(**more: Any) -> dict[str, Any]:
         (rack(evil=1), "`rows.0.evil` is not known"),
         (rack(strength="NaN"), "`rows.0.strength` is 'NaN'; it should be a valid number"),
         (rack(strength=float("inf")), "`rows.0.strength` is inf; it should be a finite number"),
-        (rack(id=True), "`rows.0.id` is True; it should be a valid integer"),
+        (rack(id=True), "`rows.0.id.int` is True; it should be a valid integer"),
         (rack(mode="remove"), "`rows.0.mode` is 'remove'; it should be 'slide', 'add' or 'set'"),
         ({"rows": [ROW] * 17, "silent": []}, "list should have at most 16 items"),
     ],
