@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from served import served, whole_words
+from shown_pair import open_menu, open_options
 
 from mmsteer import Edit, Feature, FeatureBank, Steerer
 from mmsteer.recipes.provenance import Missing
@@ -115,12 +116,14 @@ def test_steer(page: Page):
     reads(page, "#mm-rack", ATTACKS[0], ATTACKS[1], ATTACKS[4])
     page.locator(".mm-row button[aria-label$=': options']").first.click()
     expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile(":1.*:1.*:1"))
+    open_menu(page)
     page.locator("#mm-by-words").click()
     expect(page.locator("#mm-words img, #mm-words .mm-problem, #mm-words .mm-note").first).to_be_visible()
     page.locator("#mm-sweep [data-kind=over]").click()
     expect(page.locator(".mm-cell img")).to_have_count(9)
     page.get_by_label(re.compile("^scrub: ")).first.focus()
     page.keyboard.press("Home")
+    open_options(page)
     expect(page.locator("#mm-active .mm-chip").first).to_be_visible()
 
 

@@ -222,9 +222,9 @@ class Gate:
         self.ended: list[int] = []
         self._draw = steerer._draw
 
-    def __call__(self, schedule: Any, recipe: Recipe) -> Any:
+    def __call__(self, schedule: Any, recipe: Recipe, *more: Any) -> Any:
         self.begun.append(recipe.seed)
-        drawn = self._draw(schedule, recipe)
+        drawn = self._draw(schedule, recipe, *more)
         self.ended.append(recipe.seed)
         return drawn
 
@@ -253,7 +253,9 @@ def test_beside_one_who_floods_an_ordinary_visitor_waits_for_none_of_the_long_dr
 
     with ThreadPoolExecutor(9) as pool:
         floods = [pool.submit(flood, k) for k in range(6)]
-        while not gate.begun:
+        for _ in range(3000):
+            if gate.begun:
+                break
             time.sleep(0.01)
         for visit in [pool.submit(ordinary, k) for k in (1, 2, 3)]:
             visit.result(60)
