@@ -24,7 +24,7 @@ mine = torch.full((3,), float(rank))
 assert distributed.broadcast(mine) is mine and mine.tolist() == [0, 0, 0]
 distributed.wait()
 torch.distributed.destroy_process_group()
-print(f"process {rank} is done", flush=True)
+print(f"process {rank} is done\\n", end="", flush=True)  # one write: the lines of two processes must not mix
 """
 ALONE = """
 import sys

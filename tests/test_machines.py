@@ -40,7 +40,7 @@ rank = os.environ.get("RANK", "0")
 work = Path(home) / ("work" if shared == "shared" else f"work-{rank}")
 source = open_pairs(str(Path(home) / f"tars-{rank}"))
 pairs = embed_pairs(Clip(clip), source, work, shard=4, batch=4)
-print(rank, len(pairs.captions), share_out(source, 4).readable, flush=True)
+print(f"{rank} {len(pairs.captions)} {share_out(source, 4).readable}\\n", end="", flush=True)  # one write: lines must not mix
 if distributed.count() > 1:
     torch.distributed.destroy_process_group()
 """
@@ -161,7 +161,7 @@ train_dictionaries("matryoshka", few, few, sizes, config)  # starts all threads
 spent = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_DATA, (spent + int(sys.argv[3]),) * 2)
 trained = train_dictionaries("matryoshka", pairs.image, pairs.text, sizes, config)
-print(distributed.rank(), float(trained.image.W_dec.sum()), flush=True)
+print(f"{distributed.rank()} {float(trained.image.W_dec.sum())}\\n", end="", flush=True)
 torch.distributed.destroy_process_group()
 """
 
