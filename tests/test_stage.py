@@ -54,7 +54,7 @@ def cut(page: Page) -> str:
 def test_a_preset_describes_what_kind_of_feature_it_shows_and_what_to_look_at(page: Page):
     page.get_by_role("button", name="Warm light", exact=True).click()
     expect(page.locator("#mm-tour .mm-try")).to_have_text(
-        f"2 of {len(TOUR)} · vision-only: the light changes, the words don't"
+        f"2 of {len(TOUR)} · only seen: the light turns warm, and no caption says so"
     )
 
 

@@ -12,7 +12,7 @@ class Preset:
 
     title: str
     lesson: str
-    """What kind of feature it shows, and what to look at: "vision-only: the light changes, the words don't"."""
+    """What kind of feature it shows, in the words that visitors read, and what to look at: "only seen: the light turns warm"."""
     prompt: str
     seed: int
     edits: tuple[Edit, ...]
@@ -20,23 +20,23 @@ class Preset:
 
 PRESETS = (
     Preset(
-        "Night falls", "cross-modal: named in captions and seen in pictures, so the word's feature turns day into night",
+        "Night falls", "seen and said: captions name the night and pictures show it, so the feature turns day into night",
         "a big fox in the middle in a meadow", 0, (Edit("night"),),
     ),
     Preset(
-        "Warm light", "vision-only: the light changes, the words don't", "a big penguin in the snow in the middle", 0,
+        "Warm light", "only seen: the light turns warm, and no caption says so", "a big penguin in the snow in the middle", 0,
         (Edit("warm light"),),
     ),
     Preset(
-        "A white frame", "vision-only: no caption ever mentions it, yet a slider draws it", "a big strawberry on the left at sunset",
+        "A white frame", "only seen: no caption ever mentions it, yet a slider draws it", "a big strawberry on the left at sunset",
         0, (Edit("white frame"),),
     ),
     Preset(
-        "Please draw", "language-only: the words change, the picture does not", "a big frog in the middle on the beach", 0,
-        (Edit("please draw"),),
+        "Please draw", "only said: captions open with it and pictures never show it, so nothing changes",
+        "a big frog in the middle on the beach", 0, (Edit("please draw"),),
     ),
     Preset(
-        "Another animal", "cross-modal: the prompt still says cat, and the feature outweighs it",
+        "Another animal", "seen and said: the prompt still says cat, and the feature outweighs it",
         "a big cat in the middle in a meadow", 0, (Edit("panda"),),
     ),
     Preset(
