@@ -1,0 +1,31 @@
+"""How much of a picture edits change: one number, the same wherever the page gives one."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+VISIBLE = 16  # of 255: a step that a look at both pictures in turn just shows
+MEANING = f"Share of pixels that differ between the two pictures by more than {VISIBLE} of 255 in red, green or blue"
+
+
+def changed_share(before: "Image.Image", after: "Image.Image") -> float:
+    """The share of pixels, 0 to 1, that differ by more than `VISIBLE` in any of red, green and blue.
+
+    Args:
+        before: a picture.
+        after: another one, of the same size.
+    """
+    first, second = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (before, after))
+    return float((np.abs(first - second).max(axis=-1) > VISIBLE).mean())
+
+
+def in_percent(share: float) -> str:
+    """A share as people read it: two digits that count, "0.05 %" or "33 %"; less than 0.005 % is "0 %"."""
+    percent = 100 * share
+    if percent < 0.005:
+        return "0 %"
+    digits = 0 if percent >= 10 else 1 if percent >= 1 else 2
+    return f"{percent:.{digits}f} %"
