@@ -30,17 +30,19 @@ if TYPE_CHECKING:
     from mmsteer.recipes import sweep
     from mmsteer.recipes.edit import Edit
     from mmsteer.recipes.recipe import Origin, Recipe
+    from mmsteer.recipes.region import Region
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
 __all__ = [
-    "Edit", "Feature", "FeatureBank", "Origin", "PictureReader", "Recipe", "Sampler", "SteerError", "Steered", "Steerer", "sweep",
+    "Edit", "Feature", "FeatureBank", "Origin", "PictureReader", "Recipe", "Region", "Sampler", "SteerError", "Steered", "Steerer",
+    "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "Edit": "recipes.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "recipes.recipe",
-    "PictureReader": "pictures.picture_features", "Recipe": "recipes.recipe", "Sampler": "models.sampler", "SteerError": "errors",
-    "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "recipes.sweep",
+    "PictureReader": "pictures.picture_features", "Recipe": "recipes.recipe", "Region": "recipes.region", "Sampler": "models.sampler",
+    "SteerError": "errors", "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "recipes.sweep",
 }  # fmt: skip
 
 

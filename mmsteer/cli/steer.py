@@ -56,6 +56,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--negative-prompt", metavar="TEXT",
         help='what guidance steers away from in both pictures, for example "blurry" (default: the recipe\'s, or nothing)',
     )  # fmt: skip
+    parser.add_argument(
+        "--region", metavar="BOX",
+        help="where the edits act: LEFT,TOP,RIGHT,BOTTOM in fractions of the picture, for example 0.5,0,1,1 for its right half, or the "
+        "grid that a recipe has; `all` for everywhere (default: the recipe's, or everywhere)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="the noise (default: the recipe's, or 0)")
     parser.add_argument(
         "--steps", type=int, help="sampling steps, 1 to 50 (default: the recipe's, or the backbone's own)"
@@ -94,11 +99,14 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     from mmsteer.models.sampler import Sampler
     from mmsteer.recipes.provenance import differences, missing
     from mmsteer.recipes.recipe import Recipe
+    from mmsteer.recipes.region import Region
     from mmsteer.steering.steerer import Steerer
 
     recipe = _read(args.recipe) if args.recipe else Recipe(args.prompt)
     overrides = {"prompt": args.prompt, "seed": args.seed, "negative_prompt": args.negative_prompt}
     recipe = replace(recipe, **{name: value for name, value in overrides.items() if value is not None})
+    if args.region is not None:
+        recipe = replace(recipe, region=None if args.region == "all" else Region.parse(args.region))
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled)
     notes = differences(recipe, steerer.origin, steerer.bank)
     lacking = missing(steerer.bank, recipe)
@@ -153,9 +161,7 @@ def run(args: argparse.Namespace) -> None:
 
     from PIL import Image
 
-    result = steerer.steer(
-        recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture, recipe.negative_prompt
-    )
+    result = steerer.pair(recipe)
     width, height = result.before.size
     pair = Image.new("RGB", (2 * width + 4, height), "white")
     pair.paste(result.before, (0, 0))

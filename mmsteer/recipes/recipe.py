@@ -16,6 +16,7 @@ from mmsteer.models.prompt import check_length, check_prompt
 from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit, check_count, parse_edits
 from mmsteer.recipes.picture import Picture
+from mmsteer.recipes.region import Region
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -77,6 +78,8 @@ class Recipe:
     """A picture whose image embedding takes the place of the prompt's, where a backbone reads one. It counts as an edit."""
     negative_prompt: str = ""
     """What guidance steers away from; empty is the usual."""
+    region: Region | None = None
+    """Where the edits act; None is everywhere, and so is a region that is the whole picture."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
@@ -87,6 +90,10 @@ class Recipe:
             raise SteerError(f"`origin` is {quoted(self.origin)}: give an Origin")
         if not isinstance(self.picture, Picture | None):
             raise SteerError(f"`picture` is {quoted(self.picture)}: give a Picture, or None")
+        if not isinstance(self.region, Region | None):
+            raise SteerError(f"`region` is {quoted(self.region)}: give a Region, or None")
+        if self.region is not None and self.region.share == 1:
+            object.__setattr__(self, "region", None)
         object.__setattr__(self, "edits", tuple(self.edits))
         check_count(self.edits)
         if (length := sum(len(str(edit)) for edit in self.edits)) > _LONGEST_EDITS:
@@ -97,14 +104,14 @@ class Recipe:
     @property
     def plain(self) -> "Recipe":
         """The same recipe without edits: what *before* shows."""
-        return replace(
-            self, edits=(), picture=None, sampler=replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0)
-        )
+        sampler = replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0)
+        return replace(self, edits=(), picture=None, sampler=sampler, region=None)
 
     def to_json(self) -> str:
         """One line of JSON; without what older versions do not know, where it is not used."""
         data = asdict(self)
-        for name in ("picture", "negative_prompt"):
+        data["region"] = self.region and str(self.region)
+        for name in ("picture", "negative_prompt", "region"):
             if not data[name]:
                 del data[name]
         return json.dumps(data, ensure_ascii=False)
@@ -133,6 +140,8 @@ class Recipe:
         if data.get("picture") is not None:
             picture = _known(data["picture"], Picture, "picture")
             data["picture"] = Picture(picture.get("share", 1.0), picture.get("embedding", ""))
+        if data.get("region") is not None:
+            data["region"] = Region.parse(data["region"])
         if "prompt" not in data:
             raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
         return cls(**data)
@@ -146,6 +155,7 @@ class Recipe:
         fields += [(name, f"{own[name]:g}") for name in OPTIONAL if own[name] != 1]
         fields += [(name, value) for name, value in asdict(self.origin).items() if value]
         fields += [("picture", str(self.picture))] if self.picture else []
+        fields += [("region", str(self.region))] if self.region else []
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
@@ -166,8 +176,9 @@ class Recipe:
         edits = parse_edits(fields.get("edit", []))
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
         picture = Picture.parse(first["picture"]) if "picture" in first else None
+        region = Region.parse(first["region"]) if "region" in first else None
         sampler, negative = Sampler(steps, guidance, **more), first.get("negative_prompt", "")
-        return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative)
+        return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative, region)
 
     def save_png(self, picture: "Image.Image", target: Any, size: tuple[int, int] | None = None) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file (`mmsteer.recipes.png.save`)."""

@@ -1,9 +1,10 @@
 """What stands in for a pipeline's UNet or transformer, and for its VAE, during one call; these themselves are not changed.
 
 For what a pipeline's own arguments cannot do: an image embedding or a pooled vector that changes during the run, guidance from
-*before* towards *after*, and a check of the numbers that become pixels.
+*before* towards *after*, edits in a region alone, and a check of the numbers that become pixels.
 """
 
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from mmsteer.errors import SteerError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from mmsteer.models.backbone import Backbone
     from mmsteer.models.conditioning import Conditioning
+    from mmsteer.recipes.region import Region
 
 _POSITIONS = ("txt_ids", "img_ids")
 """Arguments without a batch dimension: positions of rows."""
@@ -21,12 +23,15 @@ _POSITIONS = ("txt_ids", "img_ids")
 class Denoiser:
     """Stands in for the part of a pipeline that draws; whatever else the pipeline asks of it, that part answers."""
 
-    def __init__(self, backbone: "Backbone", before: "Conditioning", guided: bool, towards: float) -> None:
+    def __init__(
+        self, backbone: "Backbone", before: "Conditioning", guided: bool, towards: float, region: "Region | None" = None
+    ) -> None:
         """`before` is the prompt's own conditioning of B prompts; `guided` whether the pipeline calls for the empty prompt's rows
-        too; `towards` how far to go from the prediction for *before* to that for *after*, 1: the latter itself.
+        too; `towards` how far to go from the prediction for *before* to that for *after*, 1: the latter itself. With a `region` the
+        first half of the prompts draws *before*, and the second half differs from it in the region alone.
         """
         self.model, self.rows = backbone.denoiser, backbone.family.rows
-        self.before, self.guided, self.towards = before, guided, towards
+        self.before, self.guided, self.towards, self.region = before, guided, towards, region
         self.current = before
 
     def __getattr__(self, name: str) -> Any:
@@ -35,6 +40,12 @@ class Denoiser:
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The prediction for a sample `[B or 2B, …]`, as a tuple of one: the rows of the empty prompt first, if guided. UNets are
         called with the sample first, transformers with it as `hidden_states`.
+        """
+        (drawn,) = self._predict(args, named)
+        return (drawn if self.region is None else self._within(self.region, drawn),)
+
+    def _predict(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What the model predicts, as a tuple of one.
 
         Semantic guidance (Brack et al., 2301.12247, section 3) with one concept and no mask: of the two predictions, the part
         in which they differ is scaled, before guidance from the empty prompt adds its own.
@@ -52,6 +63,18 @@ class Denoiser:
         whole, before = drawn[:count], drawn[count:]
         after = before + self.towards * (whole[own] - before)
         return (torch.cat([whole[: own.start], after]),)
+
+    def _within(self, region: "Region", drawn: "torch.Tensor") -> "torch.Tensor":
+        """Predictions for *before* and *after*, these blended with those by a soft mask of the region.
+
+        Both are drawn side by side from the same noise, and samplers work number by number. So where the mask is zero the latents of
+        *after* are those of *before* at every step, whatever the sampler remembers of earlier ones.
+        """
+        import torch
+
+        mask = soft_mask(region, drawn)
+        before, after = drawn.reshape(2 if self.guided else 1, 2, -1, *drawn.shape[1:]).unbind(1)
+        return torch.stack([before, torch.lerp(before, after, mask)], 1).flatten(0, 2)
 
     def _reading(self, conditioning: "Conditioning", named: dict[str, Any], own: slice) -> dict[str, Any]:
         """Named arguments of a call, with a conditioning's parts in the rows of the prompt."""
@@ -81,6 +104,25 @@ def _joined(part: Any, before: Any, own: slice) -> Any:
     if isinstance(part, list):
         return [_joined(one, other, own) for one, other in zip(part, before, strict=True)]
     return torch.cat([part, before[own]]) if torch.is_tensor(part) and part.shape[:1] == (own.stop,) else part
+
+
+def soft_mask(region: "Region", sample: "torch.Tensor") -> "torch.Tensor":
+    """How far edits act on a sample: 1 within the region, 0 outside, in between along its border.
+
+    Args:
+        region: on a coarse grid, of which each point of the sample takes a weighted mean.
+        sample: `[B, C, H, W]`, or `[B, H * W, C]` as transformers with packed latents have it, of square pictures.
+
+    Returns:
+        `[H, W]`, or `[H * W, 1]`.
+    """
+    import torch
+
+    packed = sample.ndim == 3
+    size = (isqrt(sample.shape[1]),) * 2 if packed else tuple(sample.shape[-2:])
+    grid = torch.tensor(region.rows, dtype=torch.float32)[None, None]
+    mask = torch.nn.functional.interpolate(grid, size, mode="bilinear", antialias=True)[0, 0]
+    return (mask.reshape(-1, 1) if packed else mask).to(sample)
 
 
 class Decoder:

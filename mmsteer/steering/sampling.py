@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmsteer.models.backbone import Backbone
     from mmsteer.models.conditioning import Conditioning
     from mmsteer.models.sampler import Sampler
+    from mmsteer.recipes.region import Region
     from mmsteer.steering.schedule import Schedule
 
 
@@ -37,6 +38,7 @@ def render(
     seeds: Sequence[int],
     sampler: "Sampler",
     between_steps: Callable[[int], None],
+    region: "Region | None" = None,
 ) -> Drawn:
     """Draw B pictures.
 
@@ -53,6 +55,7 @@ def render(
         sampler: steps and guidance.
         between_steps: called after every step with what it has drawn: B, or twice that with guidance. It may draw other pictures.
             Pipelines that read the prompt once for the whole run cannot be interrupted.
+        region: where the edits act; None: everywhere. With a region, *before* is drawn beside each picture: twice the work.
 
     Raises:
         SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; an adapter's scale without an adapter;
@@ -60,12 +63,14 @@ def render(
     """
     import torch
 
+    if region is not None:
+        schedule, seeds = schedule.beside_before(), [*seeds, *seeds]
     pipeline = copy.copy(backbone.pipeline)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     family = backbone.family
     guided = sampler.guidance > 1 and backbone.compares
     against = empty.repeated(len(seeds))
-    denoiser = _denoiser(backbone, schedule, sampler)
+    denoiser = _denoiser(backbone, schedule, sampler, region)
     if denoiser is not None:
         setattr(pipeline, family.denoiser, denoiser)
     pipeline.vae = Decoder(pipeline.vae)
@@ -101,7 +106,8 @@ def render(
     backbone.pipeline.maybe_free_model_hooks()  # where parts move to the GPU in turn, the copy has lost sight of some
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
-    return Drawn(pictures, tuple(bool(flag) for flag in blanked))
+    asked = slice(len(seeds) // 2 if region is not None else 0, None)
+    return Drawn(pictures[asked], tuple(bool(flag) for flag in blanked[asked]))
 
 
 def _adapter_arguments(backbone: "Backbone", scale: float) -> dict[str, Any]:
@@ -113,7 +119,9 @@ def _adapter_arguments(backbone: "Backbone", scale: float) -> dict[str, Any]:
     return image_adapter.arguments(backbone.pipeline.unet, scale) if scale != 1 else {}
 
 
-def _denoiser(backbone: "Backbone", schedule: "Schedule", sampler: "Sampler") -> Denoiser | None:
+def _denoiser(
+    backbone: "Backbone", schedule: "Schedule", sampler: "Sampler", region: "Region | None"
+) -> Denoiser | None:
     """What stands in for the pipeline's denoiser, where the pipeline's own arguments cannot do what is asked."""
     towards, family = sampler.edit_guidance if schedule.moves else 1.0, backbone.family
     if towards != 1 and not family.phases:
@@ -121,8 +129,8 @@ def _denoiser(backbone: "Backbone", schedule: "Schedule", sampler: "Sampler") ->
             f"pipelines of {family.title} read the prompt once for the whole run: leave `edit_guidance` at 1, not {towards:g}"
         )
     unreachable = backbone.image_width or (family.pooled and not family.pooled_callback)  # by a callback
-    if towards == 1 and not (unreachable and family.phases and schedule.changes):
+    if towards == 1 and region is None and not (unreachable and family.phases and schedule.changes):
         return None
-    denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and backbone.compares, towards)
+    denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and backbone.compares, towards, region)
     denoiser.current = schedule.at(0.0)
     return denoiser

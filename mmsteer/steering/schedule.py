@@ -57,6 +57,17 @@ class Schedule:
             )
         return self._states[active]
 
+    def beside_before(self) -> "Schedule":
+        """The same for 2B prompts: these B without edits, then these B."""
+        import torch
+
+        def below(part: "torch.Tensor | None") -> "torch.Tensor | None":
+            return None if part is None else torch.cat([part * 0, part])
+
+        both = Conditioning(*(None if part is None else torch.cat([part, part]) for part in self.prompt))  # type: ignore[arg-type]
+        moves = [Move(m.start, m.end, below(m.dh), below(m.dpooled), below(m.dimage)) for m in self.moves]
+        return Schedule(both, moves, torch.cat([self.shift * 0, self.shift]))
+
 
 def _moved(part: Any, differences: "list[torch.Tensor | None]") -> Any:
     """A part of the conditioning with differences added, in its own precision."""

@@ -60,7 +60,9 @@ class Steered(NamedTuple):
     def _repr_html_(self) -> str:
         """What notebooks show: both pictures, the edits with their modality, and the OOD distance."""
         distance = f"OOD distance {self.ood_distance:.2f}: {meaning(self.ood_distance)[1]}"
-        return pair(self.before, self.after, self.recipe, self.edited, [distance, *self.notes])
+        region = self.recipe.region
+        where = [f"the edits act in {region.share:.0%} of the picture"] if region else []
+        return pair(self.before, self.after, self.recipe, self.edited, [distance, *where, *self.notes])
 
     @property
     def notes(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.notebook import counts, table
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Origin, Recipe
+from mmsteer.recipes.region import Region
 from mmsteer.steering.cache import Cache
 from mmsteer.steering.directions import KnownFeatures
 from mmsteer.steering.feature_search import search
@@ -128,6 +130,7 @@ class Steerer:
         sampler: Sampler | None = None,
         picture: Picture | None = None,
         negative_prompt: str = "",
+        region: Region | None = None,
     ) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise.
 
@@ -140,6 +143,7 @@ class Steerer:
                 (`mmsteer.pictures.picture_features.PictureReader.picture`), where the backbone reads one.
             negative_prompt: what guidance steers away from, in both pictures, at most 2,000 characters; no edit acts on it. Empty
                 is the usual: the empty prompt. Without guidance it has no effect.
+            region: where the edits act; outside *after* stays as *before*. None: everywhere.
 
         Returns:
             Both pictures, their recipe, the OOD distance, and what the model could not read.
@@ -153,8 +157,13 @@ class Steerer:
             >>> steered.after.size
             (256, 256)
         """
+        sampler = sampler or self.sampler
+        return self.pair(Recipe(prompt, seed, sampler, tuple(edits), self.origin, picture, negative_prompt, region))
+
+    def pair(self, recipe: Recipe) -> Steered:
+        """Draw *before* and *after* of a recipe, wherever that was made, from the same noise; SteerError as `steer`."""
         began = time.perf_counter()
-        recipe = Recipe(prompt, seed, sampler or self.sampler, tuple(edits), self.origin, picture, negative_prompt)
+        recipe = replace(recipe, origin=self.origin)
         state = self._state(recipe)  # hidden [1, T, d_text], x [1, d_joint], presence [1, n_latents]
         schedule = self.schedule(
             state, recipe.edits, recipe.sampler.pooled_guidance, recipe.picture
@@ -265,7 +274,9 @@ class Steerer:
         from PIL import Image
 
         against = state.against.conditioning
-        drawn = render(self.backbone, schedule, against, [recipe.seed], recipe.sampler, self.between_steps)
+        drawn = render(
+            self.backbone, schedule, against, [recipe.seed], recipe.sampler, self.between_steps, recipe.region
+        )
         return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":

@@ -16,6 +16,7 @@ from mmsteer.recipes.direction import check_name
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.region import Region
 
 if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered
@@ -100,14 +101,19 @@ class ZeroGPUSteerer:
         sampler: Sampler | None = None,
         picture: Picture | None = None,
         negative_prompt: str = "",
+        region: Region | None = None,
     ) -> "Steered":
         """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
         known = self._steerer
-        recipe = Recipe(prompt, seed, sampler or known.sampler, tuple(edits), known.origin, picture, negative_prompt)
+        sampler = sampler or known.sampler
+        return self.pair(Recipe(prompt, seed, sampler, tuple(edits), known.origin, picture, negative_prompt, region))
+
+    def pair(self, recipe: Recipe) -> "Steered":
+        """As `Steerer.pair`, likewise."""
+        known = self._steerer
         for edit in recipe.edits:
             check_name(known.bank, edit.feature)
-        args = (recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, picture, recipe.negative_prompt)
-        result: Steered = self._run("steer", args, {}, recipe.plain)
+        result: Steered = self._run("pair", (recipe,), {}, recipe.plain)
         known.befores.put(recipe.plain, (result.before, result.blanked[0]))
         return result
 
@@ -128,10 +134,13 @@ class ZeroGPUSteerer:
             return error
 
     def _duration(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], before: Any) -> int:
-        """Seconds for a call: `steer` draws one picture, or two; any other as many as its longest list, or one."""
+        """Seconds for a call: `pair` draws one picture, or two; any other as many as its longest list, or one. A picture with a region
+        counts twice: *before* is drawn beside it.
+        """
         values = (*args, *kwargs.values())
-        samplers = [v.sampler if isinstance(v, Recipe) else v for v in values if isinstance(v, Recipe | Sampler)]
+        recipes = [value for value in values if isinstance(value, Recipe)]
+        samplers = [r.sampler for r in recipes] + [v for v in values if isinstance(v, Sampler)]
         steps = (samplers or [self._steerer.sampler])[0].steps
-        lists = max((len(value) for value in values if isinstance(value, list | tuple)), default=1)
-        pictures = (1 if before else 2) if name == "steer" else max(1, lists)
+        pictures = max((len(value) for value in values if isinstance(value, list | tuple) and value), default=1)
+        pictures += (name == "pair" and not before) + any(recipe.region for recipe in recipes)
         return seconds(steps * self._calls_a_step, self._step, self._side, pictures)

@@ -4,6 +4,7 @@ Whatever comes in is checked by the function that it is passed to; errors are on
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +22,7 @@ from mmsteer.recipes.direction import check_name, is_direction
 from mmsteer.recipes.edit import Edit, parse_edits
 from mmsteer.recipes.png import read_file
 from mmsteer.recipes.recipe import Origin, Recipe
+from mmsteer.recipes.region import Region
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.loading import attempt
@@ -52,6 +54,7 @@ class Api:
         adapter_scale: float = 1.0,
         picture: Any = None,
         picture_share: float = 1.0,
+        region: str = "",
         *,
         default: Sampler = _ANY,
     ) -> Recipe:
@@ -61,7 +64,8 @@ class Api:
             default.guidance if guidance is None else guidance,
             adapter_scale=adapter_scale,
         )
-        recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt)
+        where = Region.parse(region) if region else None
+        recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt, region=where)
         for edit in recipe.edits:
             check_name(self.bank, edit.feature)
         return recipe
@@ -97,6 +101,7 @@ class Api:
         adapter_scale: float = 1.0,
         picture: gr.FileData | None = None,
         picture_share: float = 1.0,
+        region: str = "",
     ) -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
         """Draw a prompt twice from the same noise: before, as it is, and after, with features added, set or removed.
 
@@ -110,6 +115,7 @@ class Api:
             adapter_scale: how strongly the model's image adapter acts, 0 to 1.5, if it has one
             picture: a PNG, JPEG or WebP file whose image embedding takes the place of the prompt's in after, if the model reads one
             picture_share: how far it does, from 0, not at all, to 1, wholly
+            region: where the edits act, as a box LEFT,TOP,RIGHT,BOTTOM in fractions of the picture, for example "0.5,0,1,1" for its right half, or as the grid of a recipe; by default everywhere
 
         Returns:
             before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit, and notes in sentences
@@ -127,14 +133,11 @@ class Api:
                 adapter_scale,
                 picture,
                 picture_share,
+                region,
                 default=default,
             )
             whole = None if picture is None else self.loading.reader().picture(_decoded(picture), picture_share)
-            result = self.loading.run(
-                lambda steerer: steerer.steer(
-                    prompt, asked.edits, seed, asked.sampler, whole, negative_prompt=asked.negative_prompt
-                )
-            )
+            result = self.loading.run(lambda steerer: steerer.pair(replace(asked, picture=whole)))
             about = {
                 "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
                 "gauge": round(result.ood_distance, 3),  # the former name of the same number

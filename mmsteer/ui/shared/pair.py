@@ -22,6 +22,7 @@ def alternative(which: str, recipe: "Recipe") -> str:
     """The alternative text of one of the two pictures, `before` or `after`."""
     edits = ", ".join(str(edit) for edit in recipe.edits) or "no edits"
     edits += f", a whole picture at {recipe.picture.share:g}" if recipe.picture else ""
+    edits += f", in {recipe.region.share:.0%} of the picture" if recipe.region else ""
     return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")
 
 

@@ -81,16 +81,14 @@ def timed(steerer: "Steerer", recipe: Recipe) -> "tuple[Steered, float | None]":
     """Draw the pair of a recipe, and measure the seconds that one picture took.
 
     Returns:
-        The result of `Steerer.steer`, and the seconds. They are None if no picture had to be drawn, and on ZeroGPU, where
+        The result of `Steerer.pair`, and the seconds. They are None if no picture had to be drawn, and on ZeroGPU, where
         frames would use up a visitor's share of the day.
 
     Raises:
-        SteerError: as `Steerer.steer` does.
+        SteerError: as `Steerer.pair` does.
     """
     cached = steerer.befores.get(recipe.plain) is not None
-    result = steerer.steer(
-        recipe.prompt, recipe.edits, recipe.seed, recipe.sampler, recipe.picture, recipe.negative_prompt
-    )
+    result = steerer.pair(recipe)
     drawn = (not cached) + (result.after is not result.before)
     return result, result.seconds / drawn if drawn and not isinstance(steerer, ZeroGPUSteerer) else None
 
