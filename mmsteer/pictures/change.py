@@ -22,6 +22,19 @@ def changed_share(before: "Image.Image", after: "Image.Image") -> float:
     return float((np.abs(first - second).max(axis=-1) > VISIBLE).mean())
 
 
+def mean_difference(first: "Image.Image", second: "Image.Image") -> float:
+    """The mean absolute difference over all pixels and channels, 0 to 1: 0 for the same picture, 1 for black beside white.
+
+    It ranks edits that change every pixel, as those of light do: `changed_share` is 1 for most of them.
+
+    Args:
+        first: a picture.
+        second: another one, of the same size.
+    """
+    a, b = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (first, second))
+    return float(np.abs(a - b).mean() / 255)
+
+
 def in_percent(share: float) -> str:
     """A share as people read it: two digits that count, "0.05 %" or "33 %"; less than 0.005 % is "0 %"."""
     percent = 100 * share

@@ -1,10 +1,10 @@
-"""Sweeps: one recipe laid out over the strengths of a feature, of two features, or over seeds, and drawn one by one.
+"""Sweeps: one recipe laid out over the strengths of a feature, of two features, over features, or over seeds, and drawn one by one.
 
 A picture itself is `Steerer.picture`'s business, so each is bit for bit the one that its recipe gives alone. Files that show
 all pictures of a sweep are `mmsteer.recipes.sweep_files`' business.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FRAMES, MOST_FRAMES = 9, 25  # of one feature
 SIDE, MOST_SIDE = 5, 7  # of a grid of two
 SEEDS, MOST_SEEDS = 6, 12
+MOST_FEATURES = 12  # side by side, one more in each picture
 STEP = 0.05  # strengths are whole steps, those of the rack's sliders
 
 
@@ -123,6 +124,26 @@ def against(bank: Features, recipe: Recipe, edit: Edit, other: Edit, side: int =
     order = tuple(sorted(when, key=lambda number: when[number]))
     axes = (first.name, second.name)
     return Sweep(" against ".join(axes), axes, recipe, labels[0], labels[1], cells, order)
+
+
+def each(bank: Features, recipe: Recipe, edits: Sequence[Edit]) -> Sweep:
+    """The recipe with one of several edits more in each picture, at the edit's own strength.
+
+    Args:
+        bank: knows the features, as in `over`.
+        recipe: prompt, seed, sampler and other edits.
+        edits: 1 to 12, for example those of `mmsteer.bank.promising`; one whose feature the recipe edits takes the place of its edit.
+    """
+    _count("edits", len(edits), 1, MOST_FEATURES)
+    out = [edit.mode == "remove" for edit in edits]
+    strengths = [-edit.strength if takes_out else edit.strength for edit, takes_out in zip(edits, out, strict=True)]
+    names = [bank.get(edit.feature).name for edit in edits]
+    labels = tuple(f"without {name}" if takes_out else name for name, takes_out in zip(names, out, strict=True))
+    cells = tuple(
+        Cell(_at(bank, recipe, edit, strength), label, (strength,))
+        for edit, strength, label in zip(edits, strengths, labels, strict=True)
+    )
+    return Sweep("one feature more", ("feature",), recipe, ("",), labels, cells, tuple(range(len(cells))))
 
 
 def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:

@@ -16,18 +16,20 @@ import gradio as gr
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
+from mmsteer.pictures.change import mean_difference
 from mmsteer.recipes.data_url import data_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.recipes.sweep import SIDE, Sweep, against, over, seeds
+from mmsteer.recipes.sweep import SIDE, Sweep, against, each, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
-from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, READ, SILENT
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.steer.image import acting
 from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
+from mmsteer.ui.sweep.on_prompt import RULE, on_prompt
 from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
 
 CACHED = 64  # pictures, for files and for visitors who ask for the same
@@ -43,6 +45,7 @@ def build(page: PageState) -> None:
     )  # fmt: skip
     sweeps, controls = Sweeps(page), page.controls
     panel.lay(sweeps.lay, [*controls.inputs, panel], panel, trigger_mode="multiple", **AT_ONCE)
+    panel.suggest(sweeps.lay, [*controls.inputs, panel], panel, trigger_mode="multiple", **READ, **SILENT)
     panel.draw(sweeps.draw, panel, panel, **DRAW_EVERY)
     panel.file(sweeps.file, panel, panel, **DRAW_EVERY)
     panel.pick(sweeps.pick, panel, controls.seed, **AT_ONCE).then(**controls.draw)
@@ -77,7 +80,8 @@ class Sweeps:
             value: a `LayQuestion`.
 
         Returns:
-            `{"laid": …, "run": …}`: every picture's caption, the order in which to ask for them, and the sweep's description.
+            `{"laid": …, "run": …}`: every picture's caption, the order in which to ask for them, and the sweep's description; for
+            features on the prompt also why each of them.
         """
 
         def laid() -> dict[str, Any]:
@@ -86,7 +90,9 @@ class Sweeps:
             edits = tuple(self._acting(shown, swept))
             used, picture = acting(steerer, sampler, image)
             recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt)
-            only = replace(recipe, edits=tuple(self._swept_edit(shown, feature) for feature in swept))
+            suggested = on_prompt(self.known.bank, self.loading, recipe) if question.kind == "each" else None
+            varied = suggested.edits if suggested else tuple(self._swept_edit(shown, feature) for feature in swept)
+            only = replace(recipe, edits=varied)
             again = Description(kind=question.kind, recipe=recipe.to_json(), swept=only.to_json())
             sweep = self._sweep(again)
             cells = [
@@ -95,27 +101,32 @@ class Sweeps:
                     "puts": [list(put) for put in zip(swept, cell.strengths, strict=False)],
                 } for cell in sweep.cells
             ]  # fmt: skip
+            if suggested:
+                cells = [cell | more for cell, more in zip(cells, suggested.cells, strict=True)]
             return {
                 "again": again.model_dump(), "title": sweep.title, "axes": sweep.axes, "rows": sweep.rows,
                 "columns": sweep.columns, "cells": cells, "order": sweep.order, "prompt": recipe.prompt,
+                "rule": RULE if suggested else "",
             }  # fmt: skip
 
         return _answer("laid", laid, value)
 
     def draw(self, value: Any) -> dict[str, Any]:
-        """One picture: the answer to a `DrawQuestion`."""
+        """One picture, and for a feature on the prompt how much it changes: the answer to a `DrawQuestion`."""
 
         def drawn() -> dict[str, Any]:
             question = draw_question(value)
-            cells = self._sweep(question.again).cells
-            if question.cell >= len(cells):
+            sweep = self._sweep(question.again)
+            if question.cell >= len(sweep.cells):
                 raise SteerError(
-                    f"the sweep has no picture {question.cell}, only 0 to {len(cells) - 1}: start it again"
+                    f"the sweep has no picture {question.cell}, only 0 to {len(sweep.cells) - 1}: start it again"
                 )
-            recipe = cells[question.cell].recipe
-            picture = self._picture(recipe).copy()
-            picture.thumbnail((_SIDE, _SIDE))
-            return {"cell": question.cell, "picture": recipe_url(picture, recipe)}
+            recipe = sweep.cells[question.cell].recipe
+            picture = self._picture(recipe)
+            change = mean_difference(self._picture(sweep.recipe), picture) if question.again.kind == "each" else None
+            small = picture.copy()
+            small.thumbnail((_SIDE, _SIDE))
+            return {"cell": question.cell, "picture": recipe_url(small, recipe), "change": change}
 
         return _answer("drawn", drawn, value)
 
@@ -147,11 +158,13 @@ class Sweeps:
         recipe, only = Recipe.from_json(again.recipe), Recipe.from_json(again.swept)
         steerer, edits = self.loading.wait(), only.edits
         recipe = replace(recipe, origin=steerer.origin)
-        wanted = {"seeds": len(edits), "over": 1, "against": 2}[again.kind]
+        wanted = {"over": 1, "against": 2}.get(again.kind, len(edits))
         if len(edits) != wanted:
             raise SteerError(f"the sweep has {len(edits)} features and needs {wanted}: add one to the rack")
         if again.kind == "seeds":
             sweep = seeds(recipe)
+        elif again.kind == "each":
+            sweep = each(self.known, recipe, edits)
         else:
             first, last = edits[0], edits[-1]
             sweep = over(self.known, recipe, first) if wanted == 1 else against(self.known, recipe, first, last)

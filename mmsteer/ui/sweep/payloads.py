@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter
 from mmsteer.ui.shared.known import LONGEST_NAME
 from mmsteer.ui.shared.payload import Payload, read
 
-Kind = Literal["over", "against", "seeds"]
+Kind = Literal["over", "against", "seeds", "each"]
 
 
 class _Question(Payload):
@@ -20,7 +20,7 @@ class LayQuestion(_Question):
 
     kind: Kind
     features: list[int | Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(max_length=2)
-    """What to sweep, by the ids of rows in the rack."""
+    """What to sweep, by the ids of rows in the rack; for "each", which finds its own, none."""
 
 
 class Description(Payload):

@@ -6,11 +6,13 @@ const feature = make("select", { "aria-label": "feature to sweep", onchange: off
 const other = make("select", { "aria-label": "second feature of the grid" });
 const over = starter("over", "Try all strengths", "one feature over its usable range");
 const against = starter("against", "Compare two", "two features over their usable ranges, as a grid");
+const each = starter("each", "On my prompt", "what twelve features do to this prompt, one picture each");
 const seeds = starter("seeds", "Same edit, six pictures", "before and after from six seeds");
 export const halt = make("button", { type: "button", class: "mm-chip mm-halt", onclick: stopOrGoOn }, "Stop");
 export const status = make("span", { class: "mm-sweep-status", role: "status" });
 export const bar = make("div", { class: "mm-sweep-bar" },
   make("h2", {}, "Try more"),
+  each,
   make("span", {}, feature, over),
   make("span", {}, make("span", { class: "mm-lead-in" }, "and also"), other, against),
   seeds, halt, status);
@@ -23,7 +25,7 @@ function starter(kind, text, title) {
 const chosen = (select) => (window.mmRack?.rows ?? []).find(({ id }) => String(id) === select.value)?.id;
 
 export function sweptFeatures(kind) {
-  return { over: [chosen(feature)], against: [chosen(feature), chosen(other)], seeds: [] }[kind];
+  return { over: [chosen(feature)], against: [chosen(feature), chosen(other)], seeds: [], each: [] }[kind];
 }
 
 function fillSelect(select, rows, missing) {

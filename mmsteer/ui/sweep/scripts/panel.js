@@ -1,5 +1,6 @@
 // The sweep panel: asks for one picture after the other, keeps them, and lets the visitor scrub through them.
-import { answered, rackChanged, report } from "./run.js";
+import { onNewPair } from "../../shared/scripts/pair.js";
+import { answered, pairChanged, rackChanged, report } from "./run.js";
 import { bar, chooseFeature, offerRows } from "./bar.js";
 import { body } from "./stage.js";
 
@@ -19,6 +20,7 @@ window.addEventListener("mm-rack", ({ detail }) => {
   if (!putting) rackChanged();
 });
 
+onNewPair(pairChanged);
 watch("value", () => answered(props.value));
 element.querySelector(".mm-sweep").replaceChildren(bar, body);
 offerRows();

@@ -1,7 +1,8 @@
 // A run of the sweep panel: laid out first, then drawn picture by picture.
 // The component's value is the question, then the answer: {laid}, {drawn}, {file} or {error}, with the number of the run.
 import { make } from "../../shared/scripts/dom.js";
-import { arrived, clear, setSaving, show } from "./stage.js";
+import { shownQuery } from "../../shared/scripts/pair.js";
+import { arrived, clear, finished, setSaving, show } from "./stage.js";
 import { halt, status, sweptFeatures } from "./bar.js";
 
 let run = null;
@@ -17,16 +18,16 @@ export function ask(event, message) {
 const isUnfinished = () => Boolean(run?.laid) && run.pictures.size < run.laid.cells.length;
 
 export function begin(kind) {
-  run = { number: ++runs, kind, pictures: new Map(), stopped: false, waiting: false };
+  run = { number: ++runs, kind, pictures: new Map(), changes: new Map(), shown: shownQuery(), stopped: false, waiting: false };
   clear();
-  report("");
-  ask("lay", { kind, features: sweptFeatures(kind) });
+  report(kind === "each" ? "Reading the prompt …" : "");
+  ask(kind === "each" ? "suggest" : "lay", { kind, features: sweptFeatures(kind) });
 }
 
 function next() {
   const { order, cells, again } = run.laid;
   const cell = order.find((number) => !run.pictures.has(number));
-  if (cell === undefined) return report("");
+  if (cell === undefined) return report(finished());
   report(`${run.pictures.size} of ${cells.length}`);
   run.waiting = true;
   ask("draw", { again, cell });
@@ -56,6 +57,17 @@ export function stopOrGoOn() {
 
 export function rackChanged() {
   if (isUnfinished() && !run.stopped) stop("The features have changed: stopped");
+}
+
+// another prompt or noise: the visitor has asked for something else
+export function pairChanged() {
+  const shown = shownQuery();
+  if (!run?.laid || shown === run.shown) return;
+  run.shown = shown;
+  const pair = new URLSearchParams(shown);
+  const { prompt, cells } = run.laid;
+  const isOther = pair.get("prompt") !== prompt || (run.kind !== "seeds" && +pair.get("seed") !== cells[0].seed);
+  if (isOther && isUnfinished() && !run.stopped) stop("Another picture is shown: stopped");
 }
 
 export function answered(message) {

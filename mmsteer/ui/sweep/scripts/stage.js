@@ -6,7 +6,7 @@ import { putIntoRack } from "./panel.js";
 const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
 const REVERSED = "mm-reversed";
 export const body = make("div", { class: "mm-sweep-body" });
-let stage, caption, buttons, across, down;
+let stage, caption, buttons, items, across, down;
 
 export const clear = () => body.replaceChildren();
 
@@ -20,9 +20,9 @@ function scrubber(labels, name, isReversed = false) {
   });
 }
 
-function cellButton({ caption: text, puts }, number) {
+function cellButton({ caption: text, puts, tooltip }, number) {
   return make("button", {
-    type: "button", class: "mm-cell", tabindex: -1, title: text,
+    type: "button", class: "mm-cell", tabindex: -1, title: tooltip ?? text,
     "aria-label": `${text}: ${puts.length ? "put it into the rack" : "take this seed"}`,
     onclick: () => put(number), onfocus: () => move(number),
     onpointerenter: (event) => event.pointerType === "mouse" && move(number),
@@ -41,6 +41,33 @@ function grid({ rows, columns }) {
   }, ...head, ...lines);
 }
 
+// features on the prompt: each with its name, and once drawn with how much it changes; all of them take the focus, as no slider scrubs
+function named({ columns, cells }) {
+  const label = (cell, k) => make("span", { class: "mm-cell-name", "aria-hidden": "true" },
+    make("span", { class: `mm-ink-${cell.modality}` }, cell.shape), ` ${columns[k]} `, make("small"));
+  items = cells.map((cell, k) => make("div", { class: "mm-trial" }, buttons[k], label(cell, k)));
+  for (const button of buttons) button.tabIndex = 0;
+  return make("div", { class: "mm-trials", role: "group", "aria-label": "all pictures" }, ...items);
+}
+
+const percent = (change) => `${(100 * change).toFixed(change < 0.01 ? 2 : 0)} %`;
+
+// what changes the picture most comes first, once all are there
+function sort({ changes }) {
+  const focused = document.activeElement;
+  const most = [...items.keys()].sort((a, b) => changes.get(b) - changes.get(a));
+  items[0].parentElement.append(...most.map((k) => items[k]));
+  move(most[0]);
+  if (buttons.includes(focused)) focused.focus({ preventScroll: true });
+}
+
+export function finished() {
+  const run = currentRun();
+  if (run.kind !== "each") return "";
+  sort(run);
+  return "Sorted: what changes the picture most comes first.";
+}
+
 function saveButton(kind, text) {
   const save = () => {
     report("Writing the file …");
@@ -49,8 +76,16 @@ function saveButton(kind, text) {
   return make("button", { type: "button", class: "mm-chip mm-save", onclick: save }, text);
 }
 
+function onPrompt({ laid }) {
+  return make("div", { class: "mm-sweep-side" },
+    make("p", { class: "mm-sweep-title" }, make("strong", {}, "On my prompt"), ` · ${laid.prompt}`),
+    named(laid),
+    make("p", { class: "mm-sweep-title" }, "Click a picture to put its feature among the active ones. ", laid.rule));
+}
+
 function side() {
   const { kind, laid } = currentRun();
+  if (kind === "each") return onPrompt(currentRun());
   const scrubbers = down
     ? [make("label", {}, laid.axes[0], across), make("label", {}, laid.axes[1], down)]
     : [across];
@@ -101,16 +136,21 @@ function move(number) {
   const picture = run.pictures.get(number);
   stage.hidden = !picture;
   if (picture) Object.assign(stage, { src: picture, alt: `${run.laid.prompt}: ${cells[number].caption}` });
-  caption.textContent = cells[number].caption;
+  const change = run.changes.get(number);
+  caption.textContent = cells[number].caption + (change == null ? "" : `: pixels differ by ${percent(change)}`);
   buttons.forEach((button, k) => {
-    button.tabIndex = k === number ? 0 : -1;
+    if (run.kind !== "each") button.tabIndex = k === number ? 0 : -1;
     button.setAttribute("aria-current", String(k === number));
   });
 }
 
-export function arrived({ cell, picture }) {
+export function arrived({ cell, picture, change }) {
   const run = currentRun();
   run.pictures.set(cell, picture);
+  if (run.kind === "each") {
+    run.changes.set(cell, change);
+    items[cell].querySelector("small").textContent = percent(change);
+  }
   buttons[cell].replaceChildren(make("img", { src: picture, alt: "" }));
   if (run.at === cell) move(cell);
 }
