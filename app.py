@@ -21,23 +21,30 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", action="append", default=[], help="a host name by which the page may be called, too")
     args = parser.parse_args(arguments)
 
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from mmsteer.ahead.drawn import read_drawn
     from mmsteer.bank import FeatureBank
-    from mmsteer.ui.page import build_demo
-    from mmsteer.ui.server.launch import launch, mcp_problem
+    from mmsteer.ui.server.early import early_page
 
-    if args.mcp and (problem := mcp_problem()):
-        parser.error(problem)
+    bank = FeatureBank.load(args.bank)
+    ahead = None if args.adapter else read_drawn(bank, args.backbone)
+    with early_page(ahead, args.host, args.port):
+        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        from mmsteer.ui.page import build_demo
+        from mmsteer.ui.server.launch import launch, mcp_problem
 
-    def load():  # type: ignore[no-untyped-def]
-        from mmsteer.steering.steerer import Steerer
+        if args.mcp and (problem := mcp_problem()):
+            parser.error(problem)
 
-        return Steerer.load(
-            args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled
-        )
+        def load():  # type: ignore[no-untyped-def]
+            from mmsteer.steering.steerer import Steerer
 
-    ready = zero_gpu.load_for_zero_gpu(load) if zero_gpu.on_zero_gpu() else load
-    launch(build_demo(FeatureBank.load(args.bank), ready), args.host, args.port, args.name, args.mcp)
+            return Steerer.load(
+                args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled
+            )
+
+        ready = zero_gpu.load_for_zero_gpu(load) if zero_gpu.on_zero_gpu() else load
+        demo = build_demo(bank, ready, ahead)
+    launch(demo, args.host, args.port, args.name, args.mcp)
 
 
 if __name__ == "__main__":

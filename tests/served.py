@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any
 
 from mmsteer import FeatureBank, Steerer
+from mmsteer.ahead.drawn import DrawnAhead
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.registry import Spec
 from mmsteer.ui.page import build_demo
@@ -28,7 +29,9 @@ def whole_words(folder: Path, bank: Path, steps: int = 3) -> Steerer:
 
 
 @contextmanager
-def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any) -> Iterator[str]:
+def served(
+    steerer: Steerer, bank: Path, ready: Event | None = None, ahead: DrawnAhead | None = None, **more: Any
+) -> Iterator[str]:
     """The address of a page on this steerer, which has loaded once `ready` is set. `more` goes to `launch`."""
 
     def load() -> Steerer:
@@ -37,7 +40,7 @@ def served(steerer: Steerer, bank: Path, ready: Event | None = None, **more: Any
         return steerer
 
     port = free_port()
-    demo = build_demo(FeatureBank.load(bank), load)
+    demo = build_demo(FeatureBank.load(bank), load, ahead)
     launch(demo, port=port, prevent_thread_lock=True, quiet=True, **more)
     yield f"http://127.0.0.1:{port}"
     demo.close()

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from checkpoints import WORDS, captions, make_turbo
 from hub_stand_in import StandIn, go_online, stand_in, write_tar
-from PIL import Image
 
 from mmsteer.__main__ import main
+from mmsteer.ahead.drawn import read_drawn
 from mmsteer.bank import FeatureBank
 from mmsteer.cli.real import PAIRS, names
 from mmsteer.data.estimate import pairs_within
@@ -138,9 +138,10 @@ def check_space(real, folder: Path) -> None:
     assert f"gradio=={json.loads(front['sdk_version'])}" in (ROOT / "requirements.txt").read_text()
     assert len(json.loads(front["short_description"])) <= 60
     assert FeatureBank.load(space / "bank").features
-    tour = sorted((space / "tour").iterdir())
-    assert [Image.open(picture).format for picture in tour] == ["WEBP"] * len(tour)
-    assert (space / "README.md").read_text().count("](tour/") == len(tour)
+    drawn = read_drawn(FeatureBank.load(space / "bank"), "sd-turbo")
+    assert drawn is not None
+    assert drawn.recipes
+    assert (space / "README.md").read_text().count("](bank/pictures/") == 2 * len(drawn.recipes)
     done = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", IN_A_SPACE], cwd=space, stdout=subprocess.PIPE, text=True
     )

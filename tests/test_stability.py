@@ -208,7 +208,7 @@ def test_the_command_hands_the_study_a_way_to_build_banks(monkeypatch, tmp_path)
 
 def test_a_small_world_bank_is_built_with_as_many_held_out_as_asked(tmp_path):
     arguments = ["bank", "build", "--pairs", "world:3", "--count", "300", "--held-out", "0.9", "--steps", "20"]
-    arguments += ["--image", "16:2", "--text", "16:2", "--device", "cpu"]
+    arguments += ["--image", "16:2", "--text", "16:2", "--device", "cpu", "--pictures", "0"]
     assert main([*arguments, "--out", str(tmp_path / "bank"), "--work", str(tmp_path / "work")]) == 0
     meta = FeatureBank.load(tmp_path / "bank").meta
     assert (meta["pairs"], meta["held_out"]) == (300, 270)

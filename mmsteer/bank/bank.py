@@ -122,9 +122,6 @@ class FeatureBank:
         """
         from mmsteer.models.digest import of_tensors
 
-        features = [
-            (f.id, f.side, f.latent, f.activation_scale, f.image_only, f.mutually_exclusive) for f in self.features
-        ]
         shapes = {side: asdict(dictionary.config) for side, dictionary in sorted(self.dictionaries.items())}
         weights = {
             f"{side}.{name}": tensor
@@ -132,7 +129,22 @@ class FeatureBank:
             for name, tensor in dictionary.state_dict().items()
         }
         # recipes of every age name a bank by its digest, so the tensors count under their names on disk
-        return of_tensors(json.dumps([features, shapes]), weights | on_disk(self.tensors))
+        return of_tensors(json.dumps([self._acting, shapes]), weights | on_disk(self.tensors))
+
+    @cached_property
+    def quick_digest(self) -> str:
+        """Of what `digest` is of, in a folder's files, from a sample of each tensor; needs no torch."""
+        from mmsteer.models.digest import of_files
+
+        assert self.folder is not None, "a bank in memory has no files"
+        sides = sorted(self.meta["dictionaries"])
+        files = [self.folder / side / name for side in sides for name in ("cfg.json", "sae_weights.safetensors")]
+        return of_files(json.dumps(self._acting), [*files, self.folder / FILE])
+
+    @property
+    def _acting(self) -> list[tuple[Any, ...]]:
+        """By what features change pictures."""
+        return [(f.id, f.side, f.latent, f.activation_scale, f.image_only, f.mutually_exclusive) for f in self.features]
 
     @property
     def origin(self) -> str:

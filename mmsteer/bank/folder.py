@@ -23,6 +23,7 @@ _LARGEST = 256_000_000  # bytes of a bank.json: far more than any has, and less 
 _OLD_META = {"bridge": "text_to_joint"}
 _OWN = re.compile(
     r"bank\.json|bridge\.safetensors|(image|text|shared)/(cfg\.json|sae_weights\.safetensors)|examples/\d+\.webp"
+    r"|pictures/(pictures\.json|(\d-before|\d-after|plain|feature-\d+)\.webp)"
 )
 """The files of a bank, by their paths in its folder."""
 CURE = "Restore the bank (for the embedded one: git checkout assets/banks) or build it again with `python -m mmsteer bank build`"

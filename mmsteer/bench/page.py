@@ -25,7 +25,7 @@ def measure(pictures: int, seconds: float) -> dict[str, Any]:
     """
     import psutil
 
-    port = _free_port()
+    port = free_port()
     page = subprocess.Popen(
         [sys.executable, "-W", "ignore", "app.py", "--port", str(port)], cwd=_ROOT,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -64,7 +64,8 @@ def _frames_per_second(visitor: Visitor, seconds: float) -> float:
     return frames / elapsed
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -1,6 +1,7 @@
 """`python -m mmsteer bank …`: list a bank, rename its features, fit it to another backbone, exchange it with other people.
 
-`bank build` and `bank import`, which make a bank from captioned pictures, run in `mmsteer.cli.bank_build`.
+`bank build` and `bank import`, which make a bank from captioned pictures, run in `mmsteer.cli.bank_build`; `bank pictures` in
+`mmsteer.cli.bank_pictures`.
 """
 
 import argparse
@@ -15,13 +16,14 @@ _MINI = ASSETS / "banks" / "mini"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the sub-commands; each parser's `do` runs its action."""
-    from mmsteer.cli import bank_build
+    from mmsteer.cli import bank_build, bank_pictures
 
     actions = parser.add_subparsers(dest="action", required=True)
     bank_build.add_build(actions)
     _add_show(actions)
     _add_rename(actions)
     _add_fit(actions)
+    bank_pictures.add_pictures(actions)
     _add_push(actions)
     _add_pull(actions)
     _add_export(actions)

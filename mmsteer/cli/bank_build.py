@@ -4,6 +4,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from mmsteer.ahead.draw import MINUTES
 from mmsteer.data.splits import add_source_arguments
 from mmsteer.errors import SteerError
 
@@ -30,6 +31,11 @@ def add_build(actions: Any) -> None:
         help="how dictionaries are trained (default matryoshka; see `study labels`)",
     )
     build.add_argument("--steps", type=int, default=1500, help="training steps (default 1500)")
+    build.add_argument(
+        "--pictures", type=float, default=MINUTES, metavar="MINUTES",
+        help="draw pictures ahead for at most so many minutes, where the backbone is a folder or a file (default "
+        f"{MINUTES:g}; 0 draws none; see `bank pictures`)",
+    )  # fmt: skip
     build.set_defaults(do=_build)
 
 
@@ -85,6 +91,17 @@ def _build(args: argparse.Namespace) -> None:
         "seed": args.seed,
     }
     build_bank(dictionaries, splits, about, args.backbone, args.out, objective.probe)
+    _draw_pictures(args)
+
+
+def _draw_pictures(args: argparse.Namespace) -> None:
+    """Draw pictures ahead. Not for a checkpoint of the hub, of which building a bank fetches the text encoder alone."""
+    from mmsteer.cli.bank_pictures import draw
+    from mmsteer.models.checkpoint import Checkpoint
+    from mmsteer.steering.steerer import Steerer
+
+    if args.pictures > 0 and args.backbone and args.adapter is None and Checkpoint(args.backbone).local:
+        draw(Steerer.load(args.backbone, args.out, args.device), args.pictures)
 
 
 def _import(args: argparse.Namespace) -> None:

@@ -238,6 +238,8 @@ def _agreed(yes: bool) -> bool:
 def _build_bank(plan: _Plan, args: argparse.Namespace) -> None:
     """Run the command that a person would give."""
     from mmsteer.cli import bank
+    from mmsteer.cli.bank_pictures import draw
+    from mmsteer.steering.steerer import Steerer
 
     words = [
         "bank", "build", "--clip", plan.clip.name, "--backbone", args.name, "--pairs", plan.pairs, "--count", str(plan.count),
@@ -247,6 +249,7 @@ def _build_bank(plan: _Plan, args: argparse.Namespace) -> None:
     parser = argparse.ArgumentParser()
     bank.add_arguments(parser)
     bank.run(parser.parse_args(words[1:]))
+    draw(Steerer.load(args.name, args.out, args.device))  # the whole checkpoint is here by now
 
 
 def _page_arguments(args: argparse.Namespace) -> list[str]:

@@ -13,13 +13,13 @@ from mmsteer.hub.repository import Repository, look_up
 from mmsteer.models.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import DrawnAhead
     from mmsteer.bank import FeatureBank
 
 _HOME = ASSETS.parent
 _CODE = ("mmsteer", "assets/figures")
 _FILES = ("requirements.txt", "LICENSE")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
-_FEW_STEPS = 4
 _APP = '''"""Entry of this Space: the page on {backbone}, with a bank of its own."""
 
 from page import main
@@ -29,14 +29,14 @@ main(["--backbone", "{backbone}", "--bank", "bank"])
 
 
 def write_space(space: str, backbone: str, bank: Path, device: str) -> Path:
-    """Write spaces/NAME: front matter with pinned models to preload, the entry, the code, the bank and a tour. Other files in that
-    folder stay.
+    """Write spaces/NAME: front matter with pinned models to preload, the entry, the code, and the bank with pictures drawn ahead,
+    whose tour the README shows. Other files in that folder stay.
 
     Args:
         space: `OWNER/NAME`.
         backbone: a known checkpoint of the hub.
         bank: a finished bank for it.
-        device: where the tour is drawn; on a CPU only if the checkpoint takes few steps.
+        device: where pictures are drawn, if the bank has none of this backbone.
 
     Returns:
         The folder.
@@ -56,25 +56,38 @@ def write_space(space: str, backbone: str, bank: Path, device: str) -> Path:
     for file in _FILES:
         shutil.copyfile(_HOME / file, out / file)
     shutil.copyfile(_HOME / "app.py", out / "page.py")
+    drawn = _pictures(backbone, loaded, device)
     for name in files_of(bank):
         (out / "bank" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bank / name, out / "bank" / name)
     (out / "app.py").write_text(_APP.format(backbone=backbone), encoding="utf-8")
-    tour = _tour(backbone, bank, device, out / "tour")
+    tour = _tour(drawn) if drawn else []
     (out / "README.md").write_text("\n\n".join([readme, *tour]) + "\n", encoding="utf-8")
     return out
 
 
-def _tour(backbone: str, bank: Path, device: str, folder: Path) -> list[str]:
-    """The tour as Markdown; nothing, and a note, where drawing it would take hours."""
-    from mmsteer.hub.tour import draw_tour
+def _pictures(backbone: str, bank: "FeatureBank", device: str) -> "DrawnAhead | None":
+    """The pictures in the bank's folder, drawn now if there are none of this backbone."""
+    from mmsteer.ahead.draw import draw_ahead
+    from mmsteer.ahead.drawn import read_drawn
     from mmsteer.steering.steerer import Steerer
 
-    steerer = Steerer.load(backbone, bank, device)
-    if device == "cpu" and steerer.sampler.steps > _FEW_STEPS:
-        print(f"no tour was drawn: {steerer.sampler.steps} steps a picture take too long on a CPU", flush=True)
-        return []
-    return draw_tour(steerer, folder)
+    drawn = read_drawn(bank, backbone)
+    if drawn is None:
+        draw_ahead(Steerer.load(backbone, bank.folder, device))
+        drawn = read_drawn(bank, backbone)
+    return drawn
+
+
+def _tour(drawn: "DrawnAhead") -> list[str]:
+    """A line of Markdown for each pair of the tour."""
+    return [
+        " ".join(
+            f"![{which.capitalize()}: {', '.join(str(edit) for edit in recipe.edits)}](bank/pictures/{number}-{which}.webp)"
+            for which in ("before", "after")
+        )
+        for number, recipe in enumerate(drawn.recipes)
+    ]
 
 
 def _readme(space: str, backbone: str, bank: "FeatureBank") -> str:

@@ -154,19 +154,8 @@ class Backbone:
 
     @cached_property
     def digest(self) -> str:
-        """What tells its checkpoint from any other: its commit on the hub, or the digest of a local folder's files; where parts
-        come from elsewhere or there is an adapter, a digest of that and of these.
-        """
-        from mmsteer.models.digest import of_checkpoint, of_file, of_files
-
-        folder = self.checkpoint.folder
-        assert folder is not None, "it was loaded from there"
-        own = of_checkpoint(folder) if self.checkpoint.local else folder.name
-        if self.checkpoint.file:
-            own = of_file(self.checkpoint.file)
-        more = [path for part in self.checkpoint.spec.parts.values() for path in sorted(part.iterdir())]
-        more += [self.adapter] if self.adapter else []
-        return of_files(own, more) if more else own
+        """What tells its checkpoint, with its adapter, from any other."""
+        return self.checkpoint.digest(self.adapter)
 
     def compile(self) -> None:
         """Compile the denoiser (`torch.compile`, for each shape anew); this happens when the first picture is drawn, and takes minutes

@@ -55,6 +55,28 @@ class Checkpoint:
         index = try_to_load_from_cache(self.source, "model_index.json", revision=self.spec.revision)
         return Path(index).parent if isinstance(index, str) else None
 
+    def digest(self, adapter: Path | None = None) -> str:
+        """What tells it from any other: its commit on the hub, or the digest of a local folder's files; where parts come from
+        elsewhere or there is an adapter, a digest of that and of these. Reads small files, and a sample of each weight file.
+
+        Args:
+            adapter: the file of its image adapter.
+
+        Raises:
+            SteerError: it is not on this machine.
+        """
+        from mmsteer.models.digest import of_checkpoint, of_file, of_files
+
+        folder = self.folder
+        if folder is None:
+            raise SteerError(f"{self.name} is not on this machine: fetch it first")
+        own = of_checkpoint(folder) if self.local else folder.name
+        if self.file:
+            own = of_file(self.file)
+        more = [path for part in self.spec.parts.values() for path in sorted(part.iterdir())]
+        more += [adapter] if adapter else []
+        return of_files(own, more) if more else own
+
     @cached_property
     def index(self) -> dict[str, Any]:
         """model_index.json: the class of the pipeline and of each part."""

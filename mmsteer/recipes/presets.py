@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
-from mmsteer.bank import FeatureBank
+from mmsteer.bank import Feature, FeatureBank
+from mmsteer.bank.modality import MEANINGS
 from mmsteer.recipes.edit import Edit
+
+_PLAIN = "a photo of a house by the river"  # shows what a feature of any bank does
+_EACH = 2  # features of each modality, of a tour of a bank's own
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,30 @@ PRESETS = (
 def available(bank: FeatureBank) -> list[Preset]:
     """The presets whose features are all in the bank."""
     return [preset for preset in PRESETS if all(bank.find(edit.feature) for edit in preset.edits)]
+
+
+def tour(bank: FeatureBank, image_only: bool) -> list[Preset]:
+    """The presets that a bank has all features of; for a bank without any, steps with its surest features.
+
+    Args:
+        bank: whose features they show.
+        image_only: whether the backbone draws features that no prompt contains; else they are no steps of a bank's own.
+    """
+    return available(bank) or [preset_of(bank, _PLAIN, 0, (Edit(f.id),)) for f in _surest(bank, image_only)]
+
+
+def preset_of(bank: FeatureBank, prompt: str, seed: int, edits: tuple[Edit, ...]) -> Preset:
+    """The preset that shows just this, or one that is called by its features."""
+    known = next((p for p in available(bank) if (p.prompt, p.seed, p.edits) == (prompt, seed, edits)), None)
+    features = [bank.get(edit.feature) for edit in edits]
+    lesson = "; ".join(dict.fromkeys(MEANINGS[feature.modality] for feature in features))
+    return known or Preset(", ".join(feature.name for feature in features), lesson, prompt, seed, edits)
+
+
+def _surest(bank: FeatureBank, image_only: bool) -> list[Feature]:
+    """The features of each modality with the surest names."""
+    named = [f for f in bank.features if f.name_confidence is not None and (image_only or not f.image_only)]
+    named.sort(key=lambda f: -(f.name_confidence or 0.0))
+    return [
+        f for modality in ("cross", "language", "vision") for f in [g for g in named if g.modality == modality][:_EACH]
+    ]

@@ -4,6 +4,9 @@ import "./shared/scripts/recipe_file.js";
 import "./shared/scripts/tabs.js";
 import "./steer/scripts/compare.js";
 
+// The first example is in the page as it is sent; a link to another recipe does not flash it.
+if (new URLSearchParams(location.search).has("prompt")) document.documentElement.classList.add("mm-linked");
+
 // Whatever offers a feature, anywhere on the page, puts it into the rack in the same way.
 document.addEventListener("click", (event) => {
   const offer = event.target.closest?.("[data-mm-add]");

@@ -12,11 +12,13 @@ from mmsteer.ui.api import add_api
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.files import MINUTES, own_folder
 from mmsteer.ui.shared.badge import legend
+from mmsteer.ui.shared.heading import HEADING
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.shared.uploads import LARGEST_FILE
 
 if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import DrawnAhead
     from mmsteer.steering.steerer import Steerer
 
 HERE = Path(__file__).parent
@@ -28,8 +30,6 @@ TABS = (
     "proof",
 )
 """Folders of the tabs, in the order shown. Each has a `tab.py` as `Tab` describes it."""
-_HEADING = """<div><h1>mmsteer</h1><p>Turn one idea up or down inside an image generator.
-Some ideas live only in pictures, some only in words, some in both.</p></div>"""
 
 
 class Tab(Protocol):
@@ -41,18 +41,19 @@ class Tab(Protocol):
         """Fill the tab with components and events. `tab` itself says when it is selected."""
 
 
-def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]") -> ServedBlocks:
+def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", ahead: "DrawnAhead | None" = None) -> ServedBlocks:
     """Build the page.
 
     Args:
         bank: the features it shows.
         load: returns the steerer. Called once, in its own thread, while the page is built.
+        ahead: pictures of this bank and of the backbone that `load` loads, shown until it is loaded.
     """
     own_folder()
-    page = PageState(bank, load)
+    page = PageState(bank, load, ahead)
     page.blocks = ServedBlocks(title="mmsteer", delete_cache=(60, MINUTES * 60), analytics_enabled=False)
     with page.blocks:
-        gr.HTML(_HEADING + legend(), elem_id="mm-head")
+        gr.HTML(HEADING + legend(), elem_id="mm-head")
         with gr.Tabs(elem_id="mm-tabs") as page.tabs:
             for name in TABS:
                 module = cast(Tab, import_module(f"mmsteer.ui.{name}.tab"))

@@ -58,6 +58,7 @@ def rebuilt(bank: FeatureBank, seed: int, quick: bool, work: Path, build: Build)
         "--pairs", pairs, "--seed", str(seed), "--objective", wanted["objective"], "--image", groups["image"],
         "--text", groups["text"], "--steps", str(wanted["steps"]), "--count", str(wanted["pairs"]),
         "--held-out", str(wanted["held_out"] / wanted["pairs"]), "--out", str(folder), "--work", str(work / "embeddings"),
+        "--pictures", "0",
     ])  # fmt: skip
     return FeatureBank.load(folder)
 

@@ -1,8 +1,9 @@
-"""What a feature does to a prompt that has nothing to do with it: drawn when first asked for, then cached for all visitors."""
+"""What a feature does to a prompt that has nothing to do with it: drawn ahead, or when first asked for, then cached for all visitors."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from mmsteer.ahead.effect import PROMPT, SEEDS, SIDE, STRENGTHS
 from mmsteer.recipes.data_url import picture_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
@@ -11,14 +12,10 @@ from mmsteer.steering.cache import Cache
 if TYPE_CHECKING:
     from PIL import Image
 
+    from mmsteer.ahead.drawn import DrawnAhead
     from mmsteer.bank import Feature
     from mmsteer.steering.steerer import Steerer
 
-# names thing, size and places, so that what changes is the feature's doing
-PROMPT = "a big frog in the middle on the beach"
-STRENGTHS = (0.0, -1.0, 1.0, 2.0)  # 0 is *before*
-SEEDS = (20, 21, 22)  # drawn without a frame or a vignette by themselves
-_SIDE = 128  # pixels of a cached picture: they are shown small
 _CACHED = 256  # features whose pictures are cached: about 50 kB each
 
 
@@ -31,14 +28,19 @@ class Column(NamedTuple):
 
 
 class Effects:
-    """Effects drawn so far, the last 256. Safe to use from several threads at once."""
+    """Effects drawn so far, the last 256, and those drawn ahead. Safe to use from several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: "DrawnAhead | None" = None) -> None:
+        self._ahead = ahead
         self._cache: Cache[int, list[Column]] = Cache(_CACHED)
 
     def cached(self, feature: "Feature") -> list[Column]:
         """All columns of a feature; none if it has not been drawn yet."""
-        return self._cache.get(feature.id) or []
+        columns = self._cache.get(feature.id)
+        if columns is None and self._ahead and (drawn := self._ahead.effect(feature)):
+            columns = [Column(s, [_small(p) for p in pictures]) for s, pictures in zip(STRENGTHS, drawn, strict=True)]
+            self._cache.put(feature.id, columns)
+        return columns or []
 
     def draw(self, steerer: "Steerer", feature: "Feature") -> Iterator[list[Column]]:
         """Draw a feature's columns, and yield those there are after each new one; cached columns are yielded at once."""
@@ -58,5 +60,5 @@ def _small(picture: "Image.Image") -> str:
     """A picture as a data URL of a few kB."""
     from PIL import Image
 
-    small = picture.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS) if max(picture.size) > _SIDE else picture
+    small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) if max(picture.size) > SIDE else picture
     return picture_url(small, "WEBP", quality=88)

@@ -10,10 +10,11 @@ from typing import Any
 
 import gradio as gr
 
+from mmsteer.ahead.effect import PROMPT, SEEDS, STRENGTHS
 from mmsteer.bank import FeatureBank
 from mmsteer.bank.mds import LANGUAGE_BELOW, VISION_ABOVE
 from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
-from mmsteer.ui.explore.effect import PROMPT, SEEDS, STRENGTHS, Effects
+from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.explore.questions import SHOWN, Questions, feature_to_draw
 from mmsteer.ui.shared.events import DRAW_NEWEST
 from mmsteer.ui.shared.home import home
@@ -27,7 +28,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 def build(page: PageState, _: gr.Tab) -> None:
     """Fill the tab."""
-    effects = Effects()
+    effects = Effects(page.ahead)
     questions = Questions(page.bank, page.loading, effects)
     # It asks with its value and is answered through another component: a request that waits in the queue must not lose its value.
     asking = gr.HTML(

@@ -52,6 +52,11 @@ class Loading:
         finally:
             self._done.set()
 
+    @property
+    def done(self) -> bool:
+        """Whether it has loaded, or failed to."""
+        return self._done.is_set()
+
     def wait(self) -> "Steerer":
         """The steerer; SteerError if it could not be loaded."""
         self._done.wait()

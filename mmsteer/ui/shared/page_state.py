@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mmsteer.bank import FeatureBank
-from mmsteer.recipes.presets import available
+from mmsteer.recipes.presets import available, preset_of
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.steer.reading import Reading
 
 if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import DrawnAhead
     from mmsteer.steering.steerer import Steerer
 
 
@@ -56,15 +57,18 @@ class PageState:
     controls: Controls
     """Set by the tab Steer, which is built first."""
 
-    def __init__(self, bank: FeatureBank, load: "Callable[[], Steerer]") -> None:
+    def __init__(self, bank: FeatureBank, load: "Callable[[], Steerer]", ahead: "DrawnAhead | None" = None) -> None:
         """Start to load the model.
 
         Args:
             bank: the features to show.
             load: called once, in its own thread.
+            ahead: pictures to show before; the examples are then those that were drawn.
         """
         self.bank = bank
+        self.ahead = ahead
         self.loading = Loading(load)
         self.known = Known(bank, self.loading)
-        self.presets = available(bank)
+        drawn = [preset_of(bank, r.prompt, r.seed, r.edits) for r in ahead.recipes] if ahead else []
+        self.presets = drawn or available(bank)
         self.reading = Reading()

@@ -7,12 +7,18 @@ border moves is `scripts/compare.js`.
 from html import escape
 from typing import TYPE_CHECKING
 
-from mmsteer.recipes.data_url import recipe_url
+from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.ui.shared.pair import alternative
 
 if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import DrawnAhead
     from mmsteer.steering.steered import Steered
 
+_LOADING = "The model is loading: you can change pictures in a few seconds."
+_BORDER = """<span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
+<span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
+<span class="mm-border" aria-hidden="true"></span>
+<input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent">"""
 VIEWS = {
     "slide": "one over the other, with a movable border",
     "side by side": "both whole",
@@ -25,6 +31,30 @@ def skeleton(sentence: str) -> str:
     return f'<div class="mm-compare mm-waiting" role="status"><p>{escape(sentence)}</p></div>'
 
 
+def drawn_ahead(ahead: "DrawnAhead | None", number: int | None, kind: str = "", menu: bool = True) -> str:
+    """A pair that was drawn ahead, or a placeholder without one. It can be compared, not saved: a saved picture carries its recipe.
+
+    Args:
+        ahead: the bank's pictures.
+        number: of the pair; None where there is none.
+        kind: another class of the element.
+        menu: whether the page's scripts are there, which the menu needs.
+    """
+    pair = ahead.pair(number) if ahead and number is not None else None
+    if pair is None:
+        return skeleton(_LOADING)
+    assert ahead is not None
+    assert number is not None
+    recipe = ahead.recipes[number]
+    pictures = "".join(
+        f'<img class="mm-{which}" src="{picture_url(picture, "WEBP", quality=90)}" '
+        f'alt="{escape(alternative(which, recipe), quote=True)}">'
+        for which, picture in zip(("before", "after"), pair, strict=True)
+    )
+    tag = f'<span class="mm-tag mm-tag-ahead" role="status">{_LOADING}</span>'
+    return f'<figure class="mm-compare {kind}" data-ahead="{number}">{pictures}{_BORDER}{tag}{_MENU if menu else ""}</figure>'
+
+
 def compare(result: "Steered") -> str:
     """The pair, with alternative texts."""
     recipe = result.recipe
@@ -33,10 +63,7 @@ def compare(result: "Steered") -> str:
     return f"""<figure class="mm-compare" data-query="{escape(recipe.to_query(), quote=True)}">
 <img class="mm-before" src="{before}" alt="{alt["before"]}">
 <img class="mm-after" src="{after}" alt="{alt["after"]}">
-<span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
-<span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
-<span class="mm-border" aria-hidden="true"></span>
-<input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent">
+{_BORDER}
 {_MENU}
 </figure>"""
 

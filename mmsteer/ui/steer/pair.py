@@ -8,11 +8,11 @@ import gradio as gr
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.shared.badge import active
-from mmsteer.ui.shared.loading import attempt_html
+from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import ood_distance, status
 from mmsteer.ui.shared.payload import whole_seed
-from mmsteer.ui.steer.compare import compare
+from mmsteer.ui.steer.compare import compare, drawn_ahead
 from mmsteer.ui.steer.image import acting
 from mmsteer.ui.steer.live import timed
 from mmsteer.ui.steer.rack import edits_of
@@ -52,9 +52,12 @@ class PairDrawer:
             image: the value of the image sliders; None is the one they begin with.
 
         Yields:
-            Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
-            input the pictures stay and a sentence says why.
+            While the model loads, the pair as it was drawn ahead, or a placeholder. Then values of the pictures, the status line,
+            the features of the prompt, and the message that ends live frames. On bad input the pictures stay and a sentence says
+            why.
         """
+        if not self.page.loading.done:
+            yield self._ahead(prompt, seed, rack), gr.skip(), gr.skip(), gr.skip()
         drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image))
         if drawn is None:
             yield gr.skip(), error, gr.skip(), {"drawn": {}}
@@ -75,6 +78,14 @@ class PairDrawer:
                 lambda: page.loading.run(lambda _: page.reading.clip_similarity(page.loading.reader(), result))
             )
             yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
+
+    def _ahead(self, prompt: str, seed: float | None, rack: Any) -> str:
+        """The pair as it was drawn ahead, as HTML, or a placeholder. Bad input is reported by the drawing that follows."""
+        ahead = self.page.ahead
+        number, _ = attempt(
+            lambda: ahead.number(prompt, whole_seed(seed), edits_of(self.page.bank, rack)) if ahead else None
+        )
+        return drawn_ahead(ahead, number)
 
     def _pair(
         self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, image: Any

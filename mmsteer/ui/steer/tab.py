@@ -10,7 +10,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ_NEWEST, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
-from mmsteer.ui.steer.compare import skeleton
+from mmsteer.ui.steer.compare import drawn_ahead
 from mmsteer.ui.steer.history import history
 from mmsteer.ui.steer.image import image
 from mmsteer.ui.steer.live import frame, live
@@ -92,13 +92,12 @@ class _Right:
 
     def __init__(self, page: PageState) -> None:
         with gr.Row(elem_id="mm-trio"):
-            waiting = skeleton("The model is loading; the first picture follows in a few seconds.")
-            self.pictures = gr.HTML(waiting, elem_id="mm-pictures")
+            self.pictures = gr.HTML(drawn_ahead(page.ahead, 0, "mm-first"), elem_id="mm-pictures")
             self.third = words()
         self.notice = gr.HTML(elem_id="mm-notice")
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")
         self.moving = live()
-        self.tour = talk.talk(page.bank, page.presets)
+        self.tour = talk.talk(page.bank, page.presets, page.ahead)
         self.sampler = gr.State(None)
         self.progress: Settings = {"show_progress": "minimal", "show_progress_on": self.pictures}
 

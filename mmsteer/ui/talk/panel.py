@@ -1,11 +1,12 @@
 """Talk mode: the presets as a tour, one before and after on the whole screen. For a stage, or for a first minute with the page.
 
-Looks and behaviour are `talk.js`. A step's pictures are drawn when it, or the step before it, is shown; the browser keeps them.
+Looks and behaviour are `talk.js`. A step's pictures were drawn ahead, with the bank; else they are drawn when it, or the step before
+it, is shown, and the browser keeps them.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from pydantic import Field, TypeAdapter
@@ -13,13 +14,16 @@ from pydantic import Field, TypeAdapter
 from mmsteer.bank import FeatureBank
 from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.errors import SteerError
-from mmsteer.recipes.data_url import recipe_url
+from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.presets import Preset
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.pair import alternative
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
+
+if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import DrawnAhead
 
 
 class StepQuestion(Payload):
@@ -31,11 +35,11 @@ class StepQuestion(Payload):
 _QUESTION = TypeAdapter(StepQuestion)
 
 
-def talk(bank: FeatureBank, presets: Sequence[Preset]) -> gr.HTML:
+def talk(bank: FeatureBank, presets: Sequence[Preset], ahead: "DrawnAhead | None" = None) -> gr.HTML:
     """A line that describes the preset last chosen, and the button of talk mode. Triggers `ask` with a `StepQuestion`."""
     return gr.HTML(
         {}, html_template='<div class="mm-tour"></div>', elem_id="mm-tour", apply_default_css=False, shapes=SHAPES, labels=LABELS,
-        steps=[_step(bank, preset) for preset in presets], js_on_load=script(Path(__file__).parent / "talk.js"),
+        steps=[_step(bank, preset) | _pair(ahead, preset) for preset in presets], js_on_load=script(Path(__file__).parent / "talk.js"),
     )  # fmt: skip
 
 
@@ -48,6 +52,19 @@ def _step(bank: FeatureBank, preset: Preset) -> dict[str, Any]:
             {"name": f.name, "modality": f.modality, "mds": f.mds, "scoreTooltip": score_tooltip(f)} for f in features
         ],
     }  # fmt: skip
+
+
+def _pair(ahead: "DrawnAhead | None", preset: Preset) -> dict[str, Any]:
+    """The step's pair, where it was drawn ahead, as `drawn` gives it."""
+    number = ahead.number(preset.prompt, preset.seed, preset.edits) if ahead else None
+    pair = ahead.pair(number) if ahead and number is not None else None
+    if ahead is None or number is None or pair is None:
+        return {}
+    named = zip(("before", "after"), pair, strict=True)
+    return {"pair": {
+        which: {"src": picture_url(picture, "WEBP", quality=90), "alt": alternative(which, ahead.recipes[number])}
+        for which, picture in named
+    }}  # fmt: skip
 
 
 def drawn(loading: Loading, presets: Sequence[Preset], value: Any) -> dict[str, Any]:

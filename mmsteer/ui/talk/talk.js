@@ -4,7 +4,7 @@ import { make } from "../shared/scripts/dom.js";
 import { badge } from "../shared/scripts/features.js";
 
 const STEPS = props.steps;
-const pairs = new Map();
+const pairs = new Map(STEPS.flatMap(({ pair }, step) => (pair ? [[step, pair]] : []))); // at first, those drawn ahead
 const place = element.querySelector(".mm-tour");
 let stage = null; // the dialog of talk mode
 let at = 0;
