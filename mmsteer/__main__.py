@@ -14,6 +14,7 @@ COMMANDS = {
     "sweep": ("mmsteer.cli.sweep", "draw one feature over its range, two as a grid, or several seeds"),
     "real": ("mmsteer.cli.real", "fetch a real Stable Diffusion, make a bank for it, and open the page"),
     "bank": ("mmsteer.cli.bank", "build, list, fit, import, export or publish a bank of features"),
+    "export": ("mmsteer.cli.export", "write the static edition: pictures drawn ahead, for a browser alone"),
     "world": ("mmsteer.cli.world", "the embedded world: sprites, scenes, training of its models"),
     "study": ("mmsteer.cli.study", "measure what models and features do"),
     "doctor": ("mmsteer.cli.doctor", "what this machine has, what will run, and what is missing"),

@@ -4,14 +4,21 @@ Each module states what it imports, for its readers and for the linter. Top-leve
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|let|function|async function)", re.MULTILINE)
 
 
-def script(entry: Path) -> str:
-    """A module and everything it imports, directly or not, as one script: each file once, imported files first."""
+def script(entry: Path, instead: Mapping[Path, Path] | None = None) -> str:
+    """A module and everything it imports, directly or not, as one script: each file once, imported files first.
+
+    Args:
+        entry: the module.
+        instead: modules that others take the place of: module -> the one that is joined.
+    """
+    others = {path.resolve(): other.resolve() for path, other in (instead or {}).items()}
     seen: set[Path] = set()
     joined: list[str] = []
 
@@ -21,7 +28,8 @@ def script(entry: Path) -> str:
         seen.add(path)
         source = path.read_text(encoding="utf-8")
         for imported in _IMPORT.findall(source):
-            visit((path.parent / imported).resolve())
+            target = (path.parent / imported).resolve()
+            visit(others.get(target, target))
         joined.append(_EXPORT.sub("", _IMPORT.sub("", source)))
 
     visit(entry.resolve())

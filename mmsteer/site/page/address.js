@@ -1,0 +1,10 @@
+// Keys of the page's address, after its #: such a link works on a disk, too, and no server sees it.
+
+export const inAddress = (key) =>
+  new URLSearchParams(location.hash.slice(1)).get(key) ?? new URLSearchParams(location.search).get(key);
+
+export function putIntoAddress(key, value) {
+  const keys = new URLSearchParams(location.hash.slice(1));
+  keys.set(key, value);
+  history.replaceState(null, "", `#${keys}`);
+}

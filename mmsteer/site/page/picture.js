@@ -1,0 +1,49 @@
+// Before and after, cut from one strip of all strengths: scrubbing moves the strip, and asks for nothing.
+import { make } from "../../ui/shared/scripts/dom.js";
+import { PROMPTS, STRENGTHS, shown } from "./state.js";
+
+const BLINK = 900; // milliseconds
+let cut = 50; // percent
+let blinking = null;
+
+const side = (which) => make("img", { class: `mm-${which}`, decoding: "sync" });
+const before = side("before");
+const after = side("after");
+const border = make("input", {
+  type: "range", min: 0, max: 100, value: cut, "aria-label": "Border between before and after, percent",
+  oninput: () => moveBorder(+border.value),
+});
+export const figure = make("figure", { class: "mm-compare", style: `--cut:${cut}%` },
+  before, after,
+  make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "before"),
+  make("span", { class: "mm-tag mm-tag-after", "aria-hidden": "true" }, "after"),
+  make("span", { class: "mm-border", "aria-hidden": "true" }), border);
+
+export const blink = make("button", { type: "button", class: "mm-chip", id: "mm-blink", "aria-pressed": "false", onclick: toggle },
+  "Blink: before, after");
+
+function moveBorder(value) {
+  cut = value;
+  figure.style.setProperty("--cut", `${cut}%`);
+}
+
+function toggle() {
+  const on = blinking === null;
+  blink.setAttribute("aria-pressed", String(on));
+  clearInterval(blinking);
+  blinking = on ? setInterval(() => figure.classList.toggle("mm-covered"), BLINK) : null;
+  figure.classList.toggle("mm-blinking", on);
+  figure.classList.remove("mm-covered");
+}
+
+const place = (strength) => `${(100 * STRENGTHS.indexOf(strength)) / (STRENGTHS.length - 1)}% 0`;
+
+export function renderPicture() {
+  const { feature, prompt, strength } = shown;
+  const strip = `strips/${prompt}-${feature.id}.webp`;
+  for (const [picture, at, words] of [[before, 0, "Before"], [after, strength, "After"]]) {
+    if (picture.getAttribute("src") !== strip) picture.setAttribute("src", strip);
+    picture.style.objectPosition = place(at);
+    picture.alt = `${words}: ${PROMPTS[prompt]}${words === "After" ? `, ${feature.name} ${strength}` : ""}`;
+  }
+}

@@ -1,0 +1,128 @@
+// The tour on the whole screen, with the keys that talk mode has on the page of a server.
+import { make } from "../../ui/shared/scripts/dom.js";
+import { badge } from "../../ui/shared/scripts/features.js";
+import { inAddress } from "./address.js";
+
+const STEPS = props.tour;
+let stage = null;
+let at = 0;
+let cutAt = 50; // percent
+let pressedAt = null; // x of the pointer
+
+const count = (step) => `${step + 1} of ${STEPS.length}`;
+const fillScreen = () => document.documentElement.requestFullscreen?.().catch(() => {}); // if not allowed, the window is filled
+const leaveWithFullScreen = () => document.fullscreenElement || leave();
+
+function moveTo(value) {
+  cutAt = Math.min(100, Math.max(0, value));
+  const shownPair = stage.querySelector("figure");
+  shownPair.classList.remove("mm-reveal");
+  shownPair.style.setProperty("--cut", `${cutAt}%`);
+  shownPair.querySelector("input").value = cutAt;
+}
+
+function pair() {
+  const { prompt, features } = STEPS[at];
+  const words = { before: `Before: ${prompt}`, after: `After: ${prompt}, ${features.map((f) => f.name).join(", ")}` };
+  return make("figure", { class: "mm-compare mm-reveal", style: "--cut:50%" },
+    ...["before", "after"].map((which) => make("img", { class: `mm-${which}`, src: `tour/${at}-${which}.webp`, alt: words[which] })),
+    make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "before"),
+    make("span", { class: "mm-tag mm-tag-after", "aria-hidden": "true" }, "after"),
+    make("span", { class: "mm-border", "aria-hidden": "true" }),
+    make("input", {
+      type: "range", min: 0, max: 100, value: 50, tabindex: -1, oninput: (event) => moveTo(+event.target.value),
+      "aria-label": "Border between before and after, percent: up and down keys",
+    }));
+}
+
+function renderStep() {
+  const { title, lesson, features, prompt } = STEPS[at];
+  cutAt = 50;
+  stage.querySelector(".mm-talk-pair").replaceChildren(pair());
+  stage.querySelector(".mm-talk-text").replaceChildren(
+    make("p", { class: "mm-talk-count" }, count(at)), make("h2", {}, title), make("p", { class: "mm-talk-lesson" }, lesson),
+    make("ul", { class: "mm-talk-features", "aria-label": "features added" }, ...features.map((f) =>
+      make("li", {}, make("span", { class: "mm-talk-name" }, `${f.name} `), badge(f)))),
+    make("p", { class: "mm-talk-prompt" }, `“${prompt}”`));
+  stage.querySelectorAll(".mm-talk-dot").forEach((dot, k) => dot.setAttribute("aria-current", k === at ? "step" : "false"));
+}
+
+function go(step) {
+  if (step < 0 || step >= STEPS.length) return;
+  at = step;
+  renderStep();
+}
+
+const KEYS = {
+  ArrowRight: () => go(at + 1), PageDown: () => go(at + 1), " ": () => go(at + 1), Enter: () => go(at + 1),
+  ArrowLeft: () => go(at - 1), PageUp: () => go(at - 1), Backspace: () => go(at - 1),
+  ArrowUp: () => moveTo(cutAt + 5), ArrowDown: () => moveTo(cutAt - 5),
+  Home: () => go(0), End: () => go(STEPS.length - 1),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : fillScreen()),
+};
+
+function onkeydown(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if ([" ", "Enter"].includes(event.key) && event.target.tagName === "BUTTON") return;
+  const act = KEYS[event.key] ?? (/^[1-9]$/.test(event.key) ? () => go(+event.key - 1) : null);
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+function onpointerdown(event) {
+  pressedAt = event.target.closest("button, figure") ? null : event.clientX;
+}
+
+function onpointerup(event) {
+  if (pressedAt == null) return;
+  const moved = event.clientX - pressedAt;
+  pressedAt = null;
+  if (Math.abs(moved) < 10) go(at + 1);
+  else if (Math.abs(moved) > 40) go(at + (moved < 0 ? 1 : -1));
+}
+
+function leave() {
+  if (!stage) return;
+  document.removeEventListener("fullscreenchange", leaveWithFullScreen);
+  if (document.fullscreenElement) document.exitFullscreen();
+  stage.remove();
+  stage = null;
+  document.querySelector("#mm-talk-open").focus();
+}
+
+function button(label, text, onclick, more = {}) {
+  return make("button", { type: "button", "aria-label": label, title: label, onclick, ...more }, text);
+}
+
+function foot() {
+  const dots = STEPS.map((step, k) => button(`${count(k)}: ${step.title}`, k + 1, () => go(k), { class: "mm-talk-dot" }));
+  return make("div", { class: "mm-talk-foot" },
+    make("nav", { "aria-label": "steps of the tour" },
+      button("step back", "‹", () => go(at - 1)), ...dots, button("next step", "›", () => go(at + 1))),
+    make("p", { class: "mm-talk-keys" },
+      make("span", { class: "mm-by-key" }, "← → or a click: step · ↑ ↓: border · F: full screen · Esc: leave"),
+      make("span", { class: "mm-by-hand" }, "swipe or tap beside the picture: step")));
+}
+
+function open() {
+  stage = make("dialog", {
+    class: "mm-talk dark", "aria-label": `Talk mode: a tour in ${STEPS.length} steps`, tabindex: -1,
+    onkeydown, onpointerdown, onpointerup, onclose: leave,
+  },
+    make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }), foot(),
+    button("leave talk mode", "✕", leave, { class: "mm-talk-out" }));
+  document.querySelector(".mm-stage").append(stage);
+  stage.showModal();
+  stage.focus();
+  document.addEventListener("fullscreenchange", leaveWithFullScreen);
+  fillScreen();
+  go(0);
+}
+
+export function buildTalk() {
+  const opener = document.querySelector("#mm-talk-open");
+  opener.hidden = !STEPS.length;
+  opener.addEventListener("click", open);
+  if (STEPS.length && inAddress("talk") !== null) open();
+}
