@@ -112,10 +112,9 @@ def index(**values: object) -> Callable[[Path], object]:
         index(bank="../../etc"),
         index(recipes=[{"prompt": "a cat"}] * 10),
         index(recipes=[{"prompt": ""}]),
-        index(recipes=[{"prompt": "a cat", "edits": [{"feature": "no such feature"}]}]),
         index(effects={"prompt": PROMPT, "seeds": [20], "strengths": [0.0], "features": ["../../x"]}),
     ],
-    ids=["deep", "bytes", "large", "version", "key", "digest", "pairs", "prompt", "feature", "name"],
+    ids=["deep", "bytes", "large", "version", "key", "digest", "pairs", "prompt", "name"],
 )
 def test_an_index_that_nobody_should_trust_shows_nothing(
     drawn_bank: Path, tiny_folder: Path, tmp_path: Path, damage: Callable[[Path], object]
@@ -123,6 +122,18 @@ def test_an_index_that_nobody_should_trust_shows_nothing(
     shutil.copytree(drawn_bank, tmp_path / "bank")
     damage(tmp_path / "bank" / "pictures")
     assert read_drawn(FeatureBank.load(tmp_path / "bank"), str(tiny_folder)) is None
+
+
+def test_a_feature_that_is_renamed_takes_the_tour_with_it_and_leaves_the_effects(
+    drawn_bank: Path, tiny_folder: Path, tmp_path: Path
+):
+    shutil.copytree(drawn_bank, tmp_path / "bank")
+    bank = FeatureBank.load(tmp_path / "bank")
+    bank.rename("night", "dark")
+    drawn = read_drawn(bank, str(tiny_folder))
+    assert drawn is not None
+    assert drawn.recipes == ()
+    assert drawn.effect(bank.get("dark")) is not None
 
 
 def bomb(path: Path) -> None:

@@ -71,7 +71,7 @@ class DrawnAhead:
     bank: FeatureBank
     folder: Path
     recipes: tuple[Recipe, ...]
-    """Of the pairs."""
+    """Of the pairs, if the bank has all of their features."""
     features: frozenset[int]
     """Ids of the features whose effect was drawn."""
 
@@ -131,8 +131,8 @@ def read_drawn(bank: FeatureBank, backbone: str) -> DrawnAhead | None:
         if index.bank != bank.quick_digest or index.backbone != Checkpoint(backbone).digest():
             raise SteerError("they were drawn with another bank or backbone: draw them again with `bank pictures`")
         recipes = tuple(Recipe.from_json(json.dumps(recipe)) for recipe in index.recipes)
-        for edit in (edit for recipe in recipes for edit in recipe.edits):
-            bank.get(edit.feature)
+        if any(bank.find(edit.feature) is None for recipe in recipes for edit in recipe.edits):
+            recipes = ()  # since they were drawn, a feature was given another name
     except SteerError as error:
         _LOG.warning("the pictures drawn ahead in %s are not shown: %s", bank.folder, error)
         return None

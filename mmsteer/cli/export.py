@@ -6,6 +6,7 @@ from pathlib import Path
 from mmsteer.assets import ASSETS
 from mmsteer.cli.arguments import add_backbone
 from mmsteer.errors import SteerError
+from mmsteer.models.prompt import check_prompt
 from mmsteer.site.plan import MOST_FEATURES, MOST_PROMPTS
 
 _MINI = ASSETS / "banks" / "mini"
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
         raise SteerError(f"--prompt is there {len(args.prompt)} times: give at most {MOST_PROMPTS}")
     if args.features < 1:
         raise SteerError(f"--features {args.features}: give 1 or more")
+    prompts = [check_prompt(prompt) for prompt in args.prompt]  # refused before anything is loaded
     import torch
 
     from mmsteer.ahead.drawn import read_drawn
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         torch.set_num_threads(args.threads)
     steerer = Steerer.load(args.backbone, args.bank, args.device, args.dtype, args.offload, args.adapter, args.compiled)
     embedded = steerer.backbone.spec.readout is not None
-    chosen = plan(steerer.bank, steerer.backbone.steers_image_only, args.prompt, args.features, embedded)
+    chosen = plan(steerer.bank, steerer.backbone.steers_image_only, prompts, args.features, embedded)
     ahead = None if args.adapter else read_drawn(steerer.bank, args.backbone)
     if ahead is None:
         print("cards show no effects: the bank has no pictures of this backbone (`bank pictures` draws them)")

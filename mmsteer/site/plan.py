@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.models.prompt import check_prompt
 from mmsteer.recipes.presets import tour
 
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -47,11 +46,8 @@ def plan(
         prompts: empty for a choice of eight.
         features: how many, at most.
         embedded: whether the backbone knows the embedded world alone.
-
-    Raises:
-        SteerError: a prompt is empty or too long.
     """
-    shown = [check_prompt(prompt) for prompt in prompts] or list(_PROMPTS if embedded else _PHOTOS)
+    shown = prompts or list(_PROMPTS if embedded else _PHOTOS)
     wanted = [bank.get(edit.feature) for preset in tour(bank, image_only) for edit in preset.edits]
     sure = [
         f for f in bank.features if f.specific and f.name_confidence is not None and (image_only or not f.image_only)

@@ -87,7 +87,7 @@ def _write_page(bank: "FeatureBank", plan: Plan, steps: list[Preset], ahead: Dra
         card = script_of(f"cards[{feature.id}]", questions.card(feature.id))
         (out / "cards" / f"{feature.id}.js").write_text(card, encoding="utf-8")
     own = bank.folder is not None and bank.folder.resolve().is_relative_to(ASSETS.resolve())
-    data = site_data(bank, plan, steps, questions, _copy_sheets(bank, out / "examples"))
+    data = site_data(bank, plan, steps, questions, _copy_sheets(bank, out / "examples")) | {"proof": own}
     scripts = {
         "data.js": f"window.MMSTEER = {{ cards: {{}} }};\n{script_of('data', data)}",
         "proof.js": script_of("proof", proof_html()) if own else "",

@@ -8,7 +8,7 @@ const view = (key) => document.querySelector(`#view-${key}`);
 
 async function fillProof() {
   if (view("proof").childElementCount) return;
-  await load("proof.js");
+  if (props.proof) await load("proof.js");
   // written by mmsteer from its own studies
   view("proof").innerHTML = MMSTEER.proof ?? "<p class='mm-note'>The studies are about the embedded models and their bank.</p>";
 }

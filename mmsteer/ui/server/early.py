@@ -122,5 +122,5 @@ body {{ margin: 0; font: 16px/1.5 system-ui, sans-serif; --cut: 50%; }} .gradio-
 <body><div class="gradio-container"><div id="mm-head"><div>{HEADING}{legend()}</div></div>
 <div id="mm-columns"><div id="mm-left"><p class="mm-row" id="mm-prompt">{escape(first.prompt)}</p>
 <ul class="mm-rows">{rows}</ul></div>
-<div id="mm-right"><div id="mm-trio">{drawn_ahead(ahead, 0, "mm-first", menu=False)}</div></div></div></div>
+<div id="mm-right"><div id="mm-trio">{drawn_ahead(ahead, 0, first=True, scripts=False)}</div></div></div></div>
 <script>{_SCRIPT}</script></body></html>""".encode()

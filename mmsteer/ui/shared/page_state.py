@@ -36,6 +36,8 @@ class Controls:
     """Notes on a recipe that was opened."""
     draw: dict[str, Any]
     """Arguments of the event that draws the pair: `event.then(**draw)`."""
+    look: dict[str, Any]
+    """Arguments of the event that shows it as it was drawn ahead, while the model loads."""
 
     @property
     def inputs(self) -> list[Any]:

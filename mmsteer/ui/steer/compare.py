@@ -31,18 +31,18 @@ def skeleton(sentence: str) -> str:
     return f'<div class="mm-compare mm-waiting" role="status"><p>{escape(sentence)}</p></div>'
 
 
-def drawn_ahead(ahead: "DrawnAhead | None", number: int | None, kind: str = "", menu: bool = True) -> str:
+def drawn_ahead(ahead: "DrawnAhead | None", number: int | None, first: bool = False, scripts: bool = True) -> str:
     """A pair that was drawn ahead, or a placeholder without one. It can be compared, not saved: a saved picture carries its recipe.
 
     Args:
         ahead: the bank's pictures.
         number: of the pair; None where there is none.
-        kind: another class of the element.
-        menu: whether the page's scripts are there, which the menu needs.
+        first: whether it is in the page as it is sent, to whoever comes.
+        scripts: whether the page's scripts are there, which the menu needs.
     """
     pair = ahead.pair(number) if ahead and number is not None else None
     if pair is None:
-        return skeleton(_LOADING)
+        return skeleton("The model is loading; the first picture follows in a few seconds.")
     assert ahead is not None
     assert number is not None
     recipe = ahead.recipes[number]
@@ -51,8 +51,11 @@ def drawn_ahead(ahead: "DrawnAhead | None", number: int | None, kind: str = "", 
         f'alt="{escape(alternative(which, recipe), quote=True)}">'
         for which, picture in zip(("before", "after"), pair, strict=True)
     )
-    tag = f'<span class="mm-tag mm-tag-ahead" role="status">{_LOADING}</span>'
-    return f'<figure class="mm-compare {kind}" data-ahead="{number}">{pictures}{_BORDER}{tag}{_MENU if menu else ""}</figure>'
+    loading = "" if first and scripts else f'<span class="mm-tag mm-tag-ahead" role="status">{_LOADING}</span>'
+    kind = "mm-compare mm-first" if first else "mm-compare"
+    return (
+        f'<figure class="{kind}" data-ahead="{number}">{pictures}{_BORDER}{loading}{_MENU if scripts else ""}</figure>'
+    )
 
 
 def compare(result: "Steered") -> str:

@@ -52,12 +52,9 @@ class PairDrawer:
             image: the value of the image sliders; None is the one they begin with.
 
         Yields:
-            While the model loads, the pair as it was drawn ahead, or a placeholder. Then values of the pictures, the status line,
-            the features of the prompt, and the message that ends live frames. On bad input the pictures stay and a sentence says
-            why.
+            Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
+            input the pictures stay and a sentence says why.
         """
-        if not self.page.loading.done:
-            yield self._ahead(prompt, seed, rack), gr.skip(), gr.skip(), gr.skip()
         drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image))
         if drawn is None:
             yield gr.skip(), error, gr.skip(), {"drawn": {}}
@@ -79,8 +76,13 @@ class PairDrawer:
             )
             yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
 
-    def _ahead(self, prompt: str, seed: float | None, rack: Any) -> str:
-        """The pair as it was drawn ahead, as HTML, or a placeholder. Bad input is reported by the drawing that follows."""
+    def look(self, prompt: str, seed: float | None, rack: Any) -> Any:
+        """While the model loads, the value of the pictures: the pair as it was drawn ahead, or a placeholder. Then it leaves them alone.
+
+        Takes no turn in the queue, where whoever draws waits for the model.
+        """
+        if self.page.loading.done:
+            return gr.skip()
         ahead = self.page.ahead
         number, _ = attempt(
             lambda: ahead.number(prompt, whole_seed(seed), edits_of(self.page.bank, rack)) if ahead else None

@@ -92,7 +92,7 @@ class _Right:
 
     def __init__(self, page: PageState) -> None:
         with gr.Row(elem_id="mm-trio"):
-            self.pictures = gr.HTML(drawn_ahead(page.ahead, 0, "mm-first"), elem_id="mm-pictures")
+            self.pictures = gr.HTML(drawn_ahead(page.ahead, 0, first=True), elem_id="mm-pictures")
             self.third = words()
         self.notice = gr.HTML(elem_id="mm-notice")
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")
@@ -104,14 +104,16 @@ class _Right:
 
 def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
     """What other tabs fill, and the event that draws the pair."""
+    drawer = PairDrawer(page)
+    look = {"fn": drawer.look, "inputs": [left.prompt, left.seed, left.rack], "outputs": right.pictures} | AT_ONCE
     draw: dict[str, Any] = {
-        "fn": PairDrawer(page).draw, "api_name": "pair",
+        "fn": drawer.draw, "api_name": "pair",
         "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image],
         "outputs": [right.pictures, right.status, left.features, right.moving],
     }  # fmt: skip
     settings = DRAW_NEWEST | right.progress
     recipe = left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image
-    return Controls(*recipe, left.options, right.notice, draw | settings)
+    return Controls(*recipe, left.options, right.notice, draw | settings, look)
 
 
 def _draw_on_change(controls: Controls, left: _Left) -> None:
@@ -126,9 +128,11 @@ def _draw_on_change(controls: Controls, left: _Left) -> None:
 
 def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:
     """Open recipes from links, history, files and presets, and draw them."""
-    draw, restored = page.controls.draw, page.controls.restored
+    draw, look, restored = page.controls.draw, page.controls.look, page.controls.restored
     link = gr.State("")
-    arrived = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE).then(**draw)
+    arriving = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE)
+    arriving.then(**look)
+    arrived = arriving.then(**draw)
     learning = [page.controls.rack, page.controls.image, page.controls.notice]
     arrived.then(opening.loaded, link, learning, **AT_ONCE)
     again = visit.restore(
@@ -140,4 +144,6 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     )
     uploaded.then(**draw)
     for shortcut, preset in zip(left.shortcuts, page.presets, strict=True):
-        shortcut.click(lambda preset=preset: opening.preset(preset), None, restored, **AT_ONCE).then(**draw)
+        chosen = shortcut.click(lambda preset=preset: opening.preset(preset), None, restored, **AT_ONCE)
+        chosen.then(**look)
+        chosen.then(**draw)
