@@ -43,12 +43,11 @@ def test_the_tour_and_every_effect_are_the_pictures_that_their_recipes_give(draw
     steerer = Steerer.load(str(tiny_folder), drawn_bank)
     presets = available(bank)
     assert [(r.prompt, r.seed, r.edits) for r in drawn.recipes] == [(p.prompt, p.seed, p.edits) for p in presets]
-    before, after = drawn.pair(1) or (None, None)
-    assert before is not None
-    assert after is not None
+    pair = drawn.pair(1)
+    assert pair is not None
     result = steerer.steer(presets[1].prompt, presets[1].edits, presets[1].seed)
-    assert mean_difference(before, result.before) < 12  # as WebP: a few levels
-    assert mean_difference(after, result.after) < 12
+    assert mean_difference(pair.before, result.before) < 12  # as WebP: a few levels
+    assert mean_difference(pair.after, result.after) < 12
     assert drawn.recipes[1] == result.recipe
     assert drawn.recipes[1].origin == steerer.origin
 
@@ -68,10 +67,13 @@ def test_a_pair_is_known_however_its_features_are_named(drawn_bank: Path, tiny_f
     drawn = read_drawn(bank, str(tiny_folder))
     assert drawn is not None
     first = drawn.recipes[0]
-    assert drawn.number(first.prompt, first.seed, [Edit(bank.get("night").id)]) == 0
-    assert drawn.number(first.prompt, first.seed, [Edit("NIGHT")]) == 0
-    assert drawn.number(first.prompt, first.seed, [Edit("night", strength=0.9)]) is None
-    assert drawn.number(first.prompt, first.seed + 1, first.edits) is None
+    for edits in ([Edit(bank.get("night").id)], [Edit("NIGHT")], first.edits):
+        pair = drawn.find(first.prompt, first.seed, edits)
+        assert pair is not None
+        assert pair.recipe == first
+    assert drawn.find(first.prompt, first.seed, [Edit("night", strength=0.9)]) is None
+    assert drawn.find(first.prompt, first.seed + 1, first.edits) is None
+    assert drawn.pair(len(drawn.recipes)) is None
 
 
 def test_they_belong_to_the_bank_and_leave_with_what_they_were_drawn_with(

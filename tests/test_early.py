@@ -1,5 +1,6 @@
 """The first seconds: a picture from the first on, examples, talk mode and cards before the model is there, and the live pair after it."""
 
+import re
 import shutil
 import socket
 import urllib.error
@@ -85,11 +86,13 @@ def test_pictures_come_before_the_model_and_the_live_pair_after_it(
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(address)
         figure = page.locator("#mm-pictures figure")
-        expect(figure).to_have_attribute("data-ahead", "0")
+        expect(figure).to_have_attribute("data-ahead", "")
         expect(figure).to_contain_text("The model is loading")
         page.get_by_label("Border between before and after, percent").fill("80")
         page.locator("#mm-preset-2").click()
-        expect(figure).to_have_attribute("data-ahead", "2")
+        expect(figure).to_have_attribute("data-ahead", "")
+        alt = re.compile(f"^After: {drawn.recipes[2].prompt}, ")
+        expect(page.locator("#mm-pictures .mm-after")).to_have_attribute("alt", alt)
         assert source(page, "after").startswith("data:image/webp;base64,")
 
         open_menu(page)
@@ -97,7 +100,7 @@ def test_pictures_come_before_the_model_and_the_live_pair_after_it(
         page.locator("#mm-talk-open").click()
         expect(page.locator(".mm-talk .mm-after")).to_be_visible()
         page.keyboard.press("ArrowRight")
-        expect(page.locator(".mm-talk-count")).to_have_text("2 of 5")
+        expect(page.locator(".mm-talk-count")).to_have_text("4 of 5")  # talk mode begins with the example that is shown
         expect(page.locator(".mm-talk .mm-after")).to_be_visible()
         page.keyboard.press("Escape")
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -64,6 +64,14 @@ class Index(BaseModel):
     effects: Effects
 
 
+class Pair(NamedTuple):
+    """A recipe and its pictures."""
+
+    recipe: Recipe
+    before: "Image.Image"
+    after: "Image.Image"
+
+
 @dataclass(frozen=True)
 class DrawnAhead:
     """Pictures that are of this bank and this backbone."""
@@ -75,16 +83,18 @@ class DrawnAhead:
     features: frozenset[int]
     """Ids of the features whose effect was drawn."""
 
-    def number(self, prompt: str, seed: int, edits: Sequence[Edit]) -> int | None:
-        """The pair of a recipe in the backbone's own steps; None where there is none."""
+    def find(self, prompt: str, seed: int, edits: Sequence[Edit]) -> "Pair | None":
+        """The pair of a recipe in the backbone's own steps; None where there is none, as for `pair`."""
         wanted = prompt, seed, self._by_id(edits)
         pairs = ((r.prompt, r.seed, self._by_id(r.edits)) for r in self.recipes)
-        return next((k for k, pair in enumerate(pairs) if pair == wanted), None)
+        return next((self.pair(k) for k, pair in enumerate(pairs) if pair == wanted), None)
 
-    def pair(self, number: int) -> "tuple[Image.Image, Image.Image] | None":
-        """Before and after of a recipe; None, and a line in the log, if they cannot be read."""
+    def pair(self, number: int) -> "Pair | None":
+        """The pair of the recipe of this number; None if there is none, and with a line in the log if it cannot be read."""
+        if number >= len(self.recipes):
+            return None
         before, after = (self._read(f"{number}-{which}.webp") for which in ("before", "after"))
-        return None if before is None or after is None else (before, after)
+        return None if before is None or after is None else Pair(self.recipes[number], before, after)
 
     def effect(self, feature: Feature) -> "list[list[Image.Image]] | None":
         """A feature's pictures, strength by strength, seed by seed; None where they were not drawn, or cannot be read."""

@@ -16,7 +16,7 @@ from mmsteer.ui.shared.heading import HEADING
 from mmsteer.ui.steer.compare import drawn_ahead
 
 if TYPE_CHECKING:
-    from mmsteer.ahead.drawn import DrawnAhead
+    from mmsteer.ahead.drawn import DrawnAhead, Pair
 
 _STYLE = Path(__file__).parents[1] / "page.css"
 _MOST = 20  # connections at once; a visitor takes two
@@ -39,7 +39,8 @@ def early_page(ahead: "DrawnAhead | None", host: str, port: int) -> Iterator[Non
         host: the address to listen at.
         port: that of the page.
     """
-    server = _open(_html(ahead), host, port) if ahead and ahead.recipes else None
+    first = ahead.pair(0) if ahead else None
+    server = _open(_html(first), host, port) if first else None
     if server is None:
         yield
         return
@@ -107,11 +108,11 @@ class _Answer(BaseHTTPRequestHandler):
         """Nothing: the page keeps no log of visitors."""
 
 
-def _html(ahead: "DrawnAhead") -> bytes:
+def _html(first: "Pair") -> bytes:
     """The page: as the first screen of the real one, as far as it can be seen before it can be used."""
-    first = ahead.recipes[0]
+    recipe = first.recipe
     rows = "".join(
-        f'<li class="mm-row"><span class="mm-name">{escape(str(edit.feature))}</span></li>' for edit in first.edits
+        f'<li class="mm-row"><span class="mm-name">{escape(str(edit.feature))}</span></li>' for edit in recipe.edits
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>mmsteer</title>
@@ -120,7 +121,7 @@ body {{ margin: 0; font: 16px/1.5 system-ui, sans-serif; --cut: 50%; }} .gradio-
 #mm-columns {{ display: flex; gap: 24px; margin-top: 16px; }} #mm-left {{ flex: 5; display: grid; align-content: start; }}
 #mm-right {{ flex: 6; min-width: 0; }} #mm-prompt {{ font-size: 1rem; margin: 0; }}</style></head>
 <body><div class="gradio-container"><div id="mm-head"><div>{HEADING}{legend()}</div></div>
-<div id="mm-columns"><div id="mm-left"><p class="mm-row" id="mm-prompt">{escape(first.prompt)}</p>
+<div id="mm-columns"><div id="mm-left"><p class="mm-row" id="mm-prompt">{escape(recipe.prompt)}</p>
 <ul class="mm-rows">{rows}</ul></div>
-<div id="mm-right"><div id="mm-trio">{drawn_ahead(ahead, 0, first=True, scripts=False)}</div></div></div></div>
+<div id="mm-right"><div id="mm-trio">{drawn_ahead(first, first=True, scripts=False)}</div></div></div></div>
 <script>{_SCRIPT}</script></body></html>""".encode()

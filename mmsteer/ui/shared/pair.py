@@ -4,9 +4,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmsteer.bank.ood import meaning
+from mmsteer.recipes.data_url import picture_url
 from mmsteer.ui.shared.notices import note
 
 if TYPE_CHECKING:
+    from mmsteer.ahead.drawn import Pair
     from mmsteer.recipes.recipe import Recipe
     from mmsteer.steering.steered import Steered
 
@@ -24,6 +26,14 @@ def alternative(which: str, recipe: "Recipe") -> str:
     edits += f", a whole picture at {recipe.picture.share:g}" if recipe.picture else ""
     edits += f", in {recipe.region.share:.0%} of the picture" if recipe.region else ""
     return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")
+
+
+def ahead_pictures(pair: "Pair") -> dict[str, dict[str, str]]:
+    """The pictures of a pair that was drawn ahead, `before` and `after`: properties of a DOM element each."""
+    return {
+        which: {"src": picture_url(picture, "WEBP", quality=90), "alt": alternative(which, pair.recipe)}
+        for which, picture in (("before", pair.before), ("after", pair.after))
+    }
 
 
 def status(result: "Steered", faithfulness: str) -> str:

@@ -7,11 +7,11 @@ border moves is `scripts/compare.js`.
 from html import escape
 from typing import TYPE_CHECKING
 
-from mmsteer.recipes.data_url import picture_url, recipe_url
-from mmsteer.ui.shared.pair import alternative
+from mmsteer.recipes.data_url import recipe_url
+from mmsteer.ui.shared.pair import ahead_pictures, alternative
 
 if TYPE_CHECKING:
-    from mmsteer.ahead.drawn import DrawnAhead
+    from mmsteer.ahead.drawn import Pair
     from mmsteer.steering.steered import Steered
 
 _LOADING = "The model is loading: you can change pictures in a few seconds."
@@ -31,31 +31,23 @@ def skeleton(sentence: str) -> str:
     return f'<div class="mm-compare mm-waiting" role="status"><p>{escape(sentence)}</p></div>'
 
 
-def drawn_ahead(ahead: "DrawnAhead | None", number: int | None, first: bool = False, scripts: bool = True) -> str:
+def drawn_ahead(pair: "Pair | None", first: bool = False, scripts: bool = True) -> str:
     """A pair that was drawn ahead, or a placeholder without one. It can be compared, not saved: a saved picture carries its recipe.
 
     Args:
-        ahead: the bank's pictures.
-        number: of the pair; None where there is none.
+        pair: recipe and pictures.
         first: whether it is in the page as it is sent, to whoever comes.
         scripts: whether the page's scripts are there, which the menu needs.
     """
-    pair = ahead.pair(number) if ahead and number is not None else None
     if pair is None:
         return skeleton("The model is loading; the first picture follows in a few seconds.")
-    assert ahead is not None
-    assert number is not None
-    recipe = ahead.recipes[number]
     pictures = "".join(
-        f'<img class="mm-{which}" src="{picture_url(picture, "WEBP", quality=90)}" '
-        f'alt="{escape(alternative(which, recipe), quote=True)}">'
-        for which, picture in zip(("before", "after"), pair, strict=True)
+        f'<img class="mm-{which}" decoding="sync" src="{one["src"]}" alt="{escape(one["alt"], quote=True)}">'
+        for which, one in ahead_pictures(pair).items()
     )
     loading = "" if first and scripts else f'<span class="mm-tag mm-tag-ahead" role="status">{_LOADING}</span>'
     kind = "mm-compare mm-first" if first else "mm-compare"
-    return (
-        f'<figure class="{kind}" data-ahead="{number}">{pictures}{_BORDER}{loading}{_MENU if scripts else ""}</figure>'
-    )
+    return f'<figure class="{kind}" data-ahead="">{pictures}{_BORDER}{loading}{_MENU if scripts else ""}</figure>'
 
 
 def compare(result: "Steered") -> str:
@@ -64,8 +56,8 @@ def compare(result: "Steered") -> str:
     before, after = recipe_url(result.before, recipe.plain), recipe_url(result.after, recipe)
     alt = {which: escape(alternative(which, recipe), quote=True) for which in ("before", "after")}
     return f"""<figure class="mm-compare" data-query="{escape(recipe.to_query(), quote=True)}">
-<img class="mm-before" src="{before}" alt="{alt["before"]}">
-<img class="mm-after" src="{after}" alt="{alt["after"]}">
+<img class="mm-before" decoding="sync" src="{before}" alt="{alt["before"]}">
+<img class="mm-after" decoding="sync" src="{after}" alt="{alt["after"]}">
 {_BORDER}
 {_MENU}
 </figure>"""

@@ -84,10 +84,10 @@ class PairDrawer:
         if self.page.loading.done:
             return gr.skip()
         ahead = self.page.ahead
-        number, _ = attempt(
-            lambda: ahead.number(prompt, whole_seed(seed), edits_of(self.page.bank, rack)) if ahead else None
+        pair, _ = attempt(
+            lambda: ahead.find(prompt, whole_seed(seed), edits_of(self.page.bank, rack)) if ahead else None
         )
-        return drawn_ahead(ahead, number)
+        return drawn_ahead(pair)
 
     def _pair(
         self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, image: Any

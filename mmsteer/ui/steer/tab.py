@@ -92,7 +92,9 @@ class _Right:
 
     def __init__(self, page: PageState) -> None:
         with gr.Row(elem_id="mm-trio"):
-            self.pictures = gr.HTML(drawn_ahead(page.ahead, 0, first=True), elem_id="mm-pictures")
+            self.pictures = gr.HTML(
+                drawn_ahead(page.ahead.pair(0) if page.ahead else None, first=True), elem_id="mm-pictures"
+            )
             self.third = words()
         self.notice = gr.HTML(elem_id="mm-notice")
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")

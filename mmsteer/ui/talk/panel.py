@@ -14,11 +14,11 @@ from pydantic import Field, TypeAdapter
 from mmsteer.bank import FeatureBank
 from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.errors import SteerError
-from mmsteer.recipes.data_url import picture_url, recipe_url
+from mmsteer.recipes.data_url import recipe_url
 from mmsteer.recipes.presets import Preset
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.loading import Loading, attempt
-from mmsteer.ui.shared.pair import alternative
+from mmsteer.ui.shared.pair import ahead_pictures, alternative
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 
@@ -56,15 +56,8 @@ def _step(bank: FeatureBank, preset: Preset) -> dict[str, Any]:
 
 def _pair(ahead: "DrawnAhead | None", preset: Preset) -> dict[str, Any]:
     """The step's pair, where it was drawn ahead, as `drawn` gives it."""
-    number = ahead.number(preset.prompt, preset.seed, preset.edits) if ahead else None
-    pair = ahead.pair(number) if ahead and number is not None else None
-    if ahead is None or number is None or pair is None:
-        return {}
-    named = zip(("before", "after"), pair, strict=True)
-    return {"pair": {
-        which: {"src": picture_url(picture, "WEBP", quality=90), "alt": alternative(which, ahead.recipes[number])}
-        for which, picture in named
-    }}  # fmt: skip
+    pair = ahead.find(preset.prompt, preset.seed, preset.edits) if ahead else None
+    return {"pair": ahead_pictures(pair)} if pair else {}
 
 
 def drawn(loading: Loading, presets: Sequence[Preset], value: Any) -> dict[str, Any]:

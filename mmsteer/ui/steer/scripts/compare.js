@@ -1,7 +1,7 @@
 // Before and after: the border between them, the ways to compare, and saving. Listens for the whole page, as pairs come and go.
 let cut = 50; // percent; a new pair keeps the border where the visitor has put it
 
-const isPair = (figure) => Boolean(figure?.dataset.query ?? figure?.dataset.ahead);
+const isPair = (figure) => Boolean(figure?.matches("[data-query], [data-ahead]"));
 const pictures = () => document.querySelector("#mm-pictures");
 
 // The border is a property of the pair's parent: gradio restores the pair's own attributes with every update.
