@@ -7,7 +7,7 @@ import gradio as gr
 
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ_NEWEST, Settings
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
 from mmsteer.ui.steer.compare import drawn_ahead
@@ -134,9 +134,9 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     link = gr.State("")
     arriving = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE)
     arriving.then(**look)
-    arrived = arriving.then(**draw)
     learning = [page.controls.rack, page.controls.image, page.controls.notice]
-    arrived.then(opening.loaded, link, learning, **AT_ONCE)
+    # once the model is there, what stands in the fields by then is drawn: a visitor may have chosen an example meanwhile
+    arriving.then(opening.loaded, link, learning, **READ, **SILENT).then(**draw)
     again = visit.restore(
         lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
     )
