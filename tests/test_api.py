@@ -26,7 +26,15 @@ from mmsteer.pictures.picture_features import PictureReader
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "mmsteer" / "ui" / "README.md"
-ENDPOINTS = {"steer", "sweep", "search", "features_of_prompt", "features_of_picture", "recipe_of_picture"}
+ENDPOINTS = {
+    "steer",
+    "sweep",
+    "search",
+    "features_of_prompt",
+    "features_of_picture",
+    "recipe_of_picture",
+    "slider_from_pictures",
+}
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_rows_hold_typed_sliders_and_give_their_edits_back(state: PageState):
     modality = state.known.get("cat → snow").modality
     assert edits_of(state.known, rack | {"silent": [modality, "cross"]}) == []
     with pytest.raises(SteerError, match="the rack cannot be read"):
-        edits_of(state.known, {"rows": [rack["rows"][0] | {"id": "→ x" * 100}], "silent": []})
+        edits_of(state.known, {"rows": [rack["rows"][0] | {"id": "→ x" * 1000}], "silent": []})
 
 
 def test_a_link_with_a_typed_slider_is_opened_and_says_what_cannot_be_made(state: PageState):

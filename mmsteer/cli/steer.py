@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from mmsteer.bank.ood import meaning
 from mmsteer.cli.arguments import add_backbone, check_target
+from mmsteer.cli.sliders import add_slider, with_sliders
 from mmsteer.errors import SteerError
-from mmsteer.recipes.edit import parse_edits
+from mmsteer.recipes.edit import Edit, parse_edits
 
 if TYPE_CHECKING:
     from mmsteer.recipes.picture import Picture
@@ -43,6 +45,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         '"big@cat#2" (the second "cat" alone); FEATURE may be a direction of words, "summer -> winter" or "-> winter"; may be given '
         "several times",
     )  # fmt: skip
+    add_slider(parser)
     parser.add_argument(
         "--picture", type=Path, metavar="FILE",
         help="a whole picture: its image embedding takes the place of the prompt's in after, where the backbone reads one (unCLIP, or "
@@ -84,8 +87,9 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank", type=Path, help="a bank folder (default: the embedded one)")
 
 
-def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
-    """The models and the recipe that the arguments of `add_recipe` name; bad input is refused before the models load.
+def load(args: argparse.Namespace, last: Sequence[Edit] = ()) -> "tuple[Steerer, Recipe]":
+    """The models and the recipe that the arguments of `add_recipe` name, with some edits as its last; bad input is refused before the
+    models load.
 
     Edits of a recipe file whose features the bank does not have are left out. Standard error says so, and what else differs from
     the recipe's origin.
@@ -116,8 +120,8 @@ def load(args: argparse.Namespace) -> "tuple[Steerer, Recipe]":
     default = recipe.sampler if args.recipe else steerer.sampler
     options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
     sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
-    picture = _picture(args, steerer, recipe)
-    return steerer, replace(recipe, sampler=sampler, edits=(*known, *edits), origin=steerer.origin, picture=picture)
+    picture, made = _picture(args, steerer, recipe), with_sliders(args, steerer, (*edits, *last))
+    return steerer, replace(recipe, sampler=sampler, edits=(*known, *made), origin=steerer.origin, picture=picture)
 
 
 def _picture(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> "Picture | None":

@@ -16,6 +16,7 @@ STUDIES = {
     "removal": "what recognition and retrieval lose without vision-only, language-only or cross-modal features",
     "adversarial": "attacks on pictures and captions through one modality's features: strength, transfer, defence, detection",
     "ordinary": "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
+    "sliders": "sliders made from a few pictures with and without something, beside the bank's own feature for it",
     "gender": "which class of features carries gender bias, and what removing it does; in the world, or for your own CLIP and pictures",
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }

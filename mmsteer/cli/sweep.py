@@ -1,7 +1,6 @@
 """`python -m mmsteer sweep …`: one feature over its range, two as a grid, or several seeds, from the command line."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from mmsteer.cli.arguments import check_target
@@ -47,14 +46,14 @@ def run(args: argparse.Namespace) -> None:
     if args.against and args.seeds:
         raise SteerError("--against and --seeds at once: sweep over a second feature or over seeds, leave one out")
 
-    steerer, recipe = load(args)
-    recipe = replace(recipe, edits=(*recipe.edits, *edits))
+    steerer, recipe = load(args, edits)
+    swept = recipe.edits[-len(edits) :]
     if args.seeds is not None:
         sweep = seeds(recipe, args.seeds)
     elif args.against:
-        sweep = against(steerer.known, recipe, edits[0], edits[1], SIDE if args.frames is None else args.frames)
+        sweep = against(steerer.known, recipe, swept[0], swept[1], SIDE if args.frames is None else args.frames)
     else:
-        sweep = over(steerer.known, recipe, edits[0], FRAMES if args.frames is None else args.frames)
+        sweep = over(steerer.known, recipe, swept[0], FRAMES if args.frames is None else args.frames)
     drawn = dict(sweep.draw(steerer.picture))
     partial = args.out.with_name(args.out.name + ".partial")
     FILES[kind].save(sweep, [drawn[k] for k in range(len(sweep.cells))], partial)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
 from mmsteer.image_file import upright_rgb
+from mmsteer.recipes.direction import Contrast
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
 """How many features of each modality become edits: together as many as a rack holds. Most of what makes a picture can also be said;
 little of it can only be seen."""
+
+FEWEST, LARGEST = 2, 10  # pictures of each group that a slider is made of
 
 Parts = dict[Modality, list[tuple[Feature, float]]]
 """Features by modality, strongest first: those of a picture with their activation, those of its caption with their presence
@@ -70,6 +73,29 @@ class PictureReader:
         """A whole picture for a recipe: its joint vector, in the place of the prompt's image embedding to this share, 0 to 1."""
         return Picture.of(self.embed([picture])[0].tolist(), share)
 
+    def contrast(self, title: str, shown: Sequence["Image.Image"], not_shown: Sequence["Image.Image"]) -> Contrast:
+        """A slider from pictures: what some show and others do not, as a direction that an edit can name.
+
+        Args:
+            title: its name, for people.
+            shown: 2 to 10 pictures with something.
+            not_shown: 2 to 10 without it, otherwise as like as can be.
+
+        Raises:
+            SteerError: too few or too many pictures, both groups look the same, or the CLIP is not at hand.
+
+        Example:
+            >>> from mmsteer import Edit, PictureReader, Steerer
+            >>> steerer = Steerer.load()
+            >>> days = [steerer.steer(f"a {thing} in a meadow").before for thing in ("cat", "bus")]
+            >>> nights = [steerer.steer(f"a {thing} at night").before for thing in ("cat", "bus")]
+            >>> edit = Edit(str(PictureReader(steerer).contrast("dark", nights, days)))
+            >>> steerer.feature(edit.feature).modality
+            'cross'
+        """
+        check_groups(len(shown), len(not_shown))
+        return contrast_of(title, self.embed(shown), self.embed(not_shown))
+
     def features_of(self, picture: "Image.Image") -> list[tuple[Feature, float]]:
         """The vision-only and cross-modal features of a picture with their activation in activation scales, strongest first.
 
@@ -90,6 +116,18 @@ class PictureReader:
                 scale = feature.activation_scale * vector.norm()
                 activations.append((feature, float(moved[feature.image_latent] / scale)))
         return sorted(((f, a) for f, a in activations if a > 0), key=lambda pair: -pair[1])
+
+
+def check_groups(shown: int, not_shown: int) -> None:
+    """SteerError for numbers of pictures that no slider is made of."""
+    for group, count in (("with", shown), ("without", not_shown)):
+        if not FEWEST <= count <= LARGEST:
+            raise SteerError(f"{count} pictures {group} it: give {FEWEST} to {LARGEST} with and as many without")
+
+
+def contrast_of(title: str, shown: "torch.Tensor", not_shown: "torch.Tensor") -> Contrast:
+    """The difference of the mean embeddings of two groups of pictures, `[n, d_joint]` each. The modality gap is in both means."""
+    return Contrast.of(title, (shown.mean(0) - not_shown.mean(0)).tolist())
 
 
 def strongest(features: Sequence[tuple[Feature, float]]) -> Parts:

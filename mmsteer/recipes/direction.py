@@ -1,15 +1,22 @@
-"""A direction: a slider that is no feature of the bank, made of two words. Pure data, and how its name is read.
+"""A direction: a slider that is no feature of the bank, made of two words or of pictures. Pure data, and how its name is read.
 
-The name is the definition: "cat → dog" (or "cat -> dog") leads from one wording to the other, "→ night" from none. So a recipe that
-names it needs nothing else; the same bank and backbone make the same direction (`mmsteer.steering.directions`).
+The name is the definition, so a recipe that names a direction needs nothing else. "cat → dog" (or "cat -> dog") leads from one wording
+to the other, "→ night" from none; the same bank and backbone make the same direction (`mmsteer.steering.directions`). "dusk~NUMBERS" is
+what pictures with something have in the joint space that pictures without it have not: the numbers are the direction.
 """
 
+import base64
+import binascii
+import math
 import re
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mmsteer.bank import Feature, Modality
 from mmsteer.errors import SteerError, quoted
+from mmsteer.recipes.edit import LONGEST_CODE
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +24,11 @@ if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank
 
 LONGEST_SIDE = 60  # characters on one side of the arrow
+LONGEST_NAME = LONGEST_SIDE + 1 + LONGEST_CODE
 _ARROW = re.compile("→|->")
+_CODE = re.compile("[A-Za-z0-9_-]+")
+_SHORTEST, _LONGEST = 1e-4, 2.0  # of a contrast: further apart no two vectors of unit length are
+_STEPS = 127  # either side of zero: a cosine of 0.9999 to the vector itself
 
 
 class Wording(NamedTuple):
@@ -31,18 +42,57 @@ class Wording(NamedTuple):
         return f"{self.start} → {self.end}".strip()
 
 
+class Contrast(NamedTuple):
+    """What pictures with something have in the joint space that pictures without it have not, under a title that somebody gave it."""
+
+    title: str
+    code: str
+    """Its length in half precision, then its numbers as signed bytes, as base64 of the URL alphabet without padding."""
+
+    @classmethod
+    def of(cls, title: str, vector: Sequence[float]) -> "Contrast":
+        """The contrast of this difference of mean embeddings.
+
+        Raises:
+            SteerError: the title cannot stand in an edit, or the vector leads nowhere.
+        """
+        length, largest = math.hypot(*vector), max(map(abs, vector))
+        if length < _SHORTEST:
+            raise SteerError("both groups of pictures look the same to CLIP: give others")
+        numbers = (round(number / largest * _STEPS) for number in vector)
+        packed = struct.pack(f"<e{len(vector)}b", length, *numbers)
+        return _checked(cls(_title(title), base64.urlsafe_b64encode(packed).decode().rstrip("=")))
+
+    @property
+    def vector(self) -> tuple[float, ...]:
+        """Its numbers, `d_joint` of them; SteerError if they are damaged."""
+        try:
+            packed = base64.b64decode(self.code + "=" * (-len(self.code) % 4), altchars=b"-_", validate=True)
+            length, *numbers = struct.unpack(f"<e{max(len(packed) - 2, 0)}b", packed)
+        except (ValueError, binascii.Error, struct.error):
+            length, numbers = 0.0, []
+        if not any(numbers) or not _SHORTEST <= length <= _LONGEST:
+            raise SteerError(
+                f"the numbers of the direction {quoted(self.title)} are damaged: make it of its pictures again"
+            )
+        norm = math.hypot(*numbers)
+        return tuple(length / norm * number for number in numbers)
+
+    def __str__(self) -> str:
+        return f"{self.title}~{self.code}"
+
+
 @dataclass(frozen=True, eq=False)
 class Direction:
     """A direction in the joint space with all that a slider needs, under the names that a `Feature` has them by."""
 
-    name: str
-    wording: Wording
+    source: Wording | Contrast
     vector: "torch.Tensor"
     """`[d_joint]`, of unit length."""
     activation_scale: float
-    """How far it is from the first wording to the second, in the joint space: strength 1 goes all the way."""
+    """How far it is from one end to the other, in the joint space: strength 1 goes all the way."""
     usable: tuple[float, float]
-    """Strengths at which a prompt that says the first wording leaves the usual range (`mmsteer.bank.ood.range_between`)."""
+    """Strengths at which a prompt at the one end leaves the usual range (`mmsteer.bank.ood.range_between`)."""
     modality: Modality
     """The class with the largest of `shares`."""
     mds: float
@@ -54,15 +104,23 @@ class Direction:
 
     latent = 0
     """It stands alone in a code of its own."""
-    image_only = False
-    """Words made it, so words carry it."""
     mutually_exclusive: tuple[int, ...] = ()
     """It suppresses nothing: what it leads away from it takes out itself."""
 
     @property
     def id(self) -> str:
-        """Its name: there is no number."""
-        return self.name
+        """Its definition, by which edits refer to it: there is no number."""
+        return str(self.source)
+
+    @property
+    def name(self) -> str:
+        """What people read."""
+        return self.source.title if isinstance(self.source, Contrast) else str(self.source)
+
+    @property
+    def image_only(self) -> bool:
+        """Whether pictures made it. Then it acts as vision-only features do, on the image embedding alone where one is read."""
+        return isinstance(self.source, Contrast)
 
 
 class Features(Protocol):
@@ -73,16 +131,43 @@ class Features(Protocol):
 
 
 def is_direction(feature: str | int) -> bool:
-    """Whether a name means a direction: it has an arrow in it."""
-    return isinstance(feature, str) and _ARROW.search(feature) is not None
+    """Whether a name means a direction: it has an arrow in it, or numbers after a tilde."""
+    return isinstance(feature, str) and (_ARROW.search(feature) is not None or "~" in feature)
 
 
 def check_name(bank: "FeatureBank", feature: str | int) -> None:
     """SteerError for a name that no steerer with this bank knows. Which words its model knows is not asked."""
     if bank.find(feature) is None and is_direction(feature):
-        read_wording(str(feature))
+        read_source(str(feature))
     else:
         bank.get(feature)
+
+
+def read_source(name: str) -> Wording | Contrast:
+    """What a direction is made of, by its name; SteerError where that cannot be read."""
+    title, tilde, code = name.rpartition("~")
+    return _checked(Contrast(_title(title), code.strip())) if tilde else read_wording(name)
+
+
+def _checked(contrast: Contrast) -> Contrast:
+    if len(contrast.code) > LONGEST_CODE or not _CODE.fullmatch(contrast.code):
+        raise SteerError(
+            f"the numbers of the direction {quoted(contrast.title)} are not base64 of at most {LONGEST_CODE:,} characters: copy all of it"
+        )
+    contrast.vector  # noqa: B018  checks it
+    return contrast
+
+
+def _title(title: str) -> str:
+    """The title of a direction of pictures with single spaces; SteerError for one that an edit could not say."""
+    title = " ".join(title.split())
+    if not title or len(title) > LONGEST_SIDE:
+        raise SteerError(f"the slider's name has {len(title)} characters: give it 1 to {LONGEST_SIDE}")
+    if set(title) & set(":@[]~") or _ARROW.search(title) or not title.isprintable() or title.isdecimal():
+        raise SteerError(
+            f"the slider's name {quoted(title)} has one of : @ [ ] ~ or an arrow, or is a number: give words alone"
+        )
+    return title
 
 
 def read_wording(name: str) -> Wording:

@@ -16,8 +16,10 @@ Mode = Literal["add", "set", "remove"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 MOST_EDITS = 32  # at once
 MOST_WORDS = 77  # of one edit: as many as a text encoder of CLIP has rows
-LONGEST_TEXT = 1_000  # characters of an edit's text form
+LONGEST_TEXT = 1_000  # characters of an edit's text form, without the numbers of a direction of pictures
+LONGEST_CODE = 2_100  # characters of those: 1,573 of them, more than any CLIP has
 STRONGEST = 8.0  # activation scales, either way: far past where pictures break
+_CODE = re.compile(rf"~[A-Za-z0-9_-]{{1,{LONGEST_CODE}}}")
 _LARGEST = sys.float_info.max  # finite; a whole number may be larger
 _GRAMMAR = re.compile(
     r"^(?P<feature>[^:@\[\]]+?)(:(?P<mode>add|set|remove))?(:(?P<strength>[-+.\w]+))?"
@@ -111,6 +113,11 @@ class Edit:
         mode: Any = part["mode"] or "add"  # the grammar lets nothing else through
         return cls(feature, mode, strength, words, start, end)
 
+    @property
+    def brief(self) -> str:
+        """The text form for people: without the numbers of a direction of pictures (`mmsteer.recipes.direction`)."""
+        return without_code(str(self))
+
     def __str__(self) -> str:
         words = f"@{','.join(self.words)}" if self.words else ""
         run = "" if (self.start, self.end) == (0.0, 1.0) else f"[{self.start:g}-{self.end:g}]"
@@ -137,8 +144,13 @@ def _is_feature(feature: object) -> bool:
     return feature != "" if isinstance(feature, str) else abs(feature) < 10**9
 
 
+def without_code(text: str) -> str:
+    """The text of one edit without the numbers of a direction of pictures."""
+    return _CODE.sub("", text, count=1)
+
+
 def _check_length(text: str) -> None:
-    if len(text) > LONGEST_TEXT:
+    if (length := len(without_code(text))) > LONGEST_TEXT:
         raise SteerError(
-            f"the edit {text[:40]!r}… has {len(text):,} characters; {LONGEST_TEXT:,} are allowed: name fewer words"
+            f"the edit {text[:40]!r}… has {length:,} characters; {LONGEST_TEXT:,} are allowed: name fewer words"
         )

@@ -67,4 +67,4 @@ def counts(features: Sequence[Feature | Direction]) -> str:
 
 def _edit(edit: "Edit", feature: Feature | Direction) -> str:
     modality = feature.modality
-    return f"<li>{SHAPES[modality]} {escape(feature.name)}, {LABELS[modality]}: <code>{escape(str(edit))}</code></li>"
+    return f"<li>{SHAPES[modality]} {escape(feature.name)}, {LABELS[modality]}: <code>{escape(edit.brief)}</code></li>"

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 LARGEST_SEED = 2**32 - 1
 LONGEST_LINK = 2_000
 """Characters of a link that mail, chat and proxies pass on whole; recipes with a picture can be longer."""
-_LONGEST_EDITS = 4_000  # characters of all edits of a recipe
-LONGEST_TEXT = 100_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
+_LONGEST_EDITS = 4_000  # characters of all edits of a recipe, without the numbers of directions of pictures
+MOST_CONTRASTS = 8  # edits of such directions
+LONGEST_TEXT = 130_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
 _LONGEST_NAME = 300  # characters of a backbone's name
 
 
@@ -96,7 +97,9 @@ class Recipe:
             object.__setattr__(self, "region", None)
         object.__setattr__(self, "edits", tuple(self.edits))
         check_count(self.edits)
-        if (length := sum(len(str(edit)) for edit in self.edits)) > _LONGEST_EDITS:
+        if sum(edit.brief != str(edit) for edit in self.edits) > MOST_CONTRASTS:
+            raise SteerError(f"more than {MOST_CONTRASTS} edits of sliders made from pictures: take some out")
+        if (length := sum(len(edit.brief) for edit in self.edits)) > _LONGEST_EDITS:
             raise SteerError(
                 f"the edits together have {length:,} characters; {_LONGEST_EDITS:,} are allowed: name fewer words"
             )

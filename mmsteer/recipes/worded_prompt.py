@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mmsteer.bank import FeatureBank
-from mmsteer.recipes.direction import Wording, is_direction, read_wording
+from mmsteer.recipes.direction import Contrast, Wording, is_direction, read_source
 from mmsteer.recipes.edit import Edit
 
 
@@ -26,7 +26,9 @@ def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPro
     worded, image_only = " ".join(prompt.split()), []
     for edit in edits:
         if bank.find(edit.feature) is None and is_direction(edit.feature):
-            worded = _exchanged(worded, read_wording(str(edit.feature)), edit)
+            source = read_source(str(edit.feature))
+            wording = Wording("", source.title) if isinstance(source, Contrast) else source
+            worded = _exchanged(worded, wording, edit)
             continue
         feature = bank.get(edit.feature)
         words = re.sub(r" \d+$", "", feature.name)

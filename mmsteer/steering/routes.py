@@ -91,8 +91,9 @@ class Routes:
                 "prompt: leave the words of this edit out"
             )
         if first.words and image_only and self.reads_image:
+            name = self._known.get(image_only[0].feature).name
             raise SteerError(
-                f"{image_only[0].feature!r} is vision-only, and here such features act on an image embedding, which has no words: "
+                f"{name!r} is vision-only, or made of pictures: here such features act on an image embedding, which has no words: "
                 "leave the words of this edit out"
             )
 

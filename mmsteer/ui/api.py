@@ -3,19 +3,16 @@
 Whatever comes in is checked by the function that it is passed to; errors are one sentence.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
-from gradio_client.utils import is_file_obj_with_meta
 
 from mmsteer.bank import MODALITIES, Feature
 from mmsteer.errors import SteerError
-from mmsteer.image_file import decode
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes import sweep
 from mmsteer.recipes.direction import check_name, is_direction
@@ -24,15 +21,16 @@ from mmsteer.recipes.png import read_file
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.region import Region
 from mmsteer.recipes.sweep_files import save_sheet
+from mmsteer.ui.from_pictures.endpoint import SliderApi
+from mmsteer.ui.shared.calls import answer as _answer
+from mmsteer.ui.shared.calls import decoded as _decoded
+from mmsteer.ui.shared.calls import uploaded as _uploaded
 from mmsteer.ui.shared.events import DRAW, READ
-from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
-from mmsteer.ui.shared.uploads import read_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
 
-T = TypeVar("T")
 MOST_FOUND = 100  # features
 _ANY, _NOBODY = Sampler(), Origin()
 
@@ -251,36 +249,15 @@ def add_api(page: PageState) -> None:
     for drawing in (api.steer, api.sweep):
         gr.api(drawing, **DRAW)
     page.blocks.checks = {"steer": api.asked, "sweep": api.check_strip}
-    for reading in (api.search, api.features_of_prompt, api.features_of_picture, api.recipe_of_picture):
+    slider = SliderApi(page).slider_from_pictures
+    for reading in (api.search, api.features_of_prompt, api.features_of_picture, api.recipe_of_picture, slider):
         gr.api(reading, **READ)
-
-
-def _answer(do: Callable[[], T]) -> T:
-    """What `do` returns; `gr.Error` with one sentence if something goes wrong."""
-    answer, error = attempt(do)
-    if answer is None:
-        raise gr.Error(error, print_exception=False)
-    return answer
 
 
 def _edits(texts: Any) -> list[Edit]:
     if not isinstance(texts, list | None) or not all(isinstance(text, str) for text in texts or ()):
         raise SteerError(f'the edits are {texts!r:.80}: give a list of texts, for example ["warm light:1.0"]')
     return list(parse_edits(texts or ()))
-
-
-def _uploaded(picture: Any) -> bytes:
-    """The bytes of a file that a caller has uploaded."""
-    if not is_file_obj_with_meta(picture):  # gradio has seen the others arrive as uploads
-        raise SteerError(
-            "the picture is not an uploaded file: pass `handle_file(path)` of gradio_client, or upload it first"
-        )
-    return read_bytes(picture["path"])
-
-
-def _decoded(picture: Any) -> "Image.Image":
-    """A picture that a caller has uploaded."""
-    return decode(BytesIO(_uploaded(picture)))
 
 
 def _record(feature: Feature, **more: float) -> dict[str, Any]:

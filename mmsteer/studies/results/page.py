@@ -22,6 +22,7 @@ from mmsteer.studies.results.sections import (
     ordinary,
     presets,
     removal,
+    sliders,
     stability,
     world,
 )
@@ -36,6 +37,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "adversarial": (adversarial.TITLE, adversarial.section),
     "effects": (effects.TITLE, effects.section),
     "ordinary": (ordinary.TITLE, ordinary.section),
+    "sliders": (sliders.TITLE, sliders.section),
     "gender": (gender.TITLE, gender.section),
     "presets": (presets.TITLE, presets.section),
     "stability": (stability.TITLE, stability.section),
@@ -46,7 +48,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 """In the order of the page, the title of each section and what renders it."""
 FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
 """Under `assets`, the files from which the page is rendered."""
-OPTIONAL = ("gender", "adversarial")
+OPTIONAL = ("gender", "adversarial", "sliders")
 """Studies whose files may be missing: then the page has no section of them."""
 _HEAD = (
     "# What was measured",

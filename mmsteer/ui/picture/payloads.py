@@ -2,30 +2,23 @@
 
 from typing import Annotated, Any, Literal
 
-from gradio_client.utils import is_file_obj_with_meta
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.errors import SteerError
 from mmsteer.pictures.picture_features import MOST, Parts
 from mmsteer.recipes.picture import Picture
 from mmsteer.ui.shared.payload import Payload, read
+from mmsteer.ui.shared.uploads import Uploaded
 
 STRONGEST = 1.5  # of a part; 1 is as strong as in the picture
-
-
-def _uploaded(file: dict[str, Any]) -> dict[str, Any]:
-    """A file that gradio has seen arrive as an upload: it lets no other path through."""
-    if not is_file_obj_with_meta(file):
-        raise ValueError("it should be an uploaded file")
-    return file
 
 
 class FileQuestion(Payload):
     """An uploaded picture."""
 
     ask: Literal["file"]
-    file: Annotated[dict[str, Any], AfterValidator(_uploaded)]
+    file: Uploaded
 
 
 class ShownQuestion(Payload):

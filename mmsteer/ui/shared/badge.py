@@ -26,7 +26,8 @@ def made_of(direction: Direction) -> str:
         if share >= 0.005
     )
     near = ", ".join(f"{feature.name} {cosine:.2f}" for feature, cosine in direction.near[:3])
-    return f"made of these words by the text encoder; in features of the bank {parts}; nearest, by cosine, {near}"
+    how = "of pictures by CLIP's image encoder" if direction.image_only else "of these words by the text encoder"
+    return f"made {how}; in features of the bank {parts}; nearest, by cosine, {near}"
 
 
 def name_tooltip(feature: Feature) -> str | None:

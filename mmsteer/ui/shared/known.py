@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING
 
 from mmsteer.bank import Feature, FeatureBank
-from mmsteer.recipes.direction import LONGEST_SIDE, Direction, is_direction, read_wording
+from mmsteer.recipes.direction import Contrast, Direction, is_direction, read_source
 from mmsteer.steering.cache import Cache
 
 if TYPE_CHECKING:
     from mmsteer.ui.shared.loading import Loading
 
 _CACHED = 256  # directions
-LONGEST_NAME = 2 * LONGEST_SIDE + 20  # characters, of a direction
 
 
 class Known:
@@ -28,14 +27,16 @@ class Known:
         """
         if self.bank.find(feature) is not None or not is_direction(feature):
             return self.bank.get(feature)
-        name = str(read_wording(str(feature)))
+        source = read_source(str(feature))
+        name = str(source)
         made = self._made.get(name)
         if made is None:
-            found = self._loading.wait().feature(name)
+            steerer = self._loading.wait()  # of pictures only the bank is asked: on ZeroGPU that takes no GPU
+            found = steerer.known.get(name) if isinstance(source, Contrast) else steerer.feature(name)
             assert isinstance(found, Direction)
             self._made.put(name, made := found)
         return made
 
     def reference(self, feature: Feature | Direction) -> str | int:
-        """How an edit refers to it: a direction by its name, which makes it again."""
-        return feature.name if isinstance(feature, Direction) else self.bank.reference(feature)
+        """How an edit refers to it: a direction by its definition, which makes it again."""
+        return feature.id if isinstance(feature, Direction) else self.bank.reference(feature)

@@ -22,7 +22,7 @@ _LIVE = "The picture follows a slider while it moves; the final one is drawn whe
 
 def alternative(which: str, recipe: "Recipe") -> str:
     """The alternative text of one of the two pictures, `before` or `after`."""
-    edits = ", ".join(str(edit) for edit in recipe.edits) or "no edits"
+    edits = ", ".join(edit.brief for edit in recipe.edits) or "no edits"
     edits += f", a whole picture at {recipe.picture.share:g}" if recipe.picture else ""
     edits += f", in {recipe.region.share:.0%} of the picture" if recipe.region else ""
     return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")

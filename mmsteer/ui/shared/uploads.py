@@ -1,12 +1,26 @@
 """Files that visitors give: size first, then content."""
 
 from pathlib import Path
+from typing import Annotated, Any
+
+from gradio_client.utils import is_file_obj_with_meta
+from pydantic import AfterValidator
 
 from mmsteer.errors import SteerError
 from mmsteer.recipes.parameters import Parameters
 from mmsteer.recipes.png import read_file
 
 LARGEST_FILE = 5 * 2**20  # bytes
+
+
+def _uploaded(file: dict[str, Any]) -> dict[str, Any]:
+    if not is_file_obj_with_meta(file):
+        raise ValueError("it should be an uploaded file")
+    return file
+
+
+Uploaded = Annotated[dict[str, Any], AfterValidator(_uploaded)]
+"""A file that gradio has seen arrive as an upload: it lets no other path through."""
 
 
 def read_bytes(path: str) -> bytes:

@@ -100,7 +100,7 @@ class Opening:
             reads = steerer.backbone.image_width, steerer.backbone.adapter_reads is not None
             notes += [note(one) for one in not_read(recipe, *reads)]
         notes += [instead(one) for one in without]
-        notes += [note(f"The edit {str(edit):.120} is left out: {why}.") for edit, why in unmade]
+        notes += [note(f"The edit {edit.brief:.120} is left out: {why}.") for edit, why in unmade]
         if (more := len(recipe.edits) - len(without) - len(unmade) - ROWS) > 0:
             notes.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
         return "".join(notes)

@@ -12,10 +12,10 @@ from pydantic import Field, TypeAdapter
 
 from mmsteer.bank import Feature, FeatureBank, Modality
 from mmsteer.bank.modality import LABELS, SHAPES
-from mmsteer.recipes.direction import Direction
+from mmsteer.recipes.direction import LONGEST_NAME, Direction
 from mmsteer.recipes.edit import STRONGEST, Edit, Mode
 from mmsteer.ui.shared.badge import made_of, name_tooltip, score_tooltip
-from mmsteer.ui.shared.known import LONGEST_NAME, Known
+from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 
@@ -35,7 +35,7 @@ class Row(Payload):
     """A row of the rack."""
 
     id: int | Annotated[str, Field(max_length=LONGEST_NAME)]
-    """A feature's number, or the name of a direction."""
+    """A feature's number, or the definition of a direction."""
     mode: Literal["slide", "add", "set"]
     """`slide`: right of zero adds, left of zero removes."""
     strength: float

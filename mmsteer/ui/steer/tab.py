@@ -7,6 +7,7 @@ import gradio as gr
 
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import Recipe
+from mmsteer.ui.from_pictures import panel as from_pictures
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
@@ -58,6 +59,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     )
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
+    from_pictures.build(page)
     sweep.build(page)
 
 

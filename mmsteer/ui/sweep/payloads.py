@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from mmsteer.ui.shared.known import LONGEST_NAME
+from mmsteer.recipes.direction import LONGEST_NAME
 from mmsteer.ui.shared.payload import Payload, read
 
 Kind = Literal["over", "against", "seeds", "each"]

@@ -1,5 +1,5 @@
-// The search that adds features: a field, and below it, once it is used, a choice of modality and features as chips. Last comes
-// a slider of the words themselves: of two with an arrow between them, or of one.
+// The search that adds features: a field, and below it, once it is used, a choice of modality and features as chips. Last come
+// sliders to be made: of the words themselves, two with an arrow between them or one, and of pictures.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
 import { LABELS, MODALITIES, byMatch, inTurn, matches, shape } from "../../shared/scripts/features.js";
 import { rack, add } from "./rows.js";
@@ -56,6 +56,11 @@ function typedChip() {
   return make("button", { type: "button", class: "mm-chip mm-typed", title, onclick: ask }, `make a slider: ${wording()}`);
 }
 
+function picturesChip() {
+  const title = "a slider of what some pictures of yours show and others do not";
+  return chip("make a slider from pictures …", () => window.dispatchEvent(new CustomEvent("mm-from-pictures")), { title, class: "mm-chip mm-typed" });
+}
+
 export function renderOffers() {
   const text = search.value.trim().toLowerCase();
   const taken = new Set(rack.rows.map((row) => row.id));
@@ -68,5 +73,5 @@ export function renderOffers() {
   if (!shown.length && !ARROW.test(text)) {
     chips.replaceChildren(make("p", { class: "mm-empty" }, `No feature is called ${search.value.trim()}. Try another word.`));
   }
-  own.replaceChildren(...(text ? [typedChip()] : []));
+  own.replaceChildren(...(text ? [typedChip()] : []), picturesChip());
 }

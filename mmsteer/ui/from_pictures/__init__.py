@@ -1,0 +1,1 @@
+"""A slider from pictures with and without something, in the tab "Steer"."""
