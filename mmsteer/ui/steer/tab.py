@@ -23,6 +23,7 @@ from mmsteer.ui.steer.typed import make, typed
 from mmsteer.ui.steer.words import by_words, words
 from mmsteer.ui.sweep import panel as sweep
 from mmsteer.ui.talk import panel as talk
+from mmsteer.ui.visit import panel as visit_panel
 
 TITLE = "Steer"
 _SEEDS = 10_000  # that "New picture" takes one of: short enough to be read out
@@ -59,6 +60,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     )
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
+    visit_panel.build(page)
     from_pictures.build(page)
     sweep.build(page)
 

@@ -11,6 +11,7 @@ const steps = []; // queries of the pairs in the order in which they were drawn
 let at = -1; // the step that is shown
 let going = null; // the step that undo or redo asks for
 let shown = "";
+let hasFavourites = false;
 
 function link() {
   const page = props.home || location.origin + location.pathname;
@@ -19,7 +20,7 @@ function link() {
 
 function tooLong(button) {
   const save = make("a", { class: "mm-chip", download: "recipe.png", href: shownFigure().querySelector(".mm-after").src }, "Save as PNG");
-  const why = `With its whole picture this recipe makes a link of ${link().length.toLocaleString("en")} characters, more than many `
+  const why = `With its picture this recipe makes a link of ${link().length.toLocaleString("en")} characters, more than many `
     + "programs pass on: save it as a PNG, which carries it.";
   button.replaceWith(make("span", { class: "mm-note", role: "status" }, why, " ", save));
 }
@@ -70,16 +71,32 @@ function keepAddress() {
 
 function thumbnail({ query, picture, title }) {
   const attributes = { type: "button", class: "mm-thumb", title, "aria-label": `show again: ${title}`, onclick: () => restore(query) };
+  attributes.oncontextmenu = (event) => { // a long press or the other button of a mouse
+    event.preventDefault();
+    openComparison(query);
+  };
   return make("button", attributes, make("img", { src: picture, alt: "" }));
 }
 
+// with the pair shown, or the pair shown with the one before it
+const openComparison = (query = null) => window.dispatchEvent(new CustomEvent("mm-compare", { detail: query }));
+
 function render() {
+  const both = entries.size > 1 || hasFavourites
+    ? chip("Compare, keep", () => openComparison(), { id: "mm-compare-open", title: "two pictures of this visit beside each other; favourites" })
+    : null;
   const button = chip("Copy link", () => copy(button), { id: "mm-copy" });
   const back = at > 0 ? chip("↶ Undo", () => go(at - 1), { id: "mm-undo", title: "Ctrl+Z" }) : null;
   const forth = at < steps.length - 1 ? chip("↷ Redo", () => go(at + 1), { id: "mm-redo", title: "Ctrl+Shift+Z" }) : null;
-  shelf.replaceChildren(...[back, forth, button, ...[...entries.values()].map(thumbnail)].filter(Boolean));
+  shelf.replaceChildren(...[back, forth, button, both, ...[...entries.values()].map(thumbnail)].filter(Boolean));
+  window.dispatchEvent(new CustomEvent("mm-visit", { detail: { entries: [...entries.values()], hasFavourites } }));
 }
 
+window.addEventListener("mm-favourites", ({ detail }) => {
+  hasFavourites = detail;
+  render();
+});
+window.addEventListener("mm-restore", ({ detail }) => restore(detail));
 onNewPair(() => {
   const figure = shownFigure();
   if (!figure || figure.dataset.query === shown) return;
