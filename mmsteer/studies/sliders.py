@@ -11,6 +11,7 @@ adapter reads. These two are measured with sliders from most pictures alone.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,16 +123,20 @@ def _slider(steerer: Steerer, value: Value, seed: int, count: int, alike: bool) 
     if alike:
         with_it[:, k] = index(value)
         with_it[:, INDEX["gender"]] *= value[0] != "thing"  # things are neither man nor woman
-    clip, _ = load_clip(MINI / "clip")
 
     def embedded(values: np.ndarray, rows: np.ndarray) -> torch.Tensor:
         drawn = small_pictures(values, scenes.nuisance[rows], torch.device("cpu"), 1)
-        return embed_pictures(clip, to_uint8(drawn / 2 + 0.5))
+        return embed_pictures(_clip(), to_uint8(drawn / 2 + 0.5))
 
     groups = embedded(with_it, not_shown if alike else shown), embedded(scenes.values[not_shown], not_shown)
     made = steerer.feature(str(contrast_of("slider", *groups)))
     assert isinstance(made, Direction)
     return made
+
+
+@cache
+def _clip() -> Any:
+    return load_clip(MINI / "clip")[0]
 
 
 def _means(rows: list[Row], backbone: str) -> Iterator[Row]:
