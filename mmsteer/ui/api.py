@@ -21,10 +21,10 @@ from mmsteer.recipes.png import read_file
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.region import Region
 from mmsteer.recipes.sweep_files import save_sheet
+from mmsteer.ui.calls import answer as _answer
+from mmsteer.ui.calls import decoded as _decoded
+from mmsteer.ui.calls import uploaded as _uploaded
 from mmsteer.ui.from_pictures.endpoint import SliderApi
-from mmsteer.ui.shared.calls import answer as _answer
-from mmsteer.ui.shared.calls import decoded as _decoded
-from mmsteer.ui.shared.calls import uploaded as _uploaded
 from mmsteer.ui.shared.events import DRAW, READ
 from mmsteer.ui.shared.page_state import PageState
 

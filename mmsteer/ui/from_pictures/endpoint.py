@@ -7,7 +7,7 @@ import gradio as gr
 from mmsteer.errors import SteerError
 from mmsteer.pictures.picture_features import check_groups, contrast_of
 from mmsteer.recipes.direction import Direction
-from mmsteer.ui.shared.calls import answer, decoded
+from mmsteer.ui.calls import answer, decoded
 from mmsteer.ui.shared.page_state import PageState
 
 if TYPE_CHECKING:
