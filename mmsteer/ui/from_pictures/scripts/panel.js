@@ -10,7 +10,7 @@ const title = make("input", {
   onkeydown: (event) => event.key === "Enter" && !build.disabled && send(),
 });
 const build = chip("Make the slider", send, { class: "mm-chip mm-build" });
-const status = make("p", { class: "mm-sweep-status", role: "status" });
+const status = make("p", { class: "mm-panel-status", role: "status" });
 const hint = `${props.fewest} to ${props.most} pictures each, of at most ${props.largest / 2 ** 20} MB, PNG, JPEG or WebP. The more alike both groups are in all else, `
   + "the purer the slider. CLIP reads each picture once; the files are deleted within minutes.";
 
@@ -52,7 +52,7 @@ watch("value", () => {
 window.addEventListener("mm-from-pictures", () => open(true));
 connect({ ask, say, review });
 section.replaceChildren(
-  make("div", { class: "mm-sweep-bar" }, make("h2", {}, "A slider from pictures"), title, build,
+  make("div", { class: "mm-panel-bar" }, make("h2", {}, "A slider from pictures"), title, build,
     chip("Close", () => open(false), { class: "mm-chip mm-close" })),
   make("div", { class: "mm-groups" }, ...groups.map((group) => group.place)),
   status, make("p", { class: "mm-lead-in" }, hint));

@@ -6,7 +6,7 @@ import { compareEntries, comparison, say } from "./comparison.js";
 import { addFavourite, favourites, isKept, openFavourites, pictureOf, removeFavourite, saveFavourites } from "./favourites.js";
 
 const section = element.querySelector(".mm-visit");
-const status = make("span", { class: "mm-sweep-status", role: "status" });
+const status = make("span", { class: "mm-panel-status", role: "status" });
 const shelf = make("div", { class: "mm-shelf", role: "group", "aria-label": "pictures of this visit: choose two" });
 const stars = make("div", { class: "mm-shelf", role: "group", "aria-label": "favourites" });
 const input = make("input", {
@@ -116,7 +116,7 @@ function open(yes) {
 const save = chip("Save favourites", saveFavourites, { title: "all of them as one JSON file" });
 const starred = make("div", {}, make("h3", {}, "Favourites"), stars);
 section.replaceChildren(
-  make("div", { class: "mm-sweep-bar" }, make("h2", {}, "Compare and keep"), make("span", { class: "mm-lead-in" }, "Choose two of this visit; ☆ keeps one in this browser."),
+  make("div", { class: "mm-panel-bar" }, make("h2", {}, "Compare and keep"), make("span", { class: "mm-lead-in" }, "Choose two of this visit; ☆ keeps one in this browser."),
     status, chip("Close", () => open(false), { class: "mm-chip mm-close" })),
   shelf, comparison, starred,
   make("div", { class: "mm-chips" }, save, chip("Open favourites", () => input.click(), { title: "a JSON file that this page saved" }), input));
