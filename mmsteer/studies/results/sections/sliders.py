@@ -27,15 +27,19 @@ def section(figures: Figures) -> str:
 
 
 def _sentence(figures: Figures) -> list[str]:
-    """The few pictures beside the feature, on the embedded model."""
-    rows = {row["method"]: row for row in figures["summary"] if row["backbone"] == "mini"}
+    """The most pictures beside the feature, on each model."""
     most = max(figures["sizes"]["pictures"])
-    hits = {
-        name: f"{rows[name]['hit']['value']:.2f}"
-        for name in ("feature", f"{most} pictures, alike", f"{most} pictures, unlike")
-    }
-    alike, unlike = hits[f"{most} pictures, alike"], hits[f"{most} pictures, unlike"]
+    rows = {(row["backbone"], row["method"]): row for row in figures["summary"]}
+
+    def said(backbone: str, method: str, key: str) -> str:
+        return f"{rows[backbone, method][key]['value']:.2f}"
+
+    alike, unlike = f"{most} pictures, alike", f"{most} pictures, unlike"
     return [
-        f"On the embedded model, {most} pictures of each group that are alike in all else reach a hit of {alike}, and {most} that are not "
-        f"{unlike}, beside {hits['feature']} of the bank's features."
+        f"On the embedded model, {most} pictures of each group that are alike in all else reach a hit of {said('mini', alike, 'hit')}, and "
+        f"{most} that are not {said('mini', unlike, 'hit')}, beside {said('mini', 'feature', 'hit')} of the bank's features. On the UNet "
+        f"that was not trained to be steered, they leak {said('ordinary', alike, 'leak')} and {said('ordinary', unlike, 'leak')} beside "
+        f"{said('ordinary', 'feature', 'leak')}; through the image embedding {said('ordinary-image', alike, 'leak')} and "
+        f"{said('ordinary-image', unlike, 'leak')}, with a hit of {said('ordinary-image', alike, 'hit')} and "
+        f"{said('ordinary-image', unlike, 'hit')}: there they leave the words, which may say otherwise, as they are."
     ]
