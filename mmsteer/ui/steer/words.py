@@ -3,6 +3,7 @@
 It follows the pair for as long as it is shown (`scripts/words.js`). A slider move that changes no word costs no picture.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,7 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any
             raise SteerError("nothing is left of the prompt without the words that are removed")
 
         def third(steerer: "Steerer") -> "tuple[Steered, str]":
-            result = steerer.steer(
-                wording.prompt, (), recipe.seed, recipe.sampler, negative_prompt=recipe.negative_prompt
-            )
+            result = steerer.pair(replace(recipe.plain, prompt=wording.prompt))
             return result, reading.between(steerer, steerer.picture(recipe.plain), result.before)
 
         result, judged = loading.run(third)
