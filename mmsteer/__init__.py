@@ -31,18 +31,20 @@ if TYPE_CHECKING:
     from mmsteer.recipes.edit import Edit
     from mmsteer.recipes.recipe import Origin, Recipe
     from mmsteer.recipes.region import Region
+    from mmsteer.recipes.start import Start
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
 __all__ = [
-    "Edit", "Feature", "FeatureBank", "Origin", "PictureReader", "Recipe", "Region", "Sampler", "SteerError", "Steered", "Steerer",
-    "sweep",
+    "Edit", "Feature", "FeatureBank", "Origin", "PictureReader", "Recipe", "Region", "Sampler", "Start", "SteerError", "Steered",
+    "Steerer", "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "Edit": "recipes.edit", "Feature": "bank", "FeatureBank": "bank", "Origin": "recipes.recipe",
     "PictureReader": "pictures.picture_features", "Recipe": "recipes.recipe", "Region": "recipes.region", "Sampler": "models.sampler",
-    "SteerError": "errors", "Steered": "steering.steered", "Steerer": "steering.steerer", "sweep": "recipes.sweep",
+    "Start": "recipes.start", "SteerError": "errors", "Steered": "steering.steered", "Steerer": "steering.steerer",
+    "sweep": "recipes.sweep",
 }  # fmt: skip
 
 

@@ -3,19 +3,16 @@
 import json
 import re
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from checkpoints import captions, joint_vectors, make_sd1, make_sdxl, projection_of
-from conftest import make_bank
-from transformer_checkpoints import NARROW, WIDTH, make_flux, make_sd3
+from checkpoints import captions, joint_vectors, make_sd1, make_sdxl
+from transformer_checkpoints import NARROW, WIDTH, make_flux, make_sd3, steerer_of
 
 from mmsteer import Edit, Sampler, Steerer, SteerError
 from mmsteer.__main__ import main
-from mmsteer.labelling.text_to_joint import fit_text_to_joint
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.memory import memory_needed
 from mmsteer.models.prompt import encode
@@ -32,19 +29,6 @@ MAKERS = {
 ALL, SD3, FLUX = tuple(MAKERS), ("sd3", "sd3-clip"), ("flux", "schnell")
 
 
-def _steerer(folder: Path) -> Steerer:
-    """With a map fitted on 800 captions, or exact, and a bank of random directions."""
-    backbone, texts = Backbone.load(str(folder)), captions(800)
-    joint, fitted = fit_text_to_joint(
-        Backbone.load(str(folder), words_only=True), texts, joint_vectors(folder, texts), projection_of(folder)
-    )
-    if backbone.family.title == "FLUX.1":
-        backbone.pipeline.default_sample_size = 8  # diffusers has 128 for every FLUX.1: 4,096 rows of picture
-    bank = make_bank(joint, folder.name)
-    bank.meta["text_to_joint"] = fitted
-    return Steerer(backbone, bank)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transformers")
@@ -55,7 +39,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def steerers(home):
-    return {name: _steerer(home / name) for name in ALL}
+    return {name: steerer_of(home / name) for name in ALL}
 
 
 def _pixels(picture) -> np.ndarray:
@@ -189,7 +173,7 @@ def test_sd3_edits_reach_both_clips_and_neither_padding_nor_t5(steerers, name):
 
 
 def test_sd3_reads_rows_as_sdxl_does_but_needs_a_map_to_its_own_pooled_vector(steerers, tmp_path):
-    sdxl = _steerer(make_sdxl(tmp_path / "sdxl"))
+    sdxl = steerer_of(make_sdxl(tmp_path / "sdxl"))
     ours, theirs = (encode(one.backbone, [PROMPT]).hidden for one in (steerers["sd3"], sdxl))
     assert torch.equal(ours, theirs)
     with pytest.raises(SteerError, match="whose pooled vector is 32 wide; the one here is 56.*bank fit"):
@@ -197,7 +181,7 @@ def test_sd3_reads_rows_as_sdxl_does_but_needs_a_map_to_its_own_pooled_vector(st
 
 
 def test_a_bank_of_sd1_steers_flux_through_clip_s_own_matrix(steerers, home, tmp_path):
-    sd1 = _steerer(make_sd1(tmp_path / "sd1"))
+    sd1 = steerer_of(make_sd1(tmp_path / "sd1"))
     flux = Steerer(steerers["flux"].backbone, sd1.bank)
     assert steerers["flux"].bank.meta["text_to_joint"]["kind"] == "exact"
     texts = captions(5, seed=3)

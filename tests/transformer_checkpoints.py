@@ -3,7 +3,21 @@
 from pathlib import Path
 
 import torch
-from checkpoints import WIDTH, build_clip, build_tokenizer, text_tower, with_clip
+from checkpoints import (
+    WIDTH,
+    build_clip,
+    build_tokenizer,
+    captions,
+    joint_vectors,
+    projection_of,
+    text_tower,
+    with_clip,
+)
+from conftest import make_bank
+
+from mmsteer import Steerer
+from mmsteer.labelling.text_to_joint import fit_text_to_joint
+from mmsteer.models.backbone import Backbone
 
 NARROW, T5_WIDTH = 24, 64  # d_text of the first of two CLIPs; as wide as what the transformer reads
 
@@ -68,3 +82,17 @@ def make_flux(folder: Path, dev: bool = True) -> Path:
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0 if dev else 1.0, use_dynamic_shifting=dev),
     ).save_pretrained(folder)  # fmt: skip
     return with_clip(folder, clip, tokenizer)
+
+
+def steerer_of(folder: Path) -> Steerer:
+    """With a map fitted on 800 captions, or exact, and a bank of random directions."""
+    backbone, texts = Backbone.load(str(folder)), captions(800)
+    joint, fitted = fit_text_to_joint(
+        Backbone.load(str(folder), words_only=True), texts, joint_vectors(folder, texts), projection_of(folder)
+    )
+    if backbone.family.title == "FLUX.1":
+        for pipeline in (backbone.pipeline, backbone.from_picture):
+            pipeline.default_sample_size = 8  # diffusers has 128 for every FLUX.1: 4,096 rows of picture
+    bank = make_bank(joint, folder.name)
+    bank.meta["text_to_joint"] = fitted
+    return Steerer(backbone, bank)

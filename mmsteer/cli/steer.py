@@ -16,8 +16,11 @@ from mmsteer.errors import SteerError
 from mmsteer.recipes.edit import Edit, parse_edits
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from mmsteer.recipes.picture import Picture
     from mmsteer.recipes.recipe import Recipe
+    from mmsteer.recipes.start import Start
     from mmsteer.steering.steerer import Steerer
 
 
@@ -54,6 +57,14 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture-share", type=float, metavar="SHARE",
         help="how far it does: 0, not at all, to 1, wholly (default: the recipe's, or 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE",
+        help="a picture of your own to edit: before and after are drawn from it, not from noise alone; say in the prompt what it shows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--freedom", type=float, metavar="SHARE",
+        help="how far they may go from it: 0.05 keeps it, 1 is free (default: the recipe's, or 0.8)",
     )  # fmt: skip
     parser.add_argument(
         "--negative-prompt", metavar="TEXT",
@@ -120,27 +131,47 @@ def load(args: argparse.Namespace, last: Sequence[Edit] = ()) -> "tuple[Steerer,
     default = recipe.sampler if args.recipe else steerer.sampler
     options = {name: getattr(args, name) for name in Sampler.__dataclass_fields__}
     sampler = replace(default, **{name: value for name, value in options.items() if value is not None})
-    picture, made = _picture(args, steerer, recipe), with_sliders(args, steerer, (*edits, *last))
-    return steerer, replace(recipe, sampler=sampler, edits=(*known, *made), origin=steerer.origin, picture=picture)
+    picture, start = _picture(args, steerer, recipe), _start(args, steerer, recipe)
+    edits = (*known, *with_sliders(args, steerer, (*edits, *last)))
+    return steerer, replace(recipe, sampler=sampler, edits=edits, origin=steerer.origin, picture=picture, start=start)
 
 
 def _picture(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> "Picture | None":
     """The whole picture that the arguments name, else that of the recipe; its share that of the arguments, if they give one."""
-    from mmsteer.image_file import decode
     from mmsteer.pictures.picture_features import PictureReader
 
     picture = recipe.picture
     if args.picture is not None:
-        try:
-            opened = decode(BytesIO(args.picture.read_bytes()))
-        except OSError as error:
-            raise SteerError(f"cannot read {args.picture} ({error.strerror}): give a picture") from None
-        picture = PictureReader(steerer).picture(opened)
+        picture = PictureReader(steerer).picture(_decoded(args.picture))
     if args.picture_share is None:
         return picture
     if picture is None:
         raise SteerError("--picture-share is of a whole picture, and there is none: give one with --picture")
     return replace(picture, share=args.picture_share)
+
+
+def _start(args: argparse.Namespace, steerer: "Steerer", recipe: "Recipe") -> "Start | None":
+    """The picture to start from that the arguments name, else that of the recipe; its freedom that of the arguments, if they give one."""
+    from mmsteer.recipes.start import FREEDOM, Start
+
+    start = recipe.start
+    if args.start is not None:
+        start = Start.of(_decoded(args.start), steerer.backbone.side, start.freedom if start else FREEDOM)
+    if args.freedom is None:
+        return start
+    if start is None:
+        raise SteerError("--freedom is of a picture to start from, and there is none: give one with --start")
+    return replace(start, freedom=args.freedom)
+
+
+def _decoded(path: Path) -> "Image.Image":
+    """A picture of the user's own."""
+    from mmsteer.image_file import decode
+
+    try:
+        return decode(BytesIO(path.read_bytes()))
+    except OSError as error:
+        raise SteerError(f"cannot read {path} ({error.strerror}): give a picture") from None
 
 
 def _read(path: Path) -> "Recipe":
@@ -165,6 +196,8 @@ def run(args: argparse.Namespace) -> None:
 
     from PIL import Image
 
+    from mmsteer.pictures.kept import kept
+
     result = steerer.pair(recipe)
     width, height = result.before.size
     pair = Image.new("RGB", (2 * width + 4, height), "white")
@@ -184,6 +217,8 @@ def run(args: argparse.Namespace) -> None:
     for name, blanked in zip(("before", "after"), result.blanked, strict=True):
         if blanked:
             print(f"the checkpoint's safety checker has made {name!r} black: try another prompt or seed")
+    if how_much := kept(result):
+        print(f"kept of the picture to start from: {how_much}")
     distance, map_quality = result.ood_distance, steerer.bank.faithfulness
     print(
         f"wrote {args.out}  ({result.seconds:.2f} s, OOD distance {distance:.2f}, {meaning(distance)[1]}; {map_quality})"
@@ -193,5 +228,5 @@ def run(args: argparse.Namespace) -> None:
             "recipe": json.loads(result.recipe.to_json()),
             "ood_distance": result.ood_distance,
             "seconds": result.seconds,
-        }
+        } | ({"kept": how_much._asdict()} if how_much else {})
         args.json.write_text(json.dumps(figures | {"unknown": result.unknown, "cut": result.cut}, indent=1) + "\n")

@@ -113,6 +113,11 @@ class Backbone:
         """Whether guidance compares with the prediction for the empty prompt; else the denoiser reads the scale as a number."""
         return self.family.compares and not embeds_guidance(self.denoiser)
 
+    @cached_property
+    def from_picture(self) -> Any:
+        """The pipeline of the same parts that starts from a picture; SteerError if its family has none."""
+        return self.family.starting_from_picture(self.pipeline)
+
     @property
     def side(self) -> int:
         """Pixels a side of its pictures."""

@@ -8,6 +8,7 @@ OPTIONAL = ("edit_guidance", "pooled_guidance", "adapter_scale")
 """Fields that change nothing where they are 1."""
 LARGEST_SCALE = 1.5
 """Of an image adapter: what is drawn with more is its picture alone, and soon no picture."""
+MOST_STEPS = 50
 _LARGEST = {"guidance": 20.0, "edit_guidance": 20.0, "pooled_guidance": 20.0, "adapter_scale": LARGEST_SCALE}
 
 
@@ -28,8 +29,8 @@ class Sampler:
     """How strongly the tokens of an image adapter act, where a backbone has one: 0 is as without it."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= 50:
-            raise SteerError(f"`steps` is {quoted(self.steps)}: give a whole number from 1 to 50")
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or not 1 <= self.steps <= MOST_STEPS:
+            raise SteerError(f"`steps` is {quoted(self.steps)}: give a whole number from 1 to {MOST_STEPS}")
         for name, largest in _LARGEST.items():
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)

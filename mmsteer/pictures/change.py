@@ -18,8 +18,13 @@ def changed_share(before: "Image.Image", after: "Image.Image") -> float:
         before: a picture.
         after: another one, of the same size.
     """
+    return float(changed(before, after).mean())
+
+
+def changed(before: "Image.Image", after: "Image.Image") -> "np.ndarray":
+    """Which pixels differ by more than `VISIBLE` in any of red, green and blue, `bool [H, W]`."""
     first, second = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (before, after))
-    return float((np.abs(first - second).max(axis=-1) > VISIBLE).mean())
+    return np.asarray(np.abs(first - second).max(axis=-1) > VISIBLE)
 
 
 def mean_difference(first: "Image.Image", second: "Image.Image") -> float:

@@ -48,6 +48,7 @@ def written(recipe: Recipe, size: tuple[int, int]) -> str:
     settings = {
         "Steps": str(recipe.sampler.steps), "Sampler": _SAMPLERS.get(scheduler, scheduler), "CFG scale": f"{recipe.sampler.guidance:g}",
         "Seed": str(recipe.seed), "Size": "x".join(map(str, size)), "Model": recipe.origin.backbone.replace(",", " "),
+        "Denoising strength": f"{recipe.start.freedom:g}" if recipe.start else "",
     }  # fmt: skip
     lines = [recipe.prompt] + [f"{_NEGATIVE} {recipe.negative_prompt}"] * bool(recipe.negative_prompt)
     return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in settings.items() if value)])

@@ -17,16 +17,18 @@ from mmsteer.models.sampler import OPTIONAL, Sampler
 from mmsteer.recipes.edit import Edit, check_count, parse_edits
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.region import Region
+from mmsteer.recipes.start import FREEDOM, Start
 
 if TYPE_CHECKING:
     from PIL import Image
 
 LARGEST_SEED = 2**32 - 1
 LONGEST_LINK = 2_000
-"""Characters of a link that mail, chat and proxies pass on whole; recipes with a picture can be longer."""
+"""Characters of a link that mail, chat and proxies pass on whole; recipes with a picture are longer."""
 _LONGEST_EDITS = 4_000  # characters of all edits of a recipe, without the numbers of directions of pictures
 MOST_CONTRASTS = 8  # edits of such directions
-LONGEST_TEXT = 130_000  # characters of a recipe as text: more than the longest takes as a link, 12 for each of its own
+LONGEST_TEXT = 180_000
+"""Characters of a recipe as text: more than the longest takes as a link, 12 for each of its own but those of pictures."""
 _LONGEST_NAME = 300  # characters of a backbone's name
 
 
@@ -81,6 +83,8 @@ class Recipe:
     """What guidance steers away from; empty is the usual."""
     region: Region | None = None
     """Where the edits act; None is everywhere, and so is a region that is the whole picture."""
+    start: Start | None = None
+    """A picture of one's own to draw from, in *before* too; None: from noise alone."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt", check_prompt(self.prompt))
@@ -95,6 +99,8 @@ class Recipe:
             raise SteerError(f"`region` is {quoted(self.region)}: give a Region, or None")
         if self.region is not None and self.region.share == 1:
             object.__setattr__(self, "region", None)
+        if not isinstance(self.start, Start | None):
+            raise SteerError(f"`start` is {quoted(self.start)}: give a Start, or None")
         object.__setattr__(self, "edits", tuple(self.edits))
         check_count(self.edits)
         if sum(edit.brief != str(edit) for edit in self.edits) > MOST_CONTRASTS:
@@ -105,8 +111,13 @@ class Recipe:
             )
 
     @property
+    def drawn_steps(self) -> int:
+        """Sampling steps that a picture of it takes."""
+        return self.start.run(self.sampler.steps).drawn if self.start else self.sampler.steps
+
+    @property
     def plain(self) -> "Recipe":
-        """The same recipe without edits: what *before* shows."""
+        """The same recipe without edits: what *before* shows. It starts from the same picture."""
         sampler = replace(self.sampler, edit_guidance=1.0, pooled_guidance=1.0)
         return replace(self, edits=(), picture=None, sampler=sampler, region=None)
 
@@ -114,7 +125,7 @@ class Recipe:
         """One line of JSON; without what older versions do not know, where it is not used."""
         data = asdict(self)
         data["region"] = self.region and str(self.region)
-        for name in ("picture", "negative_prompt", "region"):
+        for name in ("picture", "negative_prompt", "region", "start"):
             if not data[name]:
                 del data[name]
         return json.dumps(data, ensure_ascii=False)
@@ -145,6 +156,9 @@ class Recipe:
             data["picture"] = Picture(picture.get("share", 1.0), picture.get("embedding", ""))
         if data.get("region") is not None:
             data["region"] = Region.parse(data["region"])
+        if data.get("start") is not None:
+            start = _known(data["start"], Start, "start")
+            data["start"] = Start(start.get("freedom", FREEDOM), start.get("picture", ""))
         if "prompt" not in data:
             raise SteerError("the recipe has no `prompt`: give one that mmsteer wrote")
         return cls(**data)
@@ -159,6 +173,7 @@ class Recipe:
         fields += [(name, value) for name, value in asdict(self.origin).items() if value]
         fields += [("picture", str(self.picture))] if self.picture else []
         fields += [("region", str(self.region))] if self.region else []
+        fields += [("start", str(self.start))] if self.start else []
         return urlencode(fields + [("edit", str(edit)) for edit in self.edits])
 
     @classmethod
@@ -180,8 +195,9 @@ class Recipe:
         origin = Origin(**{name: first[name] for name in Origin.__dataclass_fields__ if name in first})
         picture = Picture.parse(first["picture"]) if "picture" in first else None
         region = Region.parse(first["region"]) if "region" in first else None
+        start = Start.parse(first["start"]) if "start" in first else None
         sampler, negative = Sampler(steps, guidance, **more), first.get("negative_prompt", "")
-        return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative, region)
+        return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative, region, start)
 
     def save_png(self, picture: "Image.Image", target: Any, size: tuple[int, int] | None = None) -> None:
         """Write a picture as PNG, this recipe in its text, to a path or an open file (`mmsteer.recipes.png.save`)."""

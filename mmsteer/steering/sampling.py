@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmsteer.models.conditioning import Conditioning
     from mmsteer.models.sampler import Sampler
     from mmsteer.recipes.region import Region
+    from mmsteer.recipes.start import Start
     from mmsteer.steering.schedule import Schedule
 
 
@@ -39,11 +40,12 @@ def render(
     sampler: "Sampler",
     between_steps: Callable[[int], None],
     region: "Region | None" = None,
+    start: "Start | None" = None,
 ) -> Drawn:
     """Draw B pictures.
 
     What the denoiser reads in a call depends on the fraction of the run at that call: the number of calls before it, divided by the
-    number of all calls, which is that of the scheduler's timesteps. Most schedulers have one timestep a step. Heun and KDPM2
+    number of all calls, which is that of the timesteps that are drawn. Most schedulers have one timestep a step. Heun and KDPM2
     have two in all steps but the last; PNDM, as Stable Diffusion 1.x brings it, has two in its first. By this definition a
     boundary between two steps parts the calls of one step from those of the next with these, too.
 
@@ -56,31 +58,33 @@ def render(
         between_steps: called after every step with what it has drawn: B, or twice that with guidance. It may draw other pictures.
             Pipelines that read the prompt once for the whole run cannot be interrupted.
         region: where the edits act; None: everywhere. With a region, *before* is drawn beside each picture: twice the work.
+        start: a picture to draw from, encoded and noised as far as its freedom says, by the seed of each; None: from noise alone.
 
     Raises:
         SteerError: edit guidance, where a pipeline reads the prompt once for the whole run; an adapter's scale without an adapter;
-            or the denoiser or the VAE gives numbers that are not finite.
+            a start, where no pipeline of the family takes one; or the denoiser or the VAE gives numbers that are not finite.
     """
     import torch
 
     if region is not None:
         schedule, seeds = schedule.beside_before(), [*seeds, *seeds]
-    pipeline = copy.copy(backbone.pipeline)
+    pipeline = copy.copy(backbone.pipeline if start is None else backbone.from_picture)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     family = backbone.family
     guided = sampler.guidance > 1 and backbone.compares
     against = empty.repeated(len(seeds))
-    denoiser = _denoiser(backbone, schedule, sampler, region)
+    denoiser = _denoiser(backbone, schedule, sampler, region, start is not None)
     if denoiser is not None:
         setattr(pipeline, family.denoiser, denoiser)
     pipeline.vae = Decoder(pipeline.vae)
     arguments: dict[str, Any] = family.arguments(schedule.at(0.0), against, guided) | {
-        "num_inference_steps": sampler.steps,
         "guidance_scale": sampler.guidance,
         "generator": [torch.Generator().manual_seed(seed) for seed in seeds],
         "output_type": "pt",
     }
-    arguments |= _adapter_arguments(backbone, sampler.adapter_scale)
+    arguments |= _adapter_arguments(backbone, sampler.adapter_scale) | _steps(
+        backbone, sampler.steps, start, len(seeds)
+    )
     if family.phases:
         current = schedule.at(0.0)
 
@@ -90,7 +94,7 @@ def render(
             nonlocal current
             with torch.enable_grad():  # whoever draws in between starts as anywhere else
                 between_steps(len(seeds) * (2 if guided else 1))
-            calls = len(run.scheduler.timesteps)
+            calls = run.num_timesteps
             wanted = schedule.at((call + 1) / calls) if call + 1 < calls else current
             if wanted is current:
                 return {}
@@ -110,6 +114,14 @@ def render(
     return Drawn(pictures[asked], tuple(bool(flag) for flag in blanked[asked]))
 
 
+def _steps(backbone: "Backbone", steps: int, start: "Start | None", count: int) -> dict[str, Any]:
+    """What the pipeline is called with for its steps and, where it starts from a picture, for `count` pictures from that."""
+    if start is None:
+        return {"num_inference_steps": steps}
+    run, picture = start.run(steps), start.image(backbone.side)
+    return {"num_inference_steps": run.of, "strength": run.drawn / run.of, "image": [picture] * count}
+
+
 def _adapter_arguments(backbone: "Backbone", scale: float) -> dict[str, Any]:
     """What the pipeline is called with for its image adapter's scale."""
     if scale != 1 and backbone.adapter_reads is None:
@@ -120,7 +132,7 @@ def _adapter_arguments(backbone: "Backbone", scale: float) -> dict[str, Any]:
 
 
 def _denoiser(
-    backbone: "Backbone", schedule: "Schedule", sampler: "Sampler", region: "Region | None"
+    backbone: "Backbone", schedule: "Schedule", sampler: "Sampler", region: "Region | None", from_picture: bool
 ) -> Denoiser | None:
     """What stands in for the pipeline's denoiser, where the pipeline's own arguments cannot do what is asked."""
     towards, family = sampler.edit_guidance if schedule.moves else 1.0, backbone.family
@@ -128,7 +140,8 @@ def _denoiser(
         raise SteerError(
             f"pipelines of {family.title} read the prompt once for the whole run: leave `edit_guidance` at 1, not {towards:g}"
         )
-    unreachable = backbone.image_width or (family.pooled and not family.pooled_callback)  # by a callback
+    # by a callback: an image embedding, or a pooled vector, which not all pipelines that start from a picture let change
+    unreachable = backbone.image_width or (family.pooled and (from_picture or not family.pooled_callback))
     if towards == 1 and region is None and not (unreachable and family.phases and schedule.changes):
         return None
     denoiser = Denoiser(backbone, schedule.prompt, sampler.guidance > 1 and backbone.compares, towards, region)

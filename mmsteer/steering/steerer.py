@@ -20,6 +20,7 @@ from mmsteer.recipes.notebook import counts, table
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.region import Region
+from mmsteer.recipes.start import Start
 from mmsteer.steering.cache import Cache
 from mmsteer.steering.directions import KnownFeatures
 from mmsteer.steering.feature_search import search
@@ -131,6 +132,7 @@ class Steerer:
         picture: Picture | None = None,
         negative_prompt: str = "",
         region: Region | None = None,
+        start: Start | None = None,
     ) -> Steered:
         """Draw *before* and *after* of a prompt from the same noise.
 
@@ -144,6 +146,7 @@ class Steerer:
             negative_prompt: what guidance steers away from, in both pictures, at most 2,000 characters; no edit acts on it. Empty
                 is the usual: the empty prompt. Without guidance it has no effect.
             region: where the edits act; outside *after* stays as *before*. None: everywhere.
+            start: a picture of your own to draw from, in both pictures (`Start.of`); None: from noise alone.
 
         Returns:
             Both pictures, their recipe, the OOD distance, and what the model could not read.
@@ -158,7 +161,8 @@ class Steerer:
             (256, 256)
         """
         sampler = sampler or self.sampler
-        return self.pair(Recipe(prompt, seed, sampler, tuple(edits), self.origin, picture, negative_prompt, region))
+        given = tuple(edits), self.origin, picture, negative_prompt, region, start
+        return self.pair(Recipe(prompt, seed, sampler, *given))
 
     def pair(self, recipe: Recipe) -> Steered:
         """Draw *before* and *after* of a recipe, wherever that was made, from the same noise; SteerError as `steer`."""
@@ -273,10 +277,8 @@ class Steerer:
         """A picture, and whether the safety checker blanked it."""
         from PIL import Image
 
-        against = state.against.conditioning
-        drawn = render(
-            self.backbone, schedule, against, [recipe.seed], recipe.sampler, self.between_steps, recipe.region
-        )
+        how = recipe.sampler, self.between_steps, recipe.region, recipe.start
+        drawn = render(self.backbone, schedule, state.against.conditioning, [recipe.seed], *how)
         return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":

@@ -7,16 +7,13 @@ runs in a forked process: arguments and results travel as pickles, and caches st
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.direction import check_name
-from mmsteer.recipes.edit import Edit
-from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.recipes.region import Region
 
 if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered
@@ -93,23 +90,12 @@ class ZeroGPUSteerer:
             return attribute
         return lambda *args, **kwargs: self._run(name, args, kwargs)
 
-    def steer(
-        self,
-        prompt: str,
-        edits: Iterable[Edit] = (),
-        seed: int = 0,
-        sampler: Sampler | None = None,
-        picture: Picture | None = None,
-        negative_prompt: str = "",
-        region: Region | None = None,
-    ) -> "Steered":
-        """As `Steerer.steer`; what can be refused is refused before a GPU is asked for."""
-        known = self._steerer
-        sampler = sampler or known.sampler
-        return self.pair(Recipe(prompt, seed, sampler, tuple(edits), known.origin, picture, negative_prompt, region))
+    def steer(self, *args: Any, **named: Any) -> "Steered":
+        """As `Steerer.steer`, by the `pair` below."""
+        return type(self._steerer).steer(cast("Steerer", self), *args, **named)
 
     def pair(self, recipe: Recipe) -> "Steered":
-        """As `Steerer.pair`, likewise."""
+        """As `Steerer.pair`; what can be refused is refused before a GPU is asked for."""
         known = self._steerer
         for edit in recipe.edits:
             check_name(known.bank, edit.feature)
@@ -139,8 +125,8 @@ class ZeroGPUSteerer:
         """
         values = (*args, *kwargs.values())
         recipes = [value for value in values if isinstance(value, Recipe)]
-        samplers = [r.sampler for r in recipes] + [v for v in values if isinstance(v, Sampler)]
-        steps = (samplers or [self._steerer.sampler])[0].steps
+        asked = [r.drawn_steps for r in recipes] + [v.steps for v in values if isinstance(v, Sampler)]
+        steps = asked[0] if asked else self._steerer.sampler.steps
         pictures = max((len(value) for value in values if isinstance(value, list | tuple) and value), default=1)
         pictures += (name == "pair" and not before) + any(recipe.region for recipe in recipes)
         return seconds(steps * self._calls_a_step, self._step, self._side, pictures)

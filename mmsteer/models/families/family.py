@@ -7,6 +7,7 @@ what differs. Knows nothing of features or edits.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mmsteer.errors import SteerError
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.conditioning import Conditioning
 
@@ -30,6 +31,8 @@ class Family:
     guidance: float = 7.5
     """Classifier-free guidance scale, unless the checkpoint says otherwise."""
 
+    from_picture: ClassVar[str] = "StableDiffusionImg2ImgPipeline"
+    """Its class in diffusers that starts from a picture; empty if there is none."""
     denoiser = "unet"
     """The part of the pipeline that draws: the UNet, or a transformer."""
     drawing: ClassVar[tuple[str, ...]] = ("unet", "vae", "safety_checker", "image_encoder")
@@ -106,6 +109,20 @@ class Family:
         config = pipeline.scheduler.config
         zero_snr = config.get("rescale_betas_zero_snr") or config.get("prediction_type") == "v_prediction"
         return bool(config.get("timestep_spacing") == "trailing" and not zero_snr)
+
+    def starting_from_picture(self, pipeline: Any) -> Any:
+        """The pipeline of the same parts that starts from a picture; SteerError if there is none."""
+        import diffusers
+
+        if not self.from_picture:
+            raise SteerError(
+                f"pipelines of {self.title} start from noise alone: leave out the picture to start from, or take another backbone"
+            )
+        unchecked = "safety_checker" in pipeline.components and pipeline.safety_checker is None
+        more = {"requires_safety_checker": False} if unchecked else {}  # or diffusers warns
+        other = getattr(diffusers, self.from_picture)(**pipeline.components, **more)
+        other.set_progress_bar_config(disable=True)
+        return other
 
     def rows(self, conditioning: Conditioning) -> "torch.Tensor":
         """The rows that the denoiser's attention reads, `[B, T, d_text]`."""

@@ -14,6 +14,7 @@ class Flux1(Family):
     reads none.
     """
 
+    from_picture = "FluxImg2ImgPipeline"
     denoiser = "transformer"
     drawing = ("transformer", "vae", "image_encoder", "text_encoder_2", "tokenizer_2")
     half = "bfloat16"  # in float16 its activations overflow

@@ -16,6 +16,7 @@ _T5_ROWS = 256
 class StableDiffusion3(Family):
     """The T5 is optional: without it, its rows are zero."""
 
+    from_picture = "StableDiffusion3Img2ImgPipeline"
     denoiser = "transformer"
     drawing = ("transformer", "vae", "image_encoder", "text_encoder_3", "tokenizer_3")
     optional = ("text_encoder_3", "tokenizer_3")

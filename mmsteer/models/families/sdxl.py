@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class StableDiffusionXL(Family):
     """Base models with both text encoders; a refiner has one and cannot be steered."""
 
+    from_picture = "StableDiffusionXLImg2ImgPipeline"
     chunks = True
     pooled = True
 

@@ -9,6 +9,7 @@ from mmsteer.models.families.family import Family
 class StableUnCLIP(Family):
     """Its pipeline reads prompt and image embedding once, for the whole run."""
 
+    from_picture = ""
     chunks = True
     image = True
     phases = False
