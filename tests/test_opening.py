@@ -300,7 +300,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     *_, (pictures, *rest), _ = PairDrawer(state).draw("a cat", 3, shelf, None)
     assert "my-sd" in clean(pictures)
     clean(str(rest))
-    laid = sweeps.lay("a cat", 3, shelf, None, "", image_of(None), {"kind": "over", "features": [1]})
+    laid = sweeps.lay("a cat", 3, shelf, None, "", image_of(None), None, {"kind": "over", "features": [1]})
     assert "my-sd" in clean(json.dumps(laid))
     again = laid["laid"]["again"]
     for answer in (sweeps.draw({"again": again, "cell": 0}), sweeps.file({"again": again, "file": "gif"})):

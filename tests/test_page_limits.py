@@ -47,9 +47,11 @@ def test_a_sweep_has_so_many_steps_in_all(page: PageState):
     for answer in (Sweeps(page).file({"again": grid, "file": "png"}), Sweeps(page).draw({"again": grid, "cell": 0})):
         assert "25 pictures of 50 steps, 1,250 in all; 500 are allowed" in answer["error"]
     rack = {"rows": [], "silent": []}
-    laid = Sweeps(page).lay("a cat", 3, rack, Sampler(50, 2.0), "", None, {"kind": "seeds", "features": []})
+    laid = Sweeps(page).lay("a cat", 3, rack, Sampler(50, 2.0), "", None, None, {"kind": "seeds", "features": []})
     assert "12 pictures of 50 steps, 600 in all; 500 are allowed" in laid["error"]
-    assert "laid" in Sweeps(page).lay("a cat", 3, rack, Sampler(41, 2.0), "", None, {"kind": "seeds", "features": []})
+    assert "laid" in Sweeps(page).lay(
+        "a cat", 3, rack, Sampler(41, 2.0), "", None, None, {"kind": "seeds", "features": []}
+    )
 
 
 def test_a_grid_in_the_checkpoints_own_steps_is_always_allowed(tiny: Steerer):

@@ -7,7 +7,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mmsteer import Edit, Recipe, Sampler, SteerError
-from mmsteer.recipes import parameters, png
+from mmsteer.recipes.formats import parameters, png
 from mmsteer.recipes.recipe import Origin
 
 RECIPE = Recipe(

@@ -95,11 +95,11 @@ def test_the_mask_of_a_box_by_hand():
 
 
 def _families(folders, tmp_path_factory) -> dict[str, Steerer]:
-    from test_transformers import _steerer
+    from transformer_checkpoints import steerer_of
 
     home = tmp_path_factory.mktemp("transformers")
     makers = {"sd3": make_sd3, "flux": make_flux, "schnell": lambda folder: make_flux(folder, dev=False)}
-    return {name: _steerer(make(home / name)) for name, make in makers.items()}
+    return {name: steerer_of(make(home / name)) for name, make in makers.items()}
 
 
 @pytest.fixture(scope="module")

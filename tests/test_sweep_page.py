@@ -56,7 +56,7 @@ SHELF = {"rows": [], "silent": []}
 )  # fmt: skip
 def test_a_sweep_that_no_panel_asks_for_is_refused(answers: Sweeps, tiny: Steerer, asked):
     shelf = rows(tiny.bank, [Edit("night"), Edit("penguin")])
-    answer = answers.lay("a cat", 3, shelf, None, "", image_of(None), asked)
+    answer = answers.lay("a cat", 3, shelf, None, "", image_of(None), None, asked)
     assert set(answer) == {"error", "run"}
     assert "log" not in answer["error"]  # a sentence of ours, not a surprise
 
@@ -65,7 +65,7 @@ def test_a_sweep_that_no_panel_asks_for_is_refused(answers: Sweeps, tiny: Steere
     "shelf", [None, [], {"rows": 3}, {"rows": [{"id": 1, "strength": {}}], "silent": []}, {"rows": [3], "silent": []}]
 )
 def test_a_rack_that_cannot_be_read_is_refused(answers: Sweeps, shelf):
-    answer = answers.lay("a cat", 3, shelf, None, "", None, {"kind": "over", "features": [1]})
+    answer = answers.lay("a cat", 3, shelf, None, "", None, None, {"kind": "over", "features": [1]})
     assert "the rack cannot be read" in answer["error"] or "add it first" in answer["error"]
 
 
@@ -122,7 +122,7 @@ def test_a_cell_a_file_or_a_seed_that_is_not_there_is_refused(answers: Sweeps):
 def test_what_is_laid_out_is_what_the_rack_gives_with_that_strength(answers: Sweeps, tiny: Steerer):
     shelf = rows(tiny.bank, [Edit("penguin", strength=0.5), Edit("night", "remove", 0.5), Edit("warm light")])
     shelf["rows"][1]["on"] = False
-    laid = answers.lay("a cat", 3, shelf, FAST, "", None, {"kind": "over", "features": [1], "run": 7})
+    laid = answers.lay("a cat", 3, shelf, FAST, "", None, None, {"kind": "over", "features": [1], "run": 7})
     assert laid["run"] == 7
     for k, cell in enumerate(laid["laid"]["cells"]):
         ((feature, strength),) = cell["puts"]
@@ -131,7 +131,9 @@ def test_what_is_laid_out_is_what_the_rack_gives_with_that_strength(answers: Swe
         put = tiny.steer("a cat", edits_of(tiny.bank, shelf | {"rows": moved}), 3, FAST).after
         answer = answers.draw({"again": laid["laid"]["again"], "cell": k})
         assert pixels(answer["drawn"]["picture"]) == put.tobytes()
-    silent = answers.lay("a cat", 3, shelf | {"silent": ["cross"]}, None, "", None, {"kind": "over", "features": [1]})
+    silent = answers.lay(
+        "a cat", 3, shelf | {"silent": ["cross"]}, None, "", None, None, {"kind": "over", "features": [1]}
+    )
     assert "cross features are silent" in silent["error"]
 
 

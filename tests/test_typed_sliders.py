@@ -84,7 +84,7 @@ def test_frames_and_the_third_picture_follow_it(state: PageState):
 def test_the_panel_sweeps_it(state: PageState):
     sweeps, rack = Sweeps(state), rows(state.known, EDITS)
     question = {"kind": "over", "features": ["cat → snow"], "run": 1}
-    laid = sweeps.lay("a cat at night", 3, rack, FAST, "", None, question)["laid"]
+    laid = sweeps.lay("a cat at night", 3, rack, FAST, "", None, None, question)["laid"]
     assert laid["axes"] == ("cat → snow",)
     assert laid["cells"][0]["puts"] == [["cat → snow", state.known.get("cat → snow").usable[0]]]
     drawn = sweeps.draw({"again": laid["again"], "cell": laid["order"][0], "run": 1})

@@ -176,7 +176,7 @@ def _decoded(path: Path) -> "Image.Image":
 
 def _read(path: Path) -> "Recipe":
     """The recipe in a file of the user's own; standard error says what of it was not understood."""
-    from mmsteer.recipes.png import read_file
+    from mmsteer.recipes.formats.png import read_file
 
     try:
         recipe, notes = read_file(path.read_bytes())

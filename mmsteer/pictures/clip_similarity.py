@@ -23,10 +23,10 @@ class Similarity(NamedTuple):
 
 
 def clip_similarity(reader: "PictureReader", recipe: Recipe, pictures: "Sequence[Image.Image]") -> list[Similarity]:
-    """How similar pictures are to a recipe's prompt, then to each feature it edits.
+    """How similar pictures are to a recipe's prompt, to the picture that it starts from, if any, then to each feature it edits.
 
-    To the prompt: the cosine of both embeddings (Radford et al., 2103.00020). To a feature: the cosine of its direction with the
-    difference between a picture's embedding and the mean picture's, so that 0 is neither for nor against it.
+    To the prompt and to a picture: the cosine of both embeddings (Radford et al., 2103.00020). To a feature: the cosine of its
+    direction with the difference between a picture's embedding and the mean picture's, so that 0 is neither for nor against it.
 
     Args:
         reader: of the steerer that drew the pictures.
@@ -42,7 +42,12 @@ def clip_similarity(reader: "PictureReader", recipe: Recipe, pictures: "Sequence
     away = x - steerer.bank.tensors["mean_image"].to(x)
     features = dict.fromkeys(steerer.feature(edit.feature) for edit in recipe.edits)
     to_prompt = Similarity("the prompt", _cosines(x, prompt))
-    return [to_prompt, *(Similarity(f.name, _cosines(away, _direction(steerer.bank, f))) for f in features)]
+    own = (
+        [Similarity("your picture", _cosines(x, reader.embed([recipe.start.image(pictures[0].width)])[0]))]
+        if recipe.start
+        else []
+    )
+    return [to_prompt, *own, *(Similarity(f.name, _cosines(away, _direction(steerer.bank, f))) for f in features)]
 
 
 def _direction(bank: FeatureBank, feature: Feature | Direction) -> "torch.Tensor":

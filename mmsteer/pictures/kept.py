@@ -7,16 +7,11 @@ import numpy as np
 from mmsteer.pictures.change import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
-    from mmsteer.pictures.picture_features import PictureReader
     from mmsteer.steering.steered import Steered
 
 MEANING = (
-    "How much of your picture is kept: peak signal-to-noise ratio (above 25 dB hard to tell apart, below 15 dB another picture) of "
-    "before, and of after outside what the features change; cosine in CLIP's joint space between your picture and both"
+    "Peak signal-to-noise ratio (above 25 dB hard to tell apart, below 15 dB another picture) of "
+    "before, and of after outside what the features change"
 )
 _MOST_CHANGED = 0.9  # share of a picture outside of which too little is left to be measured
 
@@ -52,17 +47,3 @@ def psnr(first: "np.ndarray", second: "np.ndarray") -> float:
     """The peak signal-to-noise ratio of two arrays of pixels from 0 to 255, in dB; at most 100, for equal ones."""
     error = np.square(first.astype(np.float64) - second).mean()
     return min(100.0, float(10 * np.log10(255**2 / error))) if error else 100.0
-
-
-def similarity_to_own(reader: "PictureReader", steered: "Steered") -> tuple[float, ...]:
-    """Cosines of *before* and *after* to the picture that they start from, in CLIP's joint space; none without one.
-
-    Raises:
-        SteerError: the CLIP that the bank was made with is not at hand.
-    """
-    start = steered.recipe.start
-    if start is None:
-        return ()
-    pictures: Sequence[Image.Image] = [start.image(steered.before.width), steered.before, steered.after]
-    x = reader.embed(pictures)  # [3, d_joint], unit length
-    return tuple((x[1:] @ x[0]).tolist())

@@ -39,15 +39,18 @@ def missing(bank: FeatureBank, recipe: Recipe) -> list[Missing]:
     return [Missing(edit, bank.near(edit.feature) if isinstance(edit.feature, str) else []) for edit in absent]
 
 
-def not_read(recipe: Recipe, image_width: int | None, adapter: bool) -> list[str]:
+def not_read(recipe: Recipe, image_width: int | None, adapter: bool, starts: bool = True) -> list[str]:
     """What of a recipe a backbone does not read, a sentence each.
 
     Args:
         recipe: from elsewhere.
         image_width: of the image embeddings that the backbone reads; None if it reads none.
         adapter: whether it has an image adapter.
+        starts: whether it draws from a picture too.
     """
     sentences = []
+    if recipe.start is not None and not starts:
+        sentences.append("The backbone here starts from noise alone: the recipe's own picture is left out.")
     if recipe.sampler.adapter_scale != 1 and not adapter:
         sentences.append(f"There is no image adapter here: its scale {recipe.sampler.adapter_scale:g} is left out.")
     if recipe.picture is not None and image_width is None:

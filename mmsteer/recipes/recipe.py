@@ -200,22 +200,22 @@ class Recipe:
         return cls(first.get("prompt", ""), seed, sampler, edits, origin, picture, negative, region, start)
 
     def save_png(self, picture: "Image.Image", target: Any, size: tuple[int, int] | None = None) -> None:
-        """Write a picture as PNG, this recipe in its text, to a path or an open file (`mmsteer.recipes.png.save`)."""
-        from mmsteer.recipes.png import save
+        """Write a picture as PNG, this recipe in its text, to a path or an open file (`mmsteer.recipes.formats.png.save`)."""
+        from mmsteer.recipes.formats.png import save
 
         save(self, picture, target, size)
 
     @classmethod
     def from_png(cls, source: Any) -> "Recipe":
-        """Read the recipe out of a PNG (`mmsteer.recipes.png.read`)."""
-        from mmsteer.recipes.png import read
+        """Read the recipe out of a PNG (`mmsteer.recipes.formats.png.read`)."""
+        from mmsteer.recipes.formats.png import read
 
         return read(source).recipe
 
     @classmethod
     def from_file(cls, data: bytes) -> "Recipe":
-        """Read what a PNG or JSON file holds; SteerError for anything else (`mmsteer.recipes.png.read_file`)."""
-        from mmsteer.recipes.png import read_file
+        """Read what a PNG or JSON file holds; SteerError for anything else (`mmsteer.recipes.formats.png.read_file`)."""
+        from mmsteer.recipes.formats.png import read_file
 
         return read_file(data).recipe
 

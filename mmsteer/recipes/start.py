@@ -59,11 +59,7 @@ class Start:
     """A WebP file as base64 of the URL alphabet, at most `LONGEST` characters."""
 
     def __post_init__(self) -> None:
-        number = isinstance(self.freedom, int | float) and not isinstance(self.freedom, bool)
-        if not number or not LEAST <= self.freedom <= 1:  # nor NaN
-            raise SteerError(
-                f"`freedom` of the start is {quoted(self.freedom)}: give a number from {LEAST:g}, which keeps the picture, to 1"
-            )
+        check_freedom(self.freedom)
         with header(BytesIO(self._file), ("WEBP",)) as picture:
             if max(picture.size) > _LARGEST:
                 width, height = picture.size
@@ -136,6 +132,13 @@ class Start:
                 if near and of * (drawn / of) == drawn:  # pipelines round this product, some up and some down
                     return Run(drawn, of)
             drawn += 1
+
+
+def check_freedom(freedom: object) -> None:
+    """SteerError for what is no freedom."""
+    number = isinstance(freedom, int | float) and not isinstance(freedom, bool)
+    if not number or not LEAST <= freedom <= 1:  # type: ignore[operator]  # nor NaN
+        raise SteerError(f"`freedom` is {quoted(freedom)}: give a number from {LEAST:g}, which keeps the picture, to 1")
 
 
 def _square(picture: "Image.Image", side: int) -> "Image.Image":

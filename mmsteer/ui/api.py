@@ -14,12 +14,14 @@ from gradio.utils import get_upload_folder
 from mmsteer.bank import MODALITIES, Feature
 from mmsteer.errors import SteerError
 from mmsteer.models.sampler import Sampler
+from mmsteer.pictures.kept import kept
 from mmsteer.recipes import sweep
 from mmsteer.recipes.direction import check_name, is_direction
 from mmsteer.recipes.edit import Edit, parse_edits
-from mmsteer.recipes.png import read_file
+from mmsteer.recipes.formats.png import read_file
 from mmsteer.recipes.recipe import Origin, Recipe
 from mmsteer.recipes.region import Region
+from mmsteer.recipes.start import FREEDOM, Start, check_freedom
 from mmsteer.recipes.sweep_files import save_sheet
 from mmsteer.ui.calls import answer as _answer
 from mmsteer.ui.calls import decoded as _decoded
@@ -53,16 +55,20 @@ class Api:
         picture: Any = None,
         picture_share: float = 1.0,
         region: str = "",
+        start: Any = None,
+        freedom: float = FREEDOM,
         *,
         default: Sampler = _ANY,
     ) -> Recipe:
-        """What `steer` is to draw, but for the picture; SteerError for what can be refused before it waits for its turn."""
+        """What `steer` is to draw, but for pictures; SteerError for what can be refused before it waits for its turn."""
         sampler = Sampler(
             default.steps if steps is None else steps,
             default.guidance if guidance is None else guidance,
             adapter_scale=adapter_scale,
         )
         where = Region.parse(region) if region else None
+        if start is not None:
+            check_freedom(freedom)
         recipe = Recipe(prompt, seed, sampler, tuple(_edits(edits)), negative_prompt=negative_prompt, region=where)
         for edit in recipe.edits:
             check_name(self.bank, edit.feature)
@@ -100,6 +106,8 @@ class Api:
         picture: gr.FileData | None = None,
         picture_share: float = 1.0,
         region: str = "",
+        start: gr.FileData | None = None,
+        freedom: float = FREEDOM,
     ) -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
         """Draw a prompt twice from the same noise: before, as it is, and after, with features added, set or removed.
 
@@ -114,34 +122,31 @@ class Api:
             picture: a PNG, JPEG or WebP file whose image embedding takes the place of the prompt's in after, if the model reads one
             picture_share: how far it does, from 0, not at all, to 1, wholly
             region: where the edits act, as a box LEFT,TOP,RIGHT,BOTTOM in fractions of the picture, for example "0.5,0,1,1" for its right half, or as the grid of a recipe; by default everywhere
+            start: a PNG, JPEG or WebP file, your own picture to edit: before and after are drawn from it, not from noise alone; say in the prompt what it shows
+            freedom: how far they may go from it, from 0.05, which keeps it, to 1, which is free
 
         Returns:
-            before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit, and notes in sentences
+            before and after as PNG files, which carry their recipe; and facts about them: the recipe as a query, the out-of-distribution distance (past 1 is unusual, past 1.5 pictures break), seconds, words that the model does not know or that did not fit, notes in sentences and, of a picture of your own, how much is kept: peak signal-to-noise ratios in dB and the share that changed
         """  # noqa: E501  a description is one line
 
         def drawn() -> tuple[gr.FileData, gr.FileData, dict[str, Any]]:
             default = self.loading.wait().sampler
             asked = self.asked(
-                prompt,
-                edits,
-                seed,
-                steps,
-                guidance,
-                negative_prompt,
-                adapter_scale,
-                picture,
-                picture_share,
-                region,
+                prompt, edits, seed, steps, guidance, negative_prompt, adapter_scale, picture, picture_share, region, start, freedom,
                 default=default,
-            )
+            )  # fmt: skip
             whole = None if picture is None else self.loading.reader().picture(_decoded(picture), picture_share)
-            result = self.loading.run(lambda steerer: steerer.pair(replace(asked, picture=whole)))
+            side = self.loading.wait().backbone.side
+            own = None if start is None else Start.of(_decoded(start), side, freedom)
+            result = self.loading.run(lambda steerer: steerer.pair(replace(asked, picture=whole, start=own)))
+            measured = kept(result)
             about = {
                 "recipe": result.recipe.to_query(), "ood_distance": round(result.ood_distance, 3),
                 "gauge": round(result.ood_distance, 3),  # the former name of the same number
                 "seconds": round(result.seconds, 3),
                 "unknown": list(result.unknown), "cut": list(result.cut), "notes": result.notes,
             }  # fmt: skip
+            about |= {"kept": measured._asdict()} if measured else {}
             before, after = _png(result.before, result.recipe.plain), _png(result.after, result.recipe)
             return _file(before, "before.png"), _file(after, "after.png"), about
 

@@ -1,5 +1,6 @@
 // For the whole page: loaded once, before any component.
 import "./shared/scripts/drop.js";
+import "./shared/scripts/own_file.js";
 import "./shared/scripts/recipe_file.js";
 import "./shared/scripts/tabs.js";
 import "./steer/scripts/compare.js";

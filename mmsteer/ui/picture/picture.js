@@ -3,6 +3,7 @@
 // {picture, alt} or {error}.
 import { chip, make } from "../shared/scripts/dom.js";
 import { shownQuery } from "../shared/scripts/pair.js";
+import { sendPicture } from "../shared/scripts/picture_file.js";
 
 const LARGEST = props.largest;
 const TYPES = props.types;
@@ -28,17 +29,9 @@ function fail(sentence) {
 async function give(file) {
   input.value = "";
   if (!file) return;
-  const megabytes = (bytes) => bytes / 2 ** 20;
-  if (!TYPES.includes(file.type)) return fail(`${file.name} is no PNG, JPEG or WebP picture: choose another file.`);
-  if (file.size > LARGEST) {
-    return fail(`${file.name} has ${megabytes(file.size).toFixed(1)} MB; ${megabytes(LARGEST)} are allowed: choose a smaller file.`);
-  }
-  try {
-    const { path } = await upload(file);
-    ask({ ask: "file", file: { path, meta: { _type: "gradio.FileData" } } });
-  } catch {
-    fail(`${file.name} did not arrive: try again.`);
-  }
+  const { sent, error } = await sendPicture(file, TYPES, LARGEST, upload);
+  if (error) fail(error);
+  else ask({ ask: "file", file: sent });
 }
 
 function use(which) {

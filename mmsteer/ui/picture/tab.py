@@ -21,6 +21,7 @@ from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
+from mmsteer.ui.own.panel import taken
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.events import DRAW_NEWEST, READ, READ_NEWEST, SILENT
@@ -30,7 +31,6 @@ from mmsteer.ui.shared.pair import alternative, status
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.shared.uploads import LARGEST_FILE, read_bytes
-from mmsteer.ui.steer.image import image_of
 from mmsteer.ui.steer.opening import beside
 from mmsteer.ui.steer.rack import rows
 
@@ -83,7 +83,9 @@ def build(page: PageState, tab: gr.Tab) -> None:
                 )  # fmt: skip
             pair = gr.HTML(_WAITING, elem_id="mm-pair")
             about = gr.HTML('<div class="mm-status"></div>', elem_id="mm-picture-status")
-            open_button = gr.Button("Open in the rack", size="sm", elem_id="mm-into-rack")
+            with gr.Row():
+                open_button = gr.Button("Open in the rack", size="sm", elem_id="mm-into-rack")
+                edit_button = gr.Button("Edit this picture itself", size="sm", elem_id="mm-into-own")
 
     handlers, steer, inputs = _Handlers(page), page.controls, [parts, caption, prompt, seed]
     draw: dict[str, Any] = {"fn": handlers.draw, "inputs": inputs, "outputs": [parts, pair, about]}
@@ -95,6 +97,10 @@ def build(page: PageState, tab: gr.Tab) -> None:
     gr.on([prompt.submit, seed.submit, caption.submit], **draw, **DRAW_NEWEST)
     opened = open_button.click(handlers.open, inputs, [page.tabs, *steer.restored, about], **READ, **SILENT)
     opened.then(**steer.draw)
+    given = edit_button.click(
+        handlers.edit, [source, caption], [page.tabs, steer.prompt, steer.own, about], **DRAW_NEWEST
+    )
+    given.then(**steer.draw)
 
 
 class _Handlers:
@@ -160,20 +166,34 @@ class _Handlers:
 
         def opened() -> list[Any]:
             _, added, whole = self._parts(value, caption)
-            image = image_of(Recipe("any", picture=whole))
             return [
                 gr.Tabs(selected="steer"),
                 prompt,
                 seed,
                 rows(self.bank, added),
                 None,
-                *beside("", image),
+                *beside(Recipe("any", picture=whole)),
                 "",
                 gr.skip(),
             ]
 
         values, error = attempt_html(opened)
-        return values or [*[gr.skip()] * 9, error]
+        return values or [*[gr.skip()] * 10, error]
+
+    def edit(self, value: Any, caption: str) -> list[Any]:
+        """The picture itself as the visitor's own in the tab Steer, and what is known of its caption as the prompt."""
+
+        def opened() -> list[Any]:
+            picture, known, _ = self._picture(value or {"ask": "example"})
+            return [
+                gr.Tabs(selected="steer"),
+                caption.strip() or known or gr.skip(),
+                taken(self.loading.wait(), picture),
+                gr.skip(),
+            ]
+
+        values, error = attempt_html(opened)
+        return values or [*[gr.skip()] * 3, error]
 
     def _parts(
         self, value: Any, caption: str

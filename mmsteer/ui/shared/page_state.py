@@ -30,6 +30,8 @@ class Controls:
     negative_prompt: gr.Textbox
     image: gr.HTML
     """The adapter's scale and a whole picture (`mmsteer.ui.steer.image`)."""
+    own: gr.HTML
+    """The visitor's own picture (`mmsteer.ui.own.panel`)."""
     options: gr.Accordion
     """Holds the negative prompt: closed until a visitor opens it, or a recipe that has one."""
     notice: gr.HTML
@@ -42,7 +44,7 @@ class Controls:
     @property
     def inputs(self) -> list[Any]:
         """What a pair is drawn from."""
-        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt, self.image]
+        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt, self.image, self.own]
 
     @property
     def restored(self) -> list[Any]:

@@ -25,7 +25,10 @@ def alternative(which: str, recipe: "Recipe") -> str:
     edits = ", ".join(edit.brief for edit in recipe.edits) or "no edits"
     edits += f", a whole picture at {recipe.picture.share:g}" if recipe.picture else ""
     edits += f", in {recipe.region.share:.0%} of the picture" if recipe.region else ""
-    return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}" + (f", {edits}" if which == "after" else "")
+    own = f", from a picture of your own at freedom {recipe.start.freedom:g}" if recipe.start else ""
+    return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}{own}" + (
+        f", {edits}" if which == "after" else ""
+    )
 
 
 def ahead_pictures(pair: "Pair") -> dict[str, dict[str, str]]:

@@ -7,8 +7,8 @@ from gradio_client.utils import is_file_obj_with_meta
 from pydantic import AfterValidator
 
 from mmsteer.errors import SteerError
-from mmsteer.recipes.parameters import Parameters
-from mmsteer.recipes.png import read_file
+from mmsteer.recipes.formats.parameters import Parameters
+from mmsteer.recipes.formats.png import read_file
 
 LARGEST_FILE = 5 * 2**20  # bytes
 
@@ -24,8 +24,10 @@ Uploaded = Annotated[dict[str, Any], AfterValidator(_uploaded)]
 
 
 def read_bytes(path: str) -> bytes:
-    """The bytes of an uploaded file; SteerError if it is larger than `LARGEST_FILE`."""
+    """The bytes of an uploaded file; SteerError if it is larger than `LARGEST_FILE`, or deleted by now."""
     file = Path(path)
+    if not file.is_file():
+        raise SteerError("the file is no longer here, since uploads are deleted after a while: give it again")
     if file.stat().st_size > LARGEST_FILE:
         raise SteerError(
             f"the file has {file.stat().st_size:,} bytes; {LARGEST_FILE:,} are allowed: give a smaller one"

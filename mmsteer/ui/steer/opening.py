@@ -10,10 +10,11 @@ import gradio as gr
 
 from mmsteer.recipes.direction import is_direction
 from mmsteer.recipes.edit import Edit
-from mmsteer.recipes.parameters import Parameters
+from mmsteer.recipes.formats.parameters import Parameters
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing, not_read
 from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
+from mmsteer.ui.own.panel import own_of
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.notices import note
@@ -24,7 +25,7 @@ from mmsteer.ui.steer.rack import BREAKS, ROWS, rows
 if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
-_FILLED = 8  # components that a recipe fills: `Controls.restored`
+_FILLED = 9  # components that a recipe fills: `Controls.restored`
 
 
 class Opening:
@@ -35,8 +36,7 @@ class Opening:
 
     def preset(self, preset: Preset) -> list[Any]:
         """Values of `Controls.restored` for a preset."""
-        shown = beside("", image_of(None))
-        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, *shown, ""]
+        return [preset.prompt, preset.seed, rows(self.page.bank, preset.edits), None, *beside(None), ""]
 
     def arrive(self, request: gr.Request) -> list[Any]:
         """The recipe of the link with which a visitor comes, and the link itself, for `loaded`; nothing without one."""
@@ -84,9 +84,8 @@ class Opening:
             left_out = [one.edit for one in missing(self.page.bank, recipe)]
             left_out += [edit for edit, _ in self._unmade(recipe)]
             rack = rows(self.page.known, [edit for edit in recipe.edits if edit not in left_out][:ROWS])
-            shown = beside(recipe.negative_prompt, image_of(recipe))
             notes = "".join(map(note, not_understood)) + self.notes(recipe, steerer)
-            return [recipe.prompt, recipe.seed, rack, recipe.sampler, *shown, notes]
+            return [recipe.prompt, recipe.seed, rack, recipe.sampler, *beside(recipe), notes]
 
         values, error = attempt_html(restored)
         return values or [*[gr.skip()] * (_FILLED - 1), error]
@@ -98,7 +97,7 @@ class Opening:
         notes = [note(one) for one in differences(recipe, steerer.origin, bank)] if steerer else []
         if steerer:
             reads = steerer.backbone.image_width, steerer.backbone.adapter_reads is not None
-            notes += [note(one) for one in not_read(recipe, *reads)]
+            notes += [note(one) for one in not_read(recipe, *reads, bool(steerer.backbone.family.from_picture))]
         notes += [instead(one) for one in without]
         notes += [note(f"The edit {edit.brief:.120} is left out: {why}.") for edit, why in unmade]
         if (more := len(recipe.edits) - len(without) - len(unmade) - ROWS) > 0:
@@ -112,8 +111,9 @@ class Opening:
         return [(edit, why) for edit, (_, why) in tried if why]
 
 
-def beside(negative_prompt: str, image: dict[str, Any]) -> list[Any]:
-    """Values of the negative prompt, of the image sliders, and of the panel around the former, which opens for one and otherwise
-    stays as it is.
+def beside(recipe: Recipe | None) -> list[Any]:
+    """What a recipe says beside prompt, seed, rack and sampler, None being the one to begin with: values of the negative prompt, of the
+    image sliders, of the visitor's own picture, and of the panel around the first, which opens for one and otherwise stays as it is.
     """
-    return [negative_prompt, image, gr.Accordion(open=True) if negative_prompt else gr.skip()]
+    negative = recipe.negative_prompt if recipe else ""
+    return [negative, image_of(recipe), own_of(recipe), gr.Accordion(open=True) if negative else gr.skip()]

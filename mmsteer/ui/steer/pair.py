@@ -7,6 +7,7 @@ import gradio as gr
 
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.recipe import Recipe
+from mmsteer.ui.own.panel import keeping, start_of
 from mmsteer.ui.shared.badge import active
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState
@@ -40,6 +41,7 @@ class PairDrawer:
         sampler: Sampler | None,
         negative_prompt: str = "",
         image: Any = None,
+        own: Any = None,
     ) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Draw the pair; then yield again with CLIP similarities.
 
@@ -50,20 +52,21 @@ class PairDrawer:
             sampler: that of an opened recipe; None is the checkpoint's.
             negative_prompt: as the visitor typed it; usually empty.
             image: the value of the image sliders; None is the one they begin with.
+            own: the value of the visitor's own picture; None is without one.
 
         Yields:
             Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
             input the pictures stay and a sentence says why.
         """
-        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image))
+        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image, own))
         if drawn is None:
             yield gr.skip(), error, gr.skip(), {"drawn": {}}
             return
         result, seconds, judged = drawn
         page = self.page
         line, measuring = (
-            status(result, page.bank.faithfulness) + judged,
-            bool(result.recipe.edits) and page.reading.likely,
+            status(result, page.bank.faithfulness) + judged + keeping(result),
+            bool(result.recipe.edits or result.recipe.start) and page.reading.likely,
         )
         features = [(f, presence) for f, presence in result.features if f.specific and presence >= SHOWN][:ACTIVE]
         end_of_frames = {"drawn": {
@@ -90,14 +93,30 @@ class PairDrawer:
         return drawn_ahead(pair)
 
     def _pair(
-        self, prompt: str, seed: float | None, rack: Any, sampler: Sampler | None, negative_prompt: str, image: Any
+        self,
+        prompt: str,
+        seed: float | None,
+        rack: Any,
+        sampler: Sampler | None,
+        negative_prompt: str,
+        image: Any,
+        own: Any,
     ) -> "tuple[Steered, float | None, str]":
         """The pair, the seconds of one picture, and what the judge reads."""
         number, edits = whole_seed(seed), edits_of(self.page.known, rack)
 
         def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
             used, picture = acting(steerer, sampler, image)
-            recipe = Recipe(prompt, number, used, tuple(edits), steerer.origin, picture, negative_prompt)
+            recipe = Recipe(
+                prompt,
+                number,
+                used,
+                tuple(edits),
+                steerer.origin,
+                picture,
+                negative_prompt,
+                start=start_of(steerer, own),
+            )
             result, seconds = timed(steerer, recipe)
             return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
 

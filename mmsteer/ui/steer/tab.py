@@ -8,6 +8,7 @@ import gradio as gr
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.from_pictures import panel as from_pictures
+from mmsteer.ui.own import panel as own
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
@@ -58,6 +59,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     right.third.ask(
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
     )
+    left.own.upload(lambda value: own.receive(page.loading, value), left.own, left.own, **READ_NEWEST)
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     visit_panel.build(page)
@@ -76,6 +78,7 @@ class _Left:
         self.rack = rack(page.bank, first.edits)
         self.typed = typed()
         self.image = image()
+        self.own = own.own()
         with gr.Accordion("Options", open=False, elem_id="mm-options") as self.options:
             options()
             self.features = gr.HTML(elem_id="mm-active")
@@ -114,11 +117,11 @@ def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
     look = {"fn": drawer.look, "inputs": [left.prompt, left.seed, left.rack], "outputs": right.pictures} | AT_ONCE
     draw: dict[str, Any] = {
         "fn": drawer.draw, "api_name": "pair",
-        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image],
+        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image, left.own],
         "outputs": [right.pictures, right.status, left.features, right.moving],
     }  # fmt: skip
     settings = DRAW_NEWEST | right.progress
-    recipe = left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image
+    recipe = left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image, left.own
     return Controls(*recipe, left.options, right.notice, draw | settings, look)
 
 
@@ -130,6 +133,7 @@ def _draw_on_change(controls: Controls, left: _Left) -> None:
     left.seed.submit(**controls.draw)
     left.rack.release(**controls.draw)
     left.image.release(**controls.draw)
+    left.own.release(**controls.draw)
 
 
 def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:

@@ -22,6 +22,7 @@ from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, each, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
+from mmsteer.ui.own.panel import start_of
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, READ, SILENT
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
@@ -66,6 +67,7 @@ class Sweeps:
         sampler: Sampler | None,
         negative_prompt: str,
         image: Any,
+        own: Any,
         value: Any,
     ) -> dict[str, Any]:
         """Lay a sweep out.
@@ -77,6 +79,7 @@ class Sweeps:
             sampler: that of an opened recipe; None is the checkpoint's.
             negative_prompt: as the visitor typed it.
             image: the value of the image sliders.
+            own: the value of the visitor's own picture.
             value: a `LayQuestion`.
 
         Returns:
@@ -89,7 +92,8 @@ class Sweeps:
             steerer, swept = self.loading.wait(), question.features
             edits = tuple(self._acting(shown, swept))
             used, picture = acting(steerer, sampler, image)
-            recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt)
+            start = start_of(steerer, own)
+            recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt, start=start)
             suggested = on_prompt(self.known.bank, self.loading, recipe) if question.kind == "each" else None
             varied = suggested.edits if suggested else tuple(self._swept_edit(shown, feature) for feature in swept)
             only = replace(recipe, edits=varied)
@@ -169,9 +173,9 @@ class Sweeps:
             first, last = edits[0], edits[-1]
             sweep = over(self.known, recipe, first) if wanted == 1 else against(self.known, recipe, first, last)
         most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
-        if (steps := len(sweep.cells) * recipe.sampler.steps) > most:
+        if (steps := len(sweep.cells) * recipe.drawn_steps) > most:
             raise SteerError(
-                f"the sweep has {len(sweep.cells)} pictures of {recipe.sampler.steps} steps, {steps:,} in all; {most:,} are allowed: "
+                f"the sweep has {len(sweep.cells)} pictures of {recipe.drawn_steps} steps, {steps:,} in all; {most:,} are allowed: "
                 "sweep fewer, or start from a recipe with fewer steps"
             )
         return sweep

@@ -5,5 +5,5 @@ export const inAddress = (key) => new URLSearchParams(location.search).get(key);
 export function putIntoAddress(key, value) {
   const query = new URLSearchParams(location.search);
   query.set(key, value);
-  history.replaceState(null, "", `?${query}`);
+  history.replaceState(history.state, "", `?${query}`);
 }

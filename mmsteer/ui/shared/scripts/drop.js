@@ -1,4 +1,4 @@
-// A PNG or a recipe dropped anywhere on the page is opened, as by the button that opens files.
+// A file dropped anywhere on the page is opened, as by the button that opens files.
 const input = () => document.querySelector("#mm-under input[type=file]");
 const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
@@ -10,7 +10,7 @@ function open(file) {
 }
 
 // where a component takes files itself, as the picture of another tab does, the drop is its own
-const isTaken = (event) => !input() || Boolean(event.target.closest?.("[data-testid=image], .upload-container, input[type=file]"));
+const isTaken = (event) => !input() || Boolean(event.target.closest?.("[data-testid=image], .upload-container, .mm-source, input[type=file]"));
 
 document.addEventListener("dragover", (event) => {
   if (!carriesFile(event) || isTaken(event)) return;

@@ -2,7 +2,7 @@
 // event "mm-recipes" with {name, recipes, left} or {name, error}. Any other file goes on to the server.
 import { LARGEST_LIST, isList, readList } from "./recipe_list.js";
 
-const IS_READ = "is read"; // marks the event that goes on
+export const IS_READ = "is read"; // marks the event that goes on
 
 function answer(name, text) {
   try {

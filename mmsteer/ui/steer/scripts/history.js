@@ -12,6 +12,7 @@ let at = -1; // the step that is shown
 let going = null; // the step that undo or redo asks for
 let shown = "";
 let hasFavourites = false;
+let left = history.state?.whole; // by a reload: a recipe that the address did not hold
 
 function link() {
   const page = props.home || location.origin + location.pathname;
@@ -61,12 +62,15 @@ function record() {
   going = null;
 }
 
-// reload, and Back from another page, find the pair again
+// Reload, and Back from another page, find the pair again. A visitor's own picture is too long for an address: it is left out there
+// and kept in the browser, with the whole recipe.
 function keepAddress() {
   const query = new URLSearchParams(shown);
+  const state = query.has("start") ? { whole: shown } : null;
+  query.delete("start");
   const address = new URLSearchParams(location.search);
   for (const key of OF_THE_PAGE) if (address.has(key)) query.set(key, address.get(key));
-  history.replaceState(null, "", `?${query}`);
+  history.replaceState(state, "", `?${query}`);
 }
 
 function thumbnail({ query, picture, title }) {
@@ -100,6 +104,11 @@ window.addEventListener("mm-restore", ({ detail }) => restore(detail));
 onNewPair(() => {
   const figure = shownFigure();
   if (!figure || figure.dataset.query === shown) return;
+  if (left) {
+    restore(left);
+    left = null;
+    return;
+  }
   const after = figure.querySelector(".mm-after");
   shown = figure.dataset.query;
   entries.delete(shown);

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmsteer.errors import SteerError
 from mmsteer.image_file import header
-from mmsteer.recipes import parameters
-from mmsteer.recipes.parameters import Parameters
+from mmsteer.recipes.formats import parameters
+from mmsteer.recipes.formats.parameters import Parameters
 from mmsteer.recipes.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Recipes in the files and texts that other programs know too."""
