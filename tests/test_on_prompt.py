@@ -98,7 +98,9 @@ def test_each_picture_has_one_edit_more(tiny: Steerer):
 def test_the_panel_lays_them_out_and_draws_what_a_click_gives(steerer: Steerer, tiny_bank: Path):
     state = PageState(FeatureBank.load(tiny_bank), lambda: steerer)
     sweeps, shown = Sweeps(state), rows(state.bank, [Edit("night")])
-    laid = sweeps.lay("a cat", 3, shown, Sampler(2, 1.0), "", None, {"kind": "each", "features": [], "run": 1})["laid"]
+    laid = sweeps.lay("a cat", 3, shown, Sampler(2, 1.0), "", None, None, {"kind": "each", "features": [], "run": 1})[
+        "laid"
+    ]
     assert "mean difference" in laid["rule"]
     ids = [cell["puts"][0][0] for cell in laid["cells"]]
     assert len(set(ids)) == len(ids) <= TRIALS
@@ -114,7 +116,7 @@ def test_the_panel_lays_them_out_and_draws_what_a_click_gives(steerer: Steerer, 
 @pytest.mark.parametrize("prompt", ["", "x" * 3000])
 def test_a_prompt_that_cannot_be_drawn_gets_a_sentence(steerer: Steerer, tiny_bank: Path, prompt: str):
     sweeps = Sweeps(PageState(FeatureBank.load(tiny_bank), lambda: steerer))
-    answer = sweeps.lay(prompt, 3, {"rows": [], "silent": []}, None, "", None, {"kind": "each", "features": []})
+    answer = sweeps.lay(prompt, 3, {"rows": [], "silent": []}, None, "", None, None, {"kind": "each", "features": []})
     assert set(answer) == {"error", "run"}
     assert "log" not in answer["error"]
 

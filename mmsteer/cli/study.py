@@ -11,6 +11,7 @@ STUDIES = {
     "world": "what the embedded models reach on fresh seeds: judge, autoencoder, CLIP, pictures",
     "effects": "what each feature does to pictures: hit, leak, removal; beside prompt words and mean differences",
     "presets": "on how many fresh seeds each preset of the page shows what it promises",
+    "kept": "how much of a picture of your own is kept as edits act on it, by its freedom: reconstruction, hit, leak",
     "labels": "whether labels are right: every objective against the known factors, with controls, nulls, seeds",
     "concepts": "the same on synthetic vectors with known concepts, without CLIP: when do shared dictionaries split?",
     "removal": "what recognition and retrieval lose without vision-only, language-only or cross-modal features",
