@@ -15,7 +15,7 @@ from sample_pictures import bomb, encoded
 from sample_pictures import picture as sample
 from shown_pair import WAIT, changed, open_options, pixels, recipe_shown, source
 
-from mmsteer import Edit, Recipe, Sampler, Start, Steerer, SteerError
+from mmsteer import Edit, PictureReader, Recipe, Sampler, Start, Steerer, SteerError
 from mmsteer.__main__ import main
 from mmsteer.recipes.provenance import not_read
 from mmsteer.ui.own.panel import own_of, receive, start_of
@@ -56,7 +56,7 @@ def test_the_value_is_what_a_recipe_says_and_back(tiny: Steerer, mine: Start):
 def test_a_value_that_no_page_sends_is_refused(tiny: Steerer, value):
     with pytest.raises(SteerError, match="your picture cannot be read: load the page again|the picture cannot be read"):
         start_of(tiny, value)
-    answer = receive(Loading(lambda: tiny), value)
+    _, answer = receive(Loading(lambda: tiny), value)
     assert set(answer.answer) == {"error", "at"}
     assert "passwd" not in answer.answer["error"].replace("'/etc/passwd'", "")
 
@@ -64,7 +64,7 @@ def test_a_value_that_no_page_sends_is_refused(tiny: Steerer, value):
 @pytest.mark.parametrize("data", [b"", b"text", bomb(), encoded(sample(1))[:300]])
 def test_an_upload_that_is_no_picture_gets_a_sentence(tiny: Steerer, tmp_path: Path, data: bytes):
     (tmp_path / "mine.png").write_bytes(data)
-    answer = receive(Loading(lambda: tiny), asked(tmp_path / "mine.png"))
+    _, answer = receive(Loading(lambda: tiny), asked(tmp_path / "mine.png"))
     assert answer.answer["error"].startswith("the picture")
 
 
@@ -75,18 +75,19 @@ def asked(path: Path) -> dict:
 
 def test_an_upload_becomes_the_start_and_unclip_says_why_not(tiny: Steerer, steerers, tmp_path: Path):
     sample(1, (80, 40)).save(tmp_path / "mine.jpg")
-    answer = receive(Loading(lambda: tiny), asked(tmp_path / "mine.jpg")).answer
-    start = Start(**answer)
+    prompt, shown = receive(Loading(lambda: tiny), asked(tmp_path / "mine.jpg"))
+    assert prompt == PictureReader(tiny).words_of(Image.open(tmp_path / "mine.jpg"))
+    start = Start(**(answer := shown.answer))
     assert (start.freedom, start.image(32).size) == (0.7, (32, 32))
     unclip = steerers["unclip"]
-    assert "start from noise alone" in receive(Loading(lambda: unclip), asked(tmp_path / "mine.jpg")).answer["error"]
+    assert "start from noise alone" in receive(Loading(lambda: unclip), asked(tmp_path / "mine.jpg"))[1].answer["error"]
     assert start_of(unclip, answer) is None
     recipe = Recipe("a cat", start=start)
     assert not_read(recipe, None, False) == []
     assert not_read(recipe, 32, False, False) == [
         "The backbone here starts from noise alone: the recipe's own picture is left out."
     ]
-    assert "no longer here" in receive(Loading(lambda: tiny), asked(tmp_path / "gone.jpg")).answer["error"]
+    assert "no longer here" in receive(Loading(lambda: tiny), asked(tmp_path / "gone.jpg"))[1].answer["error"]
 
 
 def test_frames_and_sweeps_start_from_it_too(tiny: Steerer, mine: Start):
@@ -140,13 +141,14 @@ def test_the_command_line_takes_a_start(tmp_path: Path, capsys):
 # -- in a real browser
 
 
-def test_a_dropped_picture_is_edited_kept_by_a_reload_and_let_go(page: Page):
+def test_a_dropped_picture_is_edited_kept_by_a_reload_and_let_go(page: Page, steerer: Steerer):
     without = source(page, "after")
     assert page.locator(".mm-own-row").count() == 0
     page.evaluate(DROP, [list(encoded(sample(1, (300, 200)), "JPEG")), "mine.jpg", "image/jpeg"])
     changed(page, without)
     shown = recipe_shown(page)
     assert shown.start.freedom == 0.8
+    assert shown.prompt == PictureReader(steerer).words_of(shown.start.image(300))  # what CLIP reads in it
     assert "start=" not in page.url
     expect(page.get_by_alt_text("your picture")).to_be_visible()
     old = source(page, "after")

@@ -17,7 +17,7 @@ FIRST_RELEASE = {"Edit", "Feature", "FeatureBank", "Origin", "Recipe", "Sampler"
 SHIPPED = ASSETS / "banks" / "mini"
 WITH_EXAMPLES = (
     "mmsteer", "mmsteer.bank.bank", "mmsteer.recipes.edit", "mmsteer.pictures.picture_features", "mmsteer.steering.steerer",
-    "mmsteer.recipes.sweep",
+    "mmsteer.recipes.sweep", "mmsteer.recipes.start",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 The paper's control experiment (2502.14888): inject only the vision-only, only the cross-modal or only the language-only part.
 """
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ MOST: dict[Modality, int] = {"vision": 4, "cross": 9, "language": 3}
 little of it can only be seen."""
 
 FEWEST, LARGEST = 2, 10  # pictures of each group that a slider is made of
+_WORDS = 5  # names that make a prompt
 
 Parts = dict[Modality, list[tuple[Feature, float]]]
 """Features by modality, strongest first: those of a picture with their activation, those of its caption with their presence
@@ -103,6 +105,11 @@ class PictureReader:
         vector of the picture is measured in lengths of what one scale moves there. No picture has language-only features.
         """
         return self.features_at(self.embed([picture])[0])
+
+    def words_of(self, picture: "Image.Image") -> str:
+        """What a picture shows, in words for a prompt: the names of its strongest cross-modal features, or nothing."""
+        named = [f for f, _ in self.features_of(picture) if f.modality == "cross" and f.specific and not f.image_only]
+        return ", ".join(list(dict.fromkeys(re.sub(r" \d+$", "", f.name) for f in named))[:_WORDS])
 
     def features_at(self, x: "torch.Tensor") -> list[tuple[Feature, float]]:
         """As `features_of`, of the picture whose joint vector is `x [d_joint]`."""

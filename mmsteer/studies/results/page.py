@@ -18,6 +18,7 @@ from mmsteer.studies.results.sections import (
     concepts,
     effects,
     gender,
+    kept,
     labels,
     ordinary,
     presets,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "ordinary": (ordinary.TITLE, ordinary.section),
     "sliders": (sliders.TITLE, sliders.section),
     "gender": (gender.TITLE, gender.section),
+    "kept": (kept.TITLE, kept.section),
     "presets": (presets.TITLE, presets.section),
     "stability": (stability.TITLE, stability.section),
     "bank": (bank.TITLE, bank.section),
@@ -48,7 +50,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 """In the order of the page, the title of each section and what renders it."""
 FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
 """Under `assets`, the files from which the page is rendered."""
-OPTIONAL = ("gender", "adversarial", "sliders")
+OPTIONAL = ("gender", "adversarial", "sliders", "kept")
 """Studies whose files may be missing: then the page has no section of them."""
 _HEAD = (
     "# What was measured",

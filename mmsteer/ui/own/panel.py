@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from pydantic import Field, TypeAdapter
 
+from mmsteer.errors import SteerError
 from mmsteer.image_file import FORMATS, decode
 from mmsteer.pictures.kept import MEANING, kept
 from mmsteer.recipes.recipe import Recipe
@@ -65,16 +66,30 @@ def start_of(steerer: "Steerer", value: Any) -> Start | None:
     return Start(shown.freedom, shown.picture) if shown.picture and steerer.backbone.family.from_picture else None
 
 
-def receive(loading: Loading, value: Any) -> Any:
-    """A picture that a visitor gives: the component learns of it, or of what is wrong with it, by its property `answer`."""
+def receive(loading: Loading, value: Any) -> tuple[Any, Any]:
+    """A picture that a visitor gives.
 
-    def received() -> dict[str, Any]:
+    Returns:
+        What CLIP reads in it, for the prompt, which stays as it is where there is nothing to be read; and the component, which learns of
+        the picture, or of what is wrong with it, by its property `answer`.
+    """
+
+    def received() -> "tuple[dict[str, Any], Image.Image]":
         shown = _read(value)
-        return taken(loading.wait(), decode(BytesIO(read_bytes((shown.file or {})["path"]))), shown.freedom)
+        if shown.file is None:
+            raise SteerError("no picture came: choose a file")
+        picture = decode(BytesIO(read_bytes(shown.file["path"])))
+        return taken(loading.wait(), picture, shown.freedom), picture
 
-    answer, error = attempt(received)
-    # with the time, a browser notices a sentence that it already shows
-    return gr.HTML(answer=answer or {"error": error, "at": time.time()})
+    given, error = attempt(received)
+    if given is None:  # with the time, a browser notices a sentence that it already shows
+        return gr.skip(), gr.HTML(answer={"error": error, "at": time.time()})
+    return words(loading, given[1]) or gr.skip(), gr.HTML(answer=given[0])
+
+
+def words(loading: Loading, picture: "Image.Image") -> str:
+    """What CLIP reads in a picture, as a prompt; empty where there is nothing, or no CLIP."""
+    return attempt(lambda: loading.run(lambda _: loading.reader().words_of(picture)))[0] or ""
 
 
 def taken(steerer: "Steerer", picture: "Image.Image", freedom: float = FREEDOM) -> dict[str, Any]:

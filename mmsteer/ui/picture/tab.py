@@ -21,7 +21,7 @@ from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
-from mmsteer.ui.own.panel import taken
+from mmsteer.ui.own.panel import taken, words
 from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, read_parts, read_question
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.events import DRAW_NEWEST, READ, READ_NEWEST, SILENT
@@ -185,9 +185,10 @@ class _Handlers:
 
         def opened() -> list[Any]:
             picture, known, _ = self._picture(value or {"ask": "example"})
+            prompt = caption.strip() or known or words(self.loading, picture) or gr.skip()
             return [
                 gr.Tabs(selected="steer"),
-                caption.strip() or known or gr.skip(),
+                prompt,
                 taken(self.loading.wait(), picture),
                 gr.skip(),
             ]

@@ -59,7 +59,7 @@ def build(page: PageState, _: gr.Tab) -> None:
     right.third.ask(
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
     )
-    left.own.upload(lambda value: own.receive(page.loading, value), left.own, left.own, **READ_NEWEST)
+    left.own.upload(lambda value: own.receive(page.loading, value), left.own, [left.prompt, left.own], **READ_NEWEST)
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     visit_panel.build(page)
