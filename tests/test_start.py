@@ -194,14 +194,14 @@ def test_one_recipe_gives_one_picture_whatever_is_drawn_beside_it(tiny):
 def test_less_freedom_keeps_more_and_how_much_is_measured():
     steerer, prompt = Steerer.load("mini"), "a penguin in the snow"
     given = steerer.steer(prompt, [Edit("vignette")], 1).after
-    edits = [Edit("warm light")]
+    edits = [Edit("white frame")]
     drawn = [steerer.steer(prompt, edits, 3, start=Start.of(given, 256, freedom)) for freedom in (0.1, 0.75, 1.0)]
     measured = [kept(one) for one in drawn]
     assert measured[0].before > 25 > measured[1].before > measured[2].before
     assert measured[1].outside is not None
     assert 0 < measured[1].changed < 0.9
     said = clip_similarity(PictureReader(steerer), drawn[0].recipe, [drawn[0].before, drawn[0].after])
-    assert [one.name for one in said] == ["the prompt", "your picture", "warm light"]
+    assert [one.name for one in said] == ["the prompt", "your picture", "white frame"]
     assert said[1].values[0] > 0.9
     assert kept(steerer.steer(prompt, edits, 3)) is None
 

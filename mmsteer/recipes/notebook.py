@@ -41,6 +41,7 @@ def pair(
     )
     sampler = recipe.sampler
     how = f"seed {recipe.seed}, {sampler.steps} steps, guidance {sampler.guidance:g}"
+    how += f", from a picture at freedom {recipe.start.freedom:g}" if recipe.start else ""
     edits = "".join(_edit(*both) for both in zip(recipe.edits, edited, strict=True))
     return (
         f'<div><div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div><p><b>{escape(recipe.prompt)}</b> ({how})</p>'

@@ -6,7 +6,7 @@ import { sendPicture } from "../../shared/scripts/picture_file.js";
 import { rangeInput } from "../../shared/scripts/range.js";
 
 const place = element.querySelector(".mm-own-picture");
-const notice = make("p", { class: "mm-problem", role: "alert", hidden: true });
+const notice = make("div", { role: "alert" });
 const input = make("input", {
   type: "file", accept: props.types.join(","), hidden: true, "aria-label": "a picture of your own to edit", onchange: () => give(input.files[0]),
 });
@@ -15,8 +15,7 @@ let state = structuredClone(props.value);
 const source = () => `data:image/webp;base64,${state.picture.replaceAll("-", "+").replaceAll("_", "/")}`;
 
 function fail(sentence) {
-  notice.textContent = sentence;
-  notice.hidden = !sentence;
+  notice.replaceChildren(...(sentence ? [make("p", { class: "mm-problem" }, sentence)] : []));
 }
 
 async function give(file) {
