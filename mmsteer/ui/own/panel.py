@@ -104,7 +104,7 @@ def keeping(steered: "Steered") -> str:
     """How much of the visitor's own picture is kept, as HTML that shows once figures are asked for; empty without one."""
     measured = kept(steered)
     return (
-        f'<div class="mm-figure mm-kept" role="status" title="{MEANING}">Kept of your picture: {measured}</div>'
+        f'<div class="mm-similarity mm-figure mm-kept" role="status" title="{MEANING}">Kept of your picture: {measured}</div>'
         if measured
         else ""
     )
