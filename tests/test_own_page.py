@@ -58,10 +58,10 @@ def test_a_value_that_no_page_sends_is_refused(tiny: Steerer, value):
         start_of(tiny, value)
     _, answer = receive(Loading(lambda: tiny), value)
     assert set(answer.props["answer"]) == {"error", "at"}
-    assert "passwd" not in answer.props["answer"]["error"].replace("'/etc/passwd'", "")
+    assert "/etc" not in answer.props["answer"]["error"]
 
 
-@pytest.mark.parametrize("data", [b"", b"text", bomb(), encoded(sample(1))[:300]])
+@pytest.mark.parametrize("data", [b"", b"text", bomb(), encoded(sample(1))[:100]])
 def test_an_upload_that_is_no_picture_gets_a_sentence(tiny: Steerer, tmp_path: Path, data: bytes):
     (tmp_path / "mine.png").write_bytes(data)
     _, answer = receive(Loading(lambda: tiny), asked(tmp_path / "mine.png"))

@@ -15,7 +15,7 @@ LARGEST_FILE = 5 * 2**20  # bytes
 
 def _uploaded(file: dict[str, Any]) -> dict[str, Any]:
     if not is_file_obj_with_meta(file):
-        raise ValueError("it should be an uploaded file")
+        raise ValueError("be an uploaded file")
     return file
 
 
