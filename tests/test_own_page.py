@@ -77,7 +77,8 @@ def test_an_upload_becomes_the_start_and_unclip_says_why_not(tiny: Steerer, stee
     sample(1, (80, 40)).save(tmp_path / "mine.jpg")
     prompt, shown = receive(Loading(lambda: tiny), asked(tmp_path / "mine.jpg"))
     assert prompt == PictureReader(tiny).words_of(Image.open(tmp_path / "mine.jpg"))
-    start = Start(**(answer := shown.props["answer"]))
+    answer = {name: value for name, value in shown.props["answer"].items() if name != "at"}
+    start = Start(**answer)
     assert (start.freedom, start.image(32).size) == (0.7, (32, 32))
     unclip = steerers["unclip"]
     assert (

@@ -82,9 +82,10 @@ def receive(loading: Loading, value: Any) -> tuple[Any, Any]:
         return taken(loading.wait(), picture, shown.freedom), picture
 
     given, error = attempt(received)
-    if given is None:  # with the time, a browser notices a sentence that it already shows
-        return gr.skip(), gr.HTML(answer={"error": error, "at": time.time()})
-    return words(loading, given[1]) or gr.skip(), gr.HTML(answer=given[0])
+    at = {"at": time.time()}  # so that a browser notices an answer that it has had before
+    if given is None:
+        return gr.skip(), gr.HTML(answer={"error": error} | at)
+    return words(loading, given[1]) or gr.skip(), gr.HTML(answer=given[0] | at)
 
 
 def words(loading: Loading, picture: "Image.Image") -> str:
