@@ -211,7 +211,9 @@ def test_the_panel_makes_it_of_embeddings_and_the_rack_carries_it(state: PageSta
     edit = Edit(made["id"], strength=0.5)
     rack = rows(state.known, [edit])
     assert edits_of(state.known, rack) == [edit]
-    laid = Sweeps(state).lay("a cat", 3, rack, FAST, "", None, {"kind": "over", "features": [made["id"]], "run": 1})
+    laid = Sweeps(state).lay(
+        "a cat", 3, rack, FAST, "", None, None, {"kind": "over", "features": [made["id"]], "run": 1}
+    )
     assert laid["laid"]["axes"] == ("red",)
 
 
