@@ -13,6 +13,7 @@ import pytest
 
 from mmsteer import Edit, Recipe, Sampler, Steerer
 from mmsteer.bench.page_client import Visitor
+from mmsteer.steering.progress.step import Step
 from mmsteer.ui.server.client import client_of
 from mmsteer.ui.server.queue import OF_ADDRESS, OF_VISIT
 from mmsteer.ui.server.turns import Client, Turns
@@ -84,7 +85,7 @@ def test_a_long_drawing_lets_others_in_between_its_steps_but_not_before_it_has_d
             time.sleep(0.001)
         for step in range(8):
             done.append(step)
-            drawing.between_steps(1)
+            drawing.between_steps(Step(1, 0.0, lambda: None))
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(drawing.run, long)
@@ -110,7 +111,7 @@ def test_pictures_are_the_same_bit_by_bit_if_one_is_drawn_inside_another(tiny: S
     alone = [tiny.picture(recipe).tobytes() for recipe in (outer, inner)]
     steerer, between = Steerer(tiny.backbone, tiny.bank), []
 
-    def draw_another(_: int) -> None:
+    def draw_another(_: Step) -> None:
         if not between:
             between.append(b"")
             between.append(steerer.picture(inner).tobytes())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmsteer.errors import SteerError
 from mmsteer.models import image_adapter
 from mmsteer.steering.denoiser import Decoder, Denoiser
+from mmsteer.steering.progress.step import Step, Steps
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,7 @@ def render(
     empty: "Conditioning",
     seeds: Sequence[int],
     sampler: "Sampler",
-    between_steps: Callable[[int], None],
+    between_steps: Callable[[Step], None],
     region: "Region | None" = None,
     start: "Start | None" = None,
 ) -> Drawn:
@@ -55,8 +56,7 @@ def render(
         empty: what guidance steers away from, of one prompt.
         seeds: picture i starts from the noise of seeds[i], drawn on the CPU, whatever the batch.
         sampler: steps and guidance.
-        between_steps: called after every step with what it has drawn: B, or twice that with guidance. It may draw other pictures.
-            Pipelines that read the prompt once for the whole run cannot be interrupted.
+        between_steps: called after every step. It may draw other pictures; an error that it raises ends this drawing.
         region: where the edits act; None: everywhere. With a region, *before* is drawn beside each picture: twice the work.
         start: a picture to draw from, encoded and noised as far as its freedom says, by the seed of each; None: from noise alone.
 
@@ -68,6 +68,7 @@ def render(
 
     if region is not None:
         schedule, seeds = schedule.beside_before(), [*seeds, *seeds]
+    asked = slice(len(seeds) // 2 if region is not None else 0, None)
     pipeline = copy.copy(backbone.pipeline if start is None else backbone.from_picture)
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     family = backbone.family
@@ -85,15 +86,17 @@ def render(
     arguments |= _adapter_arguments(backbone, sampler.adapter_scale) | _steps(
         backbone, sampler.steps, start, len(seeds)
     )
-    if family.phases:
+    steps = Steps(backbone, len(seeds) * (2 if guided else 1), asked.start, between_steps)
+    if not family.phases:
+        arguments["callback"] = lambda call, _, latents: steps.done(pipeline, call, latents)
+    else:
         current = schedule.at(0.0)
 
         def on_step_end(
             run: Any, call: int, time: Any, tensors: dict[str, "torch.Tensor"]
         ) -> dict[str, "torch.Tensor"]:
             nonlocal current
-            with torch.enable_grad():  # whoever draws in between starts as anywhere else
-                between_steps(len(seeds) * (2 if guided else 1))
+            steps.done(run, call, tensors["latents"])
             calls = run.num_timesteps
             wanted = schedule.at((call + 1) / calls) if call + 1 < calls else current
             if wanted is current:
@@ -104,13 +107,14 @@ def render(
             return family.next_tensors(current, against, guided)
 
         arguments["callback_on_step_end"] = on_step_end
-        arguments["callback_on_step_end_tensor_inputs"] = ["prompt_embeds"]
-    with torch.no_grad():
-        output = pipeline(**arguments)
-    backbone.pipeline.maybe_free_model_hooks()  # where parts move to the GPU in turn, the copy has lost sight of some
+        arguments["callback_on_step_end_tensor_inputs"] = ["latents", "prompt_embeds"]
+    try:
+        with torch.no_grad():
+            output = pipeline(**arguments)
+    finally:
+        backbone.pipeline.maybe_free_model_hooks()  # where parts move to the GPU in turn, the copy has lost sight of some
     blanked = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
     pictures = (output.images.float() * 255).round().to(torch.uint8).cpu()
-    asked = slice(len(seeds) // 2 if region is not None else 0, None)
     return Drawn(pictures[asked], tuple(bool(flag) for flag in blanked[asked]))
 
 

@@ -25,6 +25,7 @@ from mmsteer.steering.cache import Cache
 from mmsteer.steering.directions import KnownFeatures
 from mmsteer.steering.feature_search import search
 from mmsteer.steering.presence import Presence
+from mmsteer.steering.progress.step import Step
 from mmsteer.steering.prompt_state import PromptState, read_prompts
 from mmsteer.steering.routes import Routes, image_norm
 from mmsteer.steering.sampling import render
@@ -57,8 +58,8 @@ class Steerer:
         """The bank's features, and directions: what an edit may name."""
         self.routes = Routes(backbone.family, bank, self.joint, image_norm(backbone, bank), self.known)
         self.befores: Cache[Recipe, tuple[Image.Image, bool]] = Cache(_CACHED)
-        self.between_steps: Callable[[int], None] = _go_on
-        """Called between two steps of every drawing, with what a step draws: pictures, guided ones twice."""
+        self.between_steps: Callable[[Step], None] = _go_on
+        """Called between two steps of every drawing; an error that it raises ends the drawing and leaves nothing behind."""
 
     @classmethod
     def load(
@@ -290,5 +291,5 @@ class Steerer:
         return drawn
 
 
-def _go_on(_: int) -> None:
+def _go_on(_: Step) -> None:
     """Nothing to do between two steps."""

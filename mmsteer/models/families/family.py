@@ -156,6 +156,10 @@ class Family:
         parts = [torch.zeros_like(conditioning.image), conditioning.image] if guided else [conditioning.image]
         return {"ip_adapter_image_embeds": [torch.cat(parts)[:, None]]}
 
+    def unpacked(self, pipeline: Any, latents: "torch.Tensor", side: int) -> "torch.Tensor":
+        """Latents of pictures of `side` pixels as the autoencoder reads them, `[B, C, h, w]`, from those between two steps."""
+        return latents
+
     def next_tensors(self, conditioning: Conditioning, empty: Conditioning, guided: bool) -> "dict[str, torch.Tensor]":
         """What a callback at the end of a step returns so that the next step reads another conditioning."""
         import torch

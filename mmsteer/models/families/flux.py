@@ -49,6 +49,11 @@ class Flux1(Family):
         assert conditioning.t5 is not None
         return conditioning.t5
 
+    def unpacked(self, pipeline: Any, latents: "torch.Tensor", side: int) -> "torch.Tensor":
+        """Four latents make a token."""
+        unpacked: torch.Tensor = pipeline._unpack_latents(latents, side, side, pipeline.vae_scale_factor)
+        return unpacked
+
 
 FAMILY = Flux1(
     title="FLUX.1",

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
+from mmsteer.steering.progress.step import Step
+
 T = TypeVar("T")
 SPEND: ContextVar[Callable[[float], None] | None] = ContextVar("SPEND", default=None)
 """Who pays for the seconds that a call computes: set by the queue for the visitor whose turn it is."""
@@ -53,16 +55,12 @@ class Drawing:
         result: T = call.future.result()
         return result
 
-    def between_steps(self, work: int) -> None:
-        """What a drawing calls between two steps: run whoever waits, once the drawing has done as much as an ordinary one.
-
-        Args:
-            work: what the last step did: pictures, guided ones twice.
-        """
+    def between_steps(self, step: Step) -> None:
+        """What a drawing calls between two steps: run whoever waits, once the drawing has done as much as an ordinary one."""
         if threading.current_thread() is not self._thread:
             return
         call = self._running[-1]
-        call.work += work
+        call.work += step.work
         if call.work < self.ordinary:
             return
         call.pause()
