@@ -44,10 +44,10 @@ class Visitor:
         Raises:
             ConnectionError: If the page refuses or closes the connection.
         """
-        first: list[Any] | None = None  # later events, CLIP's similarities, carry differences to it
+        first: list[Any] | None = None  # before it come reports of progress, after it CLIP's similarities
         for event in self._ask("pair", [prompt, seed, rack, sampler, ""]):
             if event["msg"] == "process_generating" and event["success"]:
-                first = first or event["output"]["data"]
+                first = first or _whole(event["output"]["data"])
         if first is None:
             raise ConnectionError("the page refused the request or closed the connection before a picture came")
         query = re.search(r'data-query="([^"]*)"', str(first[0]))
@@ -92,3 +92,9 @@ class Visitor:
         request = Request(self._api + path, body, self._headers)
         with urlopen(request) as answer:
             return json.loads(answer.read())
+
+
+def _whole(data: list[Any]) -> list[Any] | None:
+    """The values of an event that brings a pair; None for another. Later events of a call say what to put in place of earlier values."""
+    values = [part[0][2] if isinstance(part, list) and part and part[0][0] == "replace" else part for part in data]
+    return values if isinstance(values[1], str) else None

@@ -21,6 +21,10 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
     checks: Mapping[str, Callable[..., object]] = MappingProxyType({})
     """Endpoint -> what raises SteerError for arguments that it will refuse: these calls wait for no turn."""
 
+    def stop(self, visit: str | None, name: str) -> None:
+        """Stop what a visit has asked an endpoint for (`FairQueue.stop`). Call it in the server's own loop."""
+        self._queue.stop(visit, name)
+
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any) -> dict[str, Any]:
         """As gradio does it; `gr.Error` with a sentence for whatever is raised. gradio would print a traceback."""
         if any(_elsewhere(value) for value in _values(inputs)):

@@ -20,13 +20,14 @@ from mmsteer.ui.server.asgi import App, Receive, Scope, Send
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.client import client_of
 from mmsteer.ui.server.turns import Client, Turns
-from mmsteer.ui.shared.drawing import SPEND
 from mmsteer.ui.shared.events import DRAW, READ
+from mmsteer.ui.shared.turn import TURN, Turn
 
 WAITING = 128  # calls
 OF_ADDRESS, OF_VISIT = 32, 12  # of these: a class may share one address
 PATIENCE = 10.0  # seconds that a call waits for somebody who listens to its answer
 UNHEARD = "Nobody has waited for this call: send it again, and read its answer at once."
+ABSENCE = 1.0  # seconds without anybody who listens after which a call that runs is stopped: a page may close one stream and open another
 PERIOD = 0.01  # seconds
 _ANSWER = re.compile(r"/gradio_api/(queue/data|call/(v2/)?[^/]+/(?P<event>[^/]+))")
 
@@ -73,6 +74,14 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
             if not self._listeners[visit]:
                 del self._listeners[visit]
                 self._forget(visit)
+                asyncio.get_running_loop().call_later(ABSENCE, self._stop_unheard, visit)
+
+    def _stop_unheard(self, visit: str) -> None:
+        """Stop the calls of a visitor who has left."""
+        if visit not in self._listeners:
+            for event in self._running:
+                if event.session_hash == visit:
+                    event.turn.stop()
 
     def _forget(self, visit: str) -> None:
         """Drop answers that wait for a visit that nobody listens to and that has no call left."""
@@ -100,6 +109,7 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         if pushed[0]:
             event = self.event_ids_to_events[pushed[1]]
             event.client = Client(client.address, event.session_hash)
+            event.turn = Turn(partial(self.turns.spend, event.client))
             if self._refused(body):
                 self._read(event)
         return pushed
@@ -121,6 +131,23 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         event.concurrency_id = name
         line = self.event_queue_per_concurrency_id.setdefault(name, EventQueue(name, READ["concurrency_limit"]))
         line.queue.append(event)
+
+    # -- what is stopped --
+
+    def stop(self, visit: str, name: str) -> None:
+        """Stop a visit's calls of one endpoint: what runs ends between two steps, what waits is answered at once.
+
+        Args:
+            visit: the session.
+            name: of the endpoint; further events with the same handler have a number behind it.
+        """
+        named = re.compile(rf"{re.escape(name)}(_\d+)?")
+        waiting = [event for line in self.event_queue_per_concurrency_id.values() for event in line.queue]
+        for event in [*waiting, *self._running]:
+            if event.session_hash == visit and named.fullmatch(str(event.fn.api_name)):
+                event.turn.stop()
+                if event in waiting:
+                    self._read(event)
 
     # -- whose turn it is --
 
@@ -173,7 +200,7 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         (event,), client = events, events[0].client
         self._running.append(event)
         self.turns.begin(client)
-        SPEND.set(partial(self.turns.spend, client))
+        TURN.set(events[0].turn)
         try:
             await super().process_events(events, *more)
         finally:

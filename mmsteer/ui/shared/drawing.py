@@ -4,23 +4,23 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import ContextVar
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mmsteer.steering.progress.step import Step
+from mmsteer.ui.shared.turn import TURN, StoppedError
 
 T = TypeVar("T")
-SPEND: ContextVar[Callable[[float], None] | None] = ContextVar("SPEND", default=None)
-"""Who pays for the seconds that a call computes: set by the queue for the visitor whose turn it is."""
+Watch = Callable[[Step, float], None]
+"""What is called between two steps of a drawing, with the seconds that it has computed so far."""
 
 
 class _Call:
     """A call, and the seconds that it has computed so far."""
 
-    def __init__(self, do: Callable[[], Any]) -> None:
-        self.do, self.future, self.spend = do, Future[Any](), SPEND.get()
-        self.work = 0
+    def __init__(self, do: Callable[[], Any], watch: Watch | None) -> None:
+        self.do, self.watch, self.future, self.turn = do, watch, Future[Any](), TURN.get()
+        self.work, self.seconds = 0, 0.0
 
     def resume(self) -> None:
         """Start the clock, for the first time or again."""
@@ -28,8 +28,26 @@ class _Call:
 
     def pause(self) -> None:
         """Stop the clock, and charge what it shows."""
-        if self.spend is not None:
-            self.spend(time.perf_counter() - self._since)
+        passed = time.perf_counter() - self._since
+        self.seconds += passed
+        if self.turn is not None:
+            self.turn.spend(passed)
+
+    def check(self) -> None:
+        """StoppedError if nobody wants it any more."""
+        if self.turn is not None and self.turn.stopped:
+            raise StoppedError
+
+    def answer(self) -> Any:
+        """What is called for, unless nobody wants it any more."""
+        self.check()
+        return self.do()
+
+    def report(self, step: Step) -> None:
+        """Tell who watches."""
+        self.work += step.work
+        if self.watch is not None:
+            self.watch(step, self.seconds + time.perf_counter() - self._since)
 
 
 class Drawing:
@@ -49,20 +67,34 @@ class Drawing:
         self._thread.start()
 
     def run(self, do: Callable[[], T]) -> T:
-        """Call `do` when its turn comes; returns or raises what it does."""
-        call = _Call(do)
-        self._waiting.put(call)
-        result: T = call.future.result()
-        return result
+        """Call `do` when its turn comes; returns or raises what it does, or StoppedError if nobody wants it any more."""
+        return self.begin(do).result()
+
+    def begin(self, do: Callable[[], T], watch: Watch | None = None) -> "Future[T]":
+        """As `run`, without waiting. `watch` is called in the thread that computes."""
+        call = _Call(do, watch)
+        if call.turn is not None and call.turn.stopped:
+            call.future.set_exception(StoppedError())
+        else:
+            self._waiting.put(call)
+        return call.future
 
     def between_steps(self, step: Step) -> None:
-        """What a drawing calls between two steps: run whoever waits, once the drawing has done as much as an ordinary one."""
+        """What a drawing calls between two steps: run whoever waits, once the drawing has done as much as an ordinary one.
+
+        Raises:
+            StoppedError: nobody wants the drawing any more. It ends, and nothing else does.
+        """
         if threading.current_thread() is not self._thread:
             return
         call = self._running[-1]
-        call.work += step.work
-        if call.work < self.ordinary:
-            return
+        call.report(step)
+        if call.work >= self.ordinary:
+            self._let_in(call)
+        call.check()
+
+    def _let_in(self, call: _Call) -> None:
+        """Run whoever waits, inside a call."""
         call.pause()
         try:
             while True:
@@ -78,7 +110,7 @@ class Drawing:
         self._running.append(call)
         call.resume()
         try:
-            call.future.set_result(call.do())
+            call.future.set_result(call.answer())
         except BaseException as error:
             call.future.set_exception(error)
         finally:

@@ -4,11 +4,14 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmsteer.errors import SteerError, without_folders
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.shared.drawing import Drawing
+from mmsteer.ui.quota.refusal import refusal
+from mmsteer.ui.shared.drawing import Drawing, Watch
 from mmsteer.ui.shared.notices import problem
 from mmsteer.ui.shared.trace import what
 
@@ -73,14 +76,36 @@ class Loading:
         Raises:
             SteerError: if the steerer could not be loaded, or as `do` raises it.
         """
-        steerer = self.wait()
-        return do(steerer) if isinstance(steerer, ZeroGPUSteerer) else self._drawing.run(lambda: do(steerer))
+        return self.begin(do).result()
+
+    def begin(self, do: "Callable[[Steerer], T]", watch: Watch | None = None) -> "Future[T]":
+        """As `run`, but the answer or the error comes later; `watch` is called between two steps, though not on ZeroGPU."""
+        try:
+            steerer = self.wait()
+        except SteerError as error:
+            return _done(partial(_raise, error))
+        call = partial(do, steerer)
+        return _done(call) if isinstance(steerer, ZeroGPUSteerer) else self._drawing.begin(call, watch)
 
     def reader(self) -> "PictureReader":
         """The steerer's reader of pictures, one for all visitors."""
         self.wait()
         assert self._reader is not None
         return self._reader
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def _done(do: Callable[[], T]) -> "Future[T]":
+    """What `do` returns or raises, called now."""
+    future: Future[T] = Future()
+    try:
+        future.set_result(do())
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
@@ -94,6 +119,8 @@ def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
     except SteerError as error:
         return None, _clipped(without_folders(str(error)))
     except Exception as error:
+        if said := refusal(str(getattr(error, "title", "")), str(getattr(error, "message", ""))):
+            return None, said
         _LOG.error("a request failed: %s", what(error))
         return None, "Something went wrong on the server; its log has the details. Please try again."
 

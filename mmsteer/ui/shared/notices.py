@@ -2,10 +2,15 @@
 
 from html import escape
 
+from mmsteer.ui.quota.refusal import static_edition
+
 
 def problem(sentence: str) -> str:
     """What went wrong, in one sentence."""
-    return f'<div class="mm-problem" role="alert">{escape(sentence)}</div>'
+    said, address = escape(sentence), escape(static_edition())
+    if address:
+        said = said.replace(address, f'<a href="{address}" target="_blank" rel="noopener">{address}</a>')
+    return f'<div class="mm-problem" role="alert">{said}</div>'
 
 
 def note(sentence: str) -> str:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from mmsteer.bank import FeatureBank
 from mmsteer.recipes.presets import available, preset_of
+from mmsteer.ui.progress.followed import Pace
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.loading import Loading
@@ -76,3 +77,4 @@ class PageState:
         drawn = [preset_of(bank, r.prompt, r.seed, r.edits) for r in ahead.recipes] if ahead else []
         self.presets = drawn or available(bank)
         self.reading = Reading()
+        self.pace = Pace()

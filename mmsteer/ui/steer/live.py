@@ -1,6 +1,7 @@
-"""Live frames: while a slider of the rack moves, *after* follows it. `scripts/live.js` asks for one frame after the other.
+"""What covers the pair for a while: live frames, as *after* follows a slider that moves, and previews of the next pair.
 
-A frame is no picture of the visit: it enters neither history nor link. The pair that is drawn on release replaces it.
+`scripts/live.js` asks for one frame after the other. A frame is no picture of the visit: it enters neither history nor link. The pair
+that is drawn on release replaces it.
 """
 
 from dataclasses import replace
@@ -47,9 +48,9 @@ _QUESTION = TypeAdapter(FrameQuestion)
 
 
 def live() -> gr.HTML:
-    """The component, which takes no room. It triggers `ask` with a `FrameQuestion`."""
+    """The component, a bar over the pictures that shows while a pair is drawn. It triggers `ask` with a `FrameQuestion`, and `stop`."""
     return gr.HTML(
-        None, html_template="", elem_id="mm-live", apply_default_css=False, limit=LIVE,
+        None, html_template='<div class="mm-drawing"></div>', elem_id="mm-live", apply_default_css=False, limit=LIVE,
         js_on_load=script(Path(__file__).parent / "scripts" / "live.js"),
     )  # fmt: skip
 

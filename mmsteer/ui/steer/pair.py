@@ -8,6 +8,7 @@ import gradio as gr
 from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.own.panel import keeping, start_of
+from mmsteer.ui.progress.followed import Followed
 from mmsteer.ui.shared.badge import active
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
 ACTIVE = 12  # features of a prompt that are shown
+_Drawn = tuple["Steered", float | None, str]
 SHOWN = 0.5  # presence from which a feature is shown: half as strong as usual
 
 
@@ -55,12 +57,22 @@ class PairDrawer:
             own: the value of the visitor's own picture; None is without one.
 
         Yields:
-            Values of the pictures, the status line, the features of the prompt, and the message that ends live frames. On bad
-            input the pictures stay and a sentence says why.
+            Values of the pictures, the status line, the features of the prompt, and a message for the script that shows frames and
+            progress: `{progress: …}` while it is drawn, `{drawn: …}` at the end. On bad input the pictures stay and a
+            sentence says why; so do they, with all that is said of them, if the visitor stops it.
         """
-        drawn, error = attempt_html(lambda: self._pair(prompt, seed, rack, sampler, negative_prompt, image, own))
+        question = prompt, seed, rack, sampler, negative_prompt, image, own
+        followed = Followed(self.page.loading, lambda steerer, followed: self._pair(steerer, followed, *question))
+        for report in followed.reports():
+            yield gr.skip(), gr.skip(), gr.skip(), {"progress": report}
+        drawn, error = attempt_html(followed.result)
         if drawn is None:
-            yield gr.skip(), error, gr.skip(), {"drawn": {}}
+            yield (
+                gr.skip(),
+                gr.skip() if followed.stopped else error,
+                gr.skip(),
+                {"drawn": {"stopped": followed.stopped}},
+            )
             return
         result, seconds, judged = drawn
         page = self.page
@@ -94,6 +106,8 @@ class PairDrawer:
 
     def _pair(
         self,
+        steerer: "Steerer",
+        followed: "Followed[_Drawn]",
         prompt: str,
         seed: float | None,
         rack: Any,
@@ -101,23 +115,14 @@ class PairDrawer:
         negative_prompt: str,
         image: Any,
         own: Any,
-    ) -> "tuple[Steered, float | None, str]":
+    ) -> "_Drawn":
         """The pair, the seconds of one picture, and what the judge reads."""
-        number, edits = whole_seed(seed), edits_of(self.page.known, rack)
-
-        def steered(steerer: "Steerer") -> "tuple[Steered, float | None, str]":
-            used, picture = acting(steerer, sampler, image)
-            recipe = Recipe(
-                prompt,
-                number,
-                used,
-                tuple(edits),
-                steerer.origin,
-                picture,
-                negative_prompt,
-                start=start_of(steerer, own),
-            )
-            result, seconds = timed(steerer, recipe)
-            return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
-
-        return self.page.loading.run(steered)
+        number, edits = whole_seed(seed), tuple(edits_of(self.page.known, rack))
+        used, picture = acting(steerer, sampler, image)
+        start = start_of(steerer, own)
+        recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt, start=start)
+        before = () if steerer.befores.get(recipe.plain) else ("before",)
+        followed.expect((*before, "after") if edits or picture else before, self.page.pace.of(used))
+        result, seconds = timed(steerer, recipe)
+        self.page.pace.measured(used, seconds)
+        return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""

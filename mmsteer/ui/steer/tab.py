@@ -9,6 +9,7 @@ from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.from_pictures import panel as from_pictures
 from mmsteer.ui.own import panel as own
+from mmsteer.ui.progress.stop import stopping
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
@@ -55,6 +56,7 @@ def build(page: PageState, _: gr.Tab) -> None:
         api_name="frame",
         **DRAW_NEWEST,
     )
+    right.moving.stop(stopping(page, "pair"), None, None, **AT_ONCE)
     every: Settings = DRAW_NEWEST | right.progress | {"trigger_mode": "multiple"}
     right.third.ask(
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
@@ -103,9 +105,9 @@ class _Right:
                 drawn_ahead(page.ahead.pair(0) if page.ahead else None, first=True), elem_id="mm-pictures"
             )
             self.third = words()
+            self.moving = live()
         self.notice = gr.HTML(elem_id="mm-notice")
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")
-        self.moving = live()
         self.tour = talk.talk(page.bank, page.presets, page.ahead)
         self.sampler = gr.State(None)
         self.progress: Settings = {"show_progress": "minimal", "show_progress_on": self.pictures}

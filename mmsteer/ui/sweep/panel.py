@@ -23,6 +23,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, each, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
 from mmsteer.ui.own.panel import start_of
+from mmsteer.ui.progress.stop import stopping
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, READ, SILENT
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
@@ -33,6 +34,8 @@ from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
 from mmsteer.ui.sweep.on_prompt import RULE, on_prompt
 from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
 
+CELL = "cell"
+"""The endpoint that draws one picture."""
 CACHED = 64  # pictures, for files and for visitors who ask for the same
 MOST_STEPS = 500  # of all pictures of a sweep; a grid of two features in the checkpoint's own steps is always allowed
 _SIDE = 512  # pixels, of a picture in the panel
@@ -47,7 +50,8 @@ def build(page: PageState) -> None:
     sweeps, controls = Sweeps(page), page.controls
     panel.lay(sweeps.lay, [*controls.inputs, panel], panel, trigger_mode="multiple", **AT_ONCE)
     panel.suggest(sweeps.lay, [*controls.inputs, panel], panel, trigger_mode="multiple", **READ, **SILENT)
-    panel.draw(sweeps.draw, panel, panel, **DRAW_EVERY)
+    panel.draw(sweeps.draw, panel, panel, api_name=CELL, **DRAW_EVERY)
+    panel.stop(stopping(page, CELL), None, None, **AT_ONCE)
     panel.file(sweeps.file, panel, panel, **DRAW_EVERY)
     panel.pick(sweeps.pick, panel, controls.seed, **AT_ONCE).then(**controls.draw)
 

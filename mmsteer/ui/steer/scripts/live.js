@@ -1,6 +1,8 @@
 // While a slider of the rack moves, the picture follows: frame after frame is asked for, one at a time and always of the newest
-// value. The component's value is the question, {number, query, rack}, then the answer: {frame: {number, …}}; or {drawn: {…}}
-// with every pair, which replaces all frames that were asked for before its slider was released.
+// value. The component's value is the question, {number, query, rack}, then the answer: {frame: {number, …}}; or, from the pair that
+// is drawn, {progress: {…}} and in the end {drawn: {…}}, which replaces all frames that were asked for before its slider was released.
+import { ended, report, showBar } from "../../progress/scripts/bar.js";
+import { cover, uncover } from "../../progress/scripts/cover.js";
 import { shownFigure, shownQuery } from "../../shared/scripts/pair.js";
 
 const LIMIT = props.limit;
@@ -13,7 +15,6 @@ let released = 0; // the last frame before a release
 let over = 0; // the last frame before a pair
 let last = Infinity; // seconds that the last picture took
 let live = false; // whether frames are asked for
-let covered = null; // the picture that frames cover
 
 const status = () => document.querySelector("#mm-status");
 
@@ -32,8 +33,10 @@ window.addEventListener("mm-move", ({ detail }) => {
 });
 
 watch("value", () => {
-  const { frame, drawn } = props.value ?? {};
-  if (frame) {
+  const { frame, progress, drawn } = props.value ?? {};
+  if (progress) {
+    report(progress);
+  } else if (frame) {
     if (frame.number === waiting) waiting = 0;
     if (frame.number > over && frame.after) show(frame); // if something is wrong, the release shows the error
   } else if (drawn) {
@@ -56,20 +59,15 @@ function pace(seconds) {
 }
 
 function show({ after, ood }) {
-  const picture = shownFigure().querySelector(".mm-after");
-  if (covered?.query !== shownQuery()) covered = { query: shownQuery(), src: picture.src, alt: picture.alt };
-  Object.assign(picture, after);
+  cover("after", after);
   showDistance(ood);
   status().ariaBusy = "true"; // a screen reader waits for the end of the move
 }
 
-// gradio changes nothing of a pair that is the same as before, or that could not be drawn: then what frames cover comes back
-function settle({ ood }) {
-  const figure = shownFigure();
-  if (covered && figure?.dataset.query === covered.query) {
-    Object.assign(figure.querySelector(".mm-after"), { src: covered.src, alt: covered.alt });
-  }
-  covered = null;
+// gradio changes nothing of a pair that is the same as before, or that could not be drawn: then what is covered comes back
+function settle({ ood, stopped }) {
+  uncover();
+  ended(stopped);
   showDistance(ood);
   status().ariaBusy = null;
 }
@@ -78,3 +76,5 @@ function showDistance(ood) {
   const place = status().querySelector(".mm-ood");
   if (place && ood) Object.assign(place, ood);
 }
+
+showBar(() => trigger("stop"));

@@ -1,10 +1,12 @@
 // A run of the sweep panel: laid out first, then drawn picture by picture.
 // The component's value is the question, then the answer: {laid}, {drawn}, {file} or {error}, with the number of the run.
+import { about } from "../../progress/scripts/seconds.js";
 import { make } from "../../shared/scripts/dom.js";
 import { shownQuery } from "../../shared/scripts/pair.js";
 import { arrived, clear, finished, setSaving, show } from "./stage.js";
 import { halt, status, sweptFeatures } from "./bar.js";
 
+const STOPPED = "Stopped."; // the server's answer for a picture that was stopped on its way
 let run = null;
 let runs = 0;
 
@@ -28,9 +30,20 @@ function next() {
   const { order, cells, again } = run.laid;
   const cell = order.find((number) => !run.pictures.has(number));
   if (cell === undefined) return report(finished());
-  report(`${run.pictures.size} of ${cells.length}`);
+  report(`${run.pictures.size} of ${cells.length}${left()}`);
   run.waiting = true;
   ask("draw", { again, cell });
+}
+
+// by the pictures since the run began or went on
+function left() {
+  const drawn = run.pictures.size - run.from;
+  const seconds = (performance.now() - run.since) / 1000;
+  return drawn > 0 ? `, ${about((seconds / drawn) * (run.laid.cells.length - run.pictures.size))} left` : "";
+}
+
+function startClock() {
+  Object.assign(run, { from: run.pictures.size, since: performance.now() });
 }
 
 export function report(text) {
@@ -47,16 +60,23 @@ function stop(why) {
 
 function goOn() {
   run.stopped = false;
+  startClock();
   if (!run.waiting) next();
 }
 
 export function stopOrGoOn() {
   if (run.stopped) goOn();
-  else stop("Stopped");
+  else halted("Stopped");
 }
 
 export function rackChanged() {
-  if (isUnfinished() && !run.stopped) stop("The features have changed: stopped");
+  if (isUnfinished() && !run.stopped) halted("The features have changed: stopped");
+}
+
+// the picture on its way gives up its place, too
+function halted(why) {
+  stop(why);
+  if (run.waiting) trigger("stop");
 }
 
 // another prompt or noise: the visitor has asked for something else
@@ -67,17 +87,20 @@ export function pairChanged() {
   const pair = new URLSearchParams(shown);
   const { prompt, cells } = run.laid;
   const isOther = pair.get("prompt") !== prompt || (run.kind !== "seeds" && +pair.get("seed") !== cells[0].seed);
-  if (isOther && isUnfinished() && !run.stopped) stop("Another picture is shown: stopped");
+  if (isOther && isUnfinished() && !run.stopped) halted("Another picture is shown: stopped");
 }
 
 export function answered(message) {
   if (!message || message.run !== run?.number) return; // of an earlier run
   if (message.error || message.drawn) run.waiting = false;
-  if (message.error) {
+  if (message.error === STOPPED) {
+    if (!run.stopped) next(); // the visitor has changed their mind in between
+  } else if (message.error) {
     run.stopped = true;
     report(message.error);
   } else if (message.laid) {
     run.laid = message.laid;
+    startClock();
     show();
     next();
   } else if (message.drawn) {
