@@ -163,6 +163,7 @@ def test_a_drawing_is_reported_with_what_it_looks_like_so_far_and_only_if_it_tak
     }
     assert "drawn" in last
     slow.release()
+    monkeypatch.setattr(followed, "FIRST", 60.0)
     assert all("progress" not in message for message in messages(Visitor(address), "a cat", 6))
 
 
