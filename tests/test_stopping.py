@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextvars import copy_context
+from typing import Any, cast
 from urllib.request import Request, urlopen
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 from mmsteer import Recipe, Sampler, Steerer
 from mmsteer.bench.page_client import Visitor
 from mmsteer.steering.progress.step import Step
+from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.progress import followed
 from mmsteer.ui.progress.followed import Pace
 from mmsteer.ui.shared.drawing import Drawing
+from mmsteer.ui.shared.loading import Loading
 from mmsteer.ui.shared.turn import TURN, StoppedError, Turn
 
 RACK: dict[str, Any] = {"rows": [], "silent": []}
@@ -28,8 +31,11 @@ NIGHT: dict[str, Any] = {"rows": [{
 
 
 def as_visitor(turn: Turn, drawing: Drawing, do: Any) -> Any:
-    TURN.set(turn)
-    return drawing.run(do)
+    def run() -> Any:
+        TURN.set(turn)
+        return drawing.run(do)
+
+    return copy_context().run(run)
 
 
 def test_a_call_that_is_stopped_ends_between_two_steps_and_the_one_around_it_goes_on():
@@ -65,6 +71,24 @@ def test_a_call_that_is_stopped_before_its_turn_is_dropped_at_once():
             as_visitor(turn, drawing, lambda: pytest.fail("drawn"))
         release.set()
         assert first.result(30)
+
+
+def test_on_zero_gpu_a_stopped_call_borrows_nothing_and_one_that_has_the_gpu_is_not_shown(tiny: Steerer):
+    turn, lent = Turn(lambda _: None), []
+    borrowing = Loading(lambda: cast(Steerer, ZeroGPUSteerer(tiny, lambda duration: lambda task: task)))
+
+    def draw(steerer: Steerer) -> None:
+        lent.append(steerer)
+        turn.stop()
+
+    def drawn() -> None:
+        TURN.set(turn)
+        borrowing.run(draw)
+
+    for _ in range(2):
+        with pytest.raises(StoppedError):
+            copy_context().run(drawn)
+    assert len(lent) == 1
 
 
 def test_the_pace_is_that_of_the_last_picture_by_the_work_that_it_takes():

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mmsteer.steering.progress.step import Step
-from mmsteer.ui.shared.turn import TURN, StoppedError
+from mmsteer.ui.shared.turn import TURN, StoppedError, check
 
 T = TypeVar("T")
 Watch = Callable[[Step, float], None]
@@ -33,14 +33,9 @@ class _Call:
         if self.turn is not None:
             self.turn.spend(passed)
 
-    def check(self) -> None:
-        """StoppedError if nobody wants it any more."""
-        if self.turn is not None and self.turn.stopped:
-            raise StoppedError
-
     def answer(self) -> Any:
         """What is called for, unless nobody wants it any more."""
-        self.check()
+        check(self.turn)
         return self.do()
 
     def report(self, step: Step) -> None:
@@ -91,7 +86,7 @@ class Drawing:
         call.report(step)
         if call.work >= self.ordinary:
             self._let_in(call)
-        call.check()
+        check(call.turn)
 
     def _let_in(self, call: _Call) -> None:
         """Run whoever waits, inside a call."""

@@ -14,6 +14,7 @@ from mmsteer.ui.quota.refusal import refusal
 from mmsteer.ui.shared.drawing import Drawing, Watch
 from mmsteer.ui.shared.notices import problem
 from mmsteer.ui.shared.trace import what
+from mmsteer.ui.shared.turn import TURN, check
 
 if TYPE_CHECKING:
     from mmsteer.pictures.picture_features import PictureReader
@@ -85,13 +86,24 @@ class Loading:
         except SteerError as error:
             return _done(partial(_raise, error))
         call = partial(do, steerer)
-        return _done(call) if isinstance(steerer, ZeroGPUSteerer) else self._drawing.begin(call, watch)
+        if isinstance(steerer, ZeroGPUSteerer):
+            return _done(lambda: _wanted(call))
+        return self._drawing.begin(call, watch)
 
     def reader(self) -> "PictureReader":
         """The steerer's reader of pictures, one for all visitors."""
         self.wait()
         assert self._reader is not None
         return self._reader
+
+
+def _wanted(do: Callable[[], T]) -> T:
+    """What `do` returns; StoppedError if nobody wants it, before or after: nothing reaches the GPU's process in between."""
+    turn = TURN.get()
+    check(turn)
+    result = do()
+    check(turn)
+    return result
 
 
 def _raise(error: Exception) -> Any:

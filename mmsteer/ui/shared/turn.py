@@ -34,3 +34,9 @@ class Turn:
 
 TURN: ContextVar[Turn | None] = ContextVar("TURN", default=None)
 """The turn of the call that is being answered; set by the queue."""
+
+
+def check(turn: Turn | None) -> None:
+    """StoppedError if a turn has been stopped; calls that no visitor has made, which have none, never are."""
+    if turn is not None and turn.stopped:
+        raise StoppedError
