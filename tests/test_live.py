@@ -222,8 +222,8 @@ def test_a_slider_that_moves_again_goes_on_from_the_pair_that_comes_meanwhile(pa
 
 
 def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page, steerer: Steerer, monkeypatch):
-    steer = steerer.steer
-    monkeypatch.setattr(steerer, "steer", lambda *a, **k: steer(*a, **k)._replace(seconds=0.125))
+    pair = steerer.pair
+    monkeypatch.setattr(steerer, "pair", lambda *a, **k: pair(*a, **k)._replace(seconds=0.125))
     monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that the status line stays word for word
     page.locator("#mm-draw").click()
     expect(page.locator(".mm-seconds")).to_have_text("0.12 s")
@@ -341,8 +341,8 @@ def test_a_finger_that_scrolls_on_leaves_no_frame_behind(page: Page):
 
 
 def test_a_slow_backbone_draws_on_release_alone(chromium, address: str, steerer: Steerer, monkeypatch):
-    steer = steerer.steer
-    monkeypatch.setattr(steerer, "steer", lambda *a, **k: steer(*a, **k)._replace(seconds=1e9))
+    pair = steerer.pair
+    monkeypatch.setattr(steerer, "pair", lambda *a, **k: pair(*a, **k)._replace(seconds=1e9))
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{address}/?{Recipe('a slow cat', 5, edits=(Edit('night'),)).to_query()}")
     expect(after(page)).to_have_attribute("alt", "After: a slow cat, seed 5, night:1")
@@ -357,8 +357,8 @@ def test_a_slow_backbone_draws_on_release_alone(chromium, address: str, steerer:
 
 
 def test_live_again_only_well_under_the_limit(chromium, address: str, steerer: Steerer, monkeypatch):
-    steer, took = steerer.steer, [2 * 0.9e6]  # two pictures at first
-    monkeypatch.setattr(steerer, "steer", lambda *a, **k: steer(*a, **k)._replace(seconds=took[-1]))
+    pair, took = steerer.pair, [2 * 0.9e6]  # two pictures at first
+    monkeypatch.setattr(steerer, "pair", lambda *a, **k: pair(*a, **k)._replace(seconds=took[-1]))
     page = chromium.new_page()
     page.goto(f"{address}/?{Recipe('a cat, now and then', 5, edits=(Edit('night'),)).to_query()}")
     expect(after(page)).to_have_attribute("alt", "After: a cat, now and then, seed 5, night:1")

@@ -232,7 +232,9 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     expect(page.locator(".mm-sweep-status")).to_contain_text("The features have changed: stopped at 2 of 9.")
     gate.set()
     drawn(page, "edit=night%3A0.35")
-    expect(page.locator(".mm-cell img")).to_have_count(2)  # the picture that had begun gives way, and no other was asked for
+    expect(page.locator(".mm-cell img")).to_have_count(
+        2
+    )  # the picture that had begun gives way, and no other was asked for
     assert begun[-2:] == [[("add", 2.0)], [("add", 0.35)]]
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".mm-cell img")).to_have_count(9)
