@@ -17,9 +17,9 @@ from mmsteer.steering.progress.step import Step
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.progress import followed
 from mmsteer.ui.progress.followed import Pace
+from mmsteer.ui.progress.turn import TURN, StoppedError, Turn
 from mmsteer.ui.shared.drawing import Drawing
 from mmsteer.ui.shared.loading import Loading
-from mmsteer.ui.shared.turn import TURN, StoppedError, Turn
 
 RACK: dict[str, Any] = {"rows": [], "silent": []}
 NIGHT: dict[str, Any] = {"rows": [{

@@ -8,7 +8,7 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mmsteer.recipes.data_url import picture_url
-from mmsteer.ui.shared.turn import StoppedError
+from mmsteer.ui.progress.turn import StoppedError
 
 if TYPE_CHECKING:
     from PIL import Image

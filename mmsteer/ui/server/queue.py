@@ -16,12 +16,12 @@ from gradio.queueing import Event, EventQueue, Queue
 from gradio.server_messages import ProcessCompletedMessage
 from gradio.utils import LRUCache
 
+from mmsteer.ui.progress.turn import TURN, Turn
 from mmsteer.ui.server.asgi import App, Receive, Scope, Send
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.client import client_of
 from mmsteer.ui.server.turns import Client, Turns
 from mmsteer.ui.shared.events import DRAW, READ
-from mmsteer.ui.shared.turn import TURN, Turn
 
 WAITING = 128  # calls
 OF_ADDRESS, OF_VISIT = 32, 12  # of these: a class may share one address

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mmsteer.steering.progress.step import Step
-from mmsteer.ui.shared.turn import TURN, StoppedError, check
+from mmsteer.ui.progress.turn import TURN, StoppedError, check
 
 T = TypeVar("T")
 Watch = Callable[[Step, float], None]
