@@ -47,7 +47,9 @@ class Steps:
         import torch
 
         times, before = run.scheduler.timesteps, self._before
-        times = times[-getattr(run, "num_timesteps", len(times)) :]  # a run that starts from a picture has the last of them
+        times = times[
+            -getattr(run, "num_timesteps", len(times)) :
+        ]  # a run that starts from a picture has the last of them
         self._before = latents
 
         def preview() -> "Image.Image | None":
