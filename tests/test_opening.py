@@ -168,7 +168,7 @@ def page(tiny: Steerer, tiny_bank: Path) -> Opening:
 def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, tiny: Steerer):
     edits = (Edit("vignettes", "remove", 0.5), Edit("night", strength=1.5), Edit("<b>"), Edit(7))
     recipe = Recipe("a cat", 8, FAST, edits, Origin("sd15", COMMIT, "cccccccccccccccc"))
-    prompt, seed, rack, sampler, negative_prompt, _, _, panel, notes = page.restore(lambda: recipe, wait=True)
+    prompt, seed, rack, sampler, negative_prompt, _, _, _, panel, notes = page.restore(lambda: recipe, wait=True)
     assert (prompt, seed, sampler, negative_prompt, panel) == ("a cat", 8, FAST, "", gr.skip())
     assert rack == rows(tiny.bank, (Edit("night", strength=1.5), Edit(7)))
     assert "made for the backbone &#x27;sd15&#x27;; here it is drawn with &#x27;backbone&#x27;" in notes
@@ -182,7 +182,7 @@ def test_what_is_here_of_a_recipe_opens_and_the_rest_is_offered(page: Opening, t
 
 def test_more_features_than_the_rack_holds_are_left_out_and_told(page: Opening, tiny: Steerer):
     edits = tuple(Edit(k % 12, strength=k / 10) for k in range(ROWS + 2))
-    _, _, rack, _, negative_prompt, _, _, panel, notes = page.restore(
+    _, _, rack, _, negative_prompt, _, _, _, panel, notes = page.restore(
         lambda: Recipe("a cat", edits=edits, negative_prompt="blurry")
     )
     assert (negative_prompt, panel.open) == ("blurry", True)

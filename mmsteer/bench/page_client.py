@@ -45,7 +45,7 @@ class Visitor:
             ConnectionError: If the page refuses or closes the connection.
         """
         first: list[Any] | None = None  # before it come reports of progress, after it CLIP's similarities
-        for event in self._ask("pair", [prompt, seed, rack, sampler, ""]):
+        for event in self._ask("pair", [prompt, seed, rack, sampler, "", None, None, ""]):
             if event["msg"] == "process_generating" and event["success"]:
                 first = first or _whole(event["output"]["data"])
         if first is None:

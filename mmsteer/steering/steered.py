@@ -61,7 +61,7 @@ class Steered(NamedTuple):
         """What notebooks show: both pictures, the edits with their modality, and the OOD distance."""
         distance = f"OOD distance {self.ood_distance:.2f}: {meaning(self.ood_distance)[1]}"
         region = self.recipe.region
-        where = [f"the edits act in {region.share:.0%} of the picture"] if region else []
+        where = [f"the edits act in {100 * region.share:.0f} % of the picture"] if region else []
         return pair(self.before, self.after, self.recipe, self.edited, [distance, *where, *self.notes])
 
     @property

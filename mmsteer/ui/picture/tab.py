@@ -178,7 +178,7 @@ class _Handlers:
             ]
 
         values, error = attempt_html(opened)
-        return values or [*[gr.skip()] * 10, error]
+        return values or [*[gr.skip()] * 11, error]
 
     def edit(self, value: Any, caption: str) -> list[Any]:
         """The picture itself as the visitor's own in the tab Steer, and what is known of its caption as the prompt."""

@@ -33,6 +33,8 @@ class Controls:
     """The adapter's scale and a whole picture (`mmsteer.ui.steer.image`)."""
     own: gr.HTML
     """The visitor's own picture (`mmsteer.ui.own.panel`)."""
+    region: gr.HTML
+    """Where the edits act (`mmsteer.ui.steer.region`)."""
     options: gr.Accordion
     """Holds the negative prompt: closed until a visitor opens it, or a recipe that has one."""
     notice: gr.HTML
@@ -45,7 +47,16 @@ class Controls:
     @property
     def inputs(self) -> list[Any]:
         """What a pair is drawn from."""
-        return [self.prompt, self.seed, self.rack, self.sampler, self.negative_prompt, self.image, self.own]
+        return [
+            self.prompt,
+            self.seed,
+            self.rack,
+            self.sampler,
+            self.negative_prompt,
+            self.image,
+            self.own,
+            self.region,
+        ]
 
     @property
     def restored(self) -> list[Any]:

@@ -24,7 +24,7 @@ def alternative(which: str, recipe: "Recipe") -> str:
     """The alternative text of one of the two pictures, `before` or `after`."""
     edits = ", ".join(edit.brief for edit in recipe.edits) or "no edits"
     edits += f", a whole picture at {recipe.picture.share:g}" if recipe.picture else ""
-    edits += f", in {recipe.region.share:.0%} of the picture" if recipe.region else ""
+    edits += f", in {100 * recipe.region.share:.0f} % of the picture" if recipe.region else ""
     own = f", from a picture of your own at freedom {recipe.start.freedom:g}" if recipe.start else ""
     return f"{which.capitalize()}: {recipe.prompt}, seed {recipe.seed}{own}" + (
         f", {edits}" if which == "after" else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmsteer.recipes.data_url import recipe_url
 from mmsteer.ui.shared.pair import ahead_pictures, alternative
+from mmsteer.ui.steer.region import outline
 
 if TYPE_CHECKING:
     from mmsteer.ahead.drawn import Pair
@@ -19,10 +20,11 @@ _BORDER = """<span class="mm-tag mm-tag-before" aria-hidden="true">before</span>
 <span class="mm-tag mm-tag-after" aria-hidden="true">after</span>
 <span class="mm-border" aria-hidden="true"></span>
 <input type="range" min="0" max="100" value="50" step="1" aria-label="Border between before and after, percent">"""
+_HEAT = '<canvas class="mm-heat" aria-hidden="true"></canvas><p class="mm-heat-legend"></p>'
 VIEWS = {
     "slide": "one over the other, with a movable border",
     "side by side": "both whole",
-    "difference": "what has changed, amplified",
+    "difference": "where it has changed, and how strongly, over before",
 }
 
 
@@ -58,13 +60,15 @@ def compare(result: "Steered") -> str:
     return f"""<figure class="mm-compare" data-query="{escape(recipe.to_query(), quote=True)}">
 <img class="mm-before" decoding="sync" src="{before}" alt="{alt["before"]}">
 <img class="mm-after" decoding="sync" src="{after}" alt="{alt["after"]}">
+{_HEAT}
+{outline(recipe.region) if recipe.region else ""}
 {_BORDER}
 {_MENU}
 </figure>"""
 
 
 def _menu() -> str:
-    """What to do with the pair: ways to compare, the third picture, saving. `scripts/compare.js` acts on it."""
+    """What to do with the pair: ways to compare, where edits act, the third picture, saving. `scripts/compare.js` acts on it."""
     views = "".join(
         f'<button type="button" class="mm-chip" data-view="{view}" title="{meaning}">{view}</button>'
         for view, meaning in VIEWS.items()
@@ -76,6 +80,7 @@ def _menu() -> str:
     return (
         '<details class="mm-menu"><summary class="mm-chip" aria-label="compare and save" title="compare and save">⋯</summary><div>'
         f'<div role="group" aria-label="how to compare"><span>Compare</span>{views}</div>'
+        '<button type="button" class="mm-chip" id="mm-only-here" title="draw on the picture where the edits act">Only here…</button>'
         '<button type="button" class="mm-chip" id="mm-by-words" aria-pressed="false" title="a third picture, of the prompt with '
         "the features' words added, from the same noise\">What if I just type it?</button>"
         '<button type="button" class="mm-chip" id="mm-figures" aria-pressed="false" title="seconds, distances and similarities '

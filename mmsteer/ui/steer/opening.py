@@ -21,11 +21,12 @@ from mmsteer.ui.shared.notices import note
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.image import image_of
 from mmsteer.ui.steer.rack import BREAKS, ROWS, rows
+from mmsteer.ui.steer.region import grid_of
 
 if TYPE_CHECKING:
     from mmsteer.steering.steerer import Steerer
 
-_FILLED = 9  # components that a recipe fills: `Controls.restored`
+_FILLED = 10  # components that a recipe fills: `Controls.restored`
 
 
 class Opening:
@@ -113,7 +114,9 @@ class Opening:
 
 def beside(recipe: Recipe | None) -> list[Any]:
     """What a recipe says beside prompt, seed, rack and sampler, None being the one to begin with: values of the negative prompt, of the
-    image sliders, of the visitor's own picture, and of the panel around the first, which opens for one and otherwise stays as it is.
+    image sliders, of the visitor's own picture, of the region, and of the panel around the first, which opens for one and otherwise
+    stays as it is.
     """
     negative = recipe.negative_prompt if recipe else ""
-    return [negative, image_of(recipe), own_of(recipe), gr.Accordion(open=True) if negative else gr.skip()]
+    panel = gr.Accordion(open=True) if negative else gr.skip()
+    return [negative, image_of(recipe), own_of(recipe), grid_of(recipe), panel]

@@ -10,6 +10,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.own.panel import keeping, start_of
 from mmsteer.ui.progress.followed import Followed
 from mmsteer.ui.shared.badge import active
+from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import ood_distance, status
@@ -19,6 +20,7 @@ from mmsteer.ui.steer.image import acting
 from mmsteer.ui.steer.live import timed
 from mmsteer.ui.steer.rack import edits_of
 from mmsteer.ui.steer.reading import coming
+from mmsteer.ui.steer.region import read_region
 
 if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered
@@ -35,34 +37,18 @@ class PairDrawer:
     def __init__(self, page: PageState) -> None:
         self.page = page
 
-    def draw(
-        self,
-        prompt: str,
-        seed: float | None,
-        rack: Any,
-        sampler: Sampler | None,
-        negative_prompt: str = "",
-        image: Any = None,
-        own: Any = None,
-    ) -> Iterator[tuple[Any, Any, Any, Any]]:
+    def draw(self, *inputs: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Draw the pair; then yield again with CLIP similarities.
 
         Args:
-            prompt: as the visitor typed it.
-            seed: the value of the seed field.
-            rack: the value of the rack.
-            sampler: that of an opened recipe; None is the checkpoint's.
-            negative_prompt: as the visitor typed it; usually empty.
-            image: the value of the image sliders; None is the one they begin with.
-            own: the value of the visitor's own picture; None is without one.
+            inputs: values of `Controls.inputs`.
 
         Yields:
             Values of the pictures, the status line, the features of the prompt, and a message for the script that shows frames and
             progress: `{progress: …}` while it is drawn, `{drawn: …}` at the end. On bad input the pictures stay and a
             sentence says why; so do they, with all that is said of them, if the visitor stops it.
         """
-        question = prompt, seed, rack, sampler, negative_prompt, image, own
-        followed = Followed(self.page.loading, lambda steerer, followed: self._pair(steerer, followed, *question))
+        followed = Followed(self.page.loading, lambda steerer, followed: self._pair(steerer, followed, *inputs))
         for report in followed.reports():
             yield gr.skip(), gr.skip(), gr.skip(), {"progress": report}
         drawn, error = attempt_html(followed.result)
@@ -91,38 +77,60 @@ class PairDrawer:
             )
             yield gr.skip(), line + (similarities or ""), gr.skip(), gr.skip()
 
-    def look(self, prompt: str, seed: float | None, rack: Any) -> Any:
+    def look(self, prompt: str, seed: float | None, rack: Any, region: Any = "") -> Any:
         """While the model loads, the value of the pictures: the pair as it was drawn ahead, or a placeholder. Then it leaves them alone.
 
         Takes no turn in the queue, where whoever draws waits for the model.
         """
         if self.page.loading.done:
             return gr.skip()
-        ahead = self.page.ahead
+        ahead = None if region else self.page.ahead
         pair, _ = attempt(
             lambda: ahead.find(prompt, whole_seed(seed), edits_of(self.page.bank, rack)) if ahead else None
         )
         return drawn_ahead(pair)
 
-    def _pair(
-        self,
-        steerer: "Steerer",
-        followed: "Followed[_Drawn]",
-        prompt: str,
-        seed: float | None,
-        rack: Any,
-        sampler: Sampler | None,
-        negative_prompt: str,
-        image: Any,
-        own: Any,
-    ) -> "_Drawn":
+    def _pair(self, steerer: "Steerer", followed: "Followed[_Drawn]", *inputs: Any) -> "_Drawn":
         """The pair, the seconds of one picture, and what the judge reads."""
-        number, edits = whole_seed(seed), tuple(edits_of(self.page.known, rack))
-        used, picture = acting(steerer, sampler, image)
-        start = start_of(steerer, own)
-        recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt, start=start)
+        recipe = recipe_of(self.page.known, steerer, *inputs)
         before = () if steerer.befores.get(recipe.plain) else ("before",)
-        followed.expect((*before, "after") if edits or picture else before, self.page.pace.of(used))
+        changed = recipe.edits or recipe.picture
+        followed.expect((*before, "after") if changed else before, self.page.pace.of(recipe.sampler))
         result, seconds = timed(steerer, recipe)
-        self.page.pace.measured(used, seconds)
+        self.page.pace.measured(recipe.sampler, seconds)
         return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
+
+
+def recipe_of(
+    known: Known,
+    steerer: "Steerer",
+    prompt: str,
+    seed: float | None,
+    rack: Any,
+    sampler: Sampler | None,
+    negative_prompt: str = "",
+    image: Any = None,
+    own: Any = None,
+    region: Any = "",
+) -> Recipe:
+    """The recipe that the controls of this tab stand for (`Controls.inputs`).
+
+    Args:
+        known: the features.
+        steerer: that draws.
+        prompt: as the visitor typed it.
+        seed: the value of the seed field.
+        rack: the value of the rack.
+        sampler: that of an opened recipe; None is the checkpoint's.
+        negative_prompt: as the visitor typed it; usually empty.
+        image: the value of the image sliders; None is the one they begin with.
+        own: the value of the visitor's own picture; None is without one.
+        region: the value of the region; empty is everywhere.
+
+    Raises:
+        SteerError: for values that these controls cannot have, or a recipe that cannot be drawn.
+    """
+    number, edits, where = whole_seed(seed), edits_of(known, rack), read_region(region)
+    used, picture = acting(steerer, sampler, image)
+    start = start_of(steerer, own)
+    return Recipe(prompt, number, used, tuple(edits), steerer.origin, picture, negative_prompt, where, start)

@@ -21,6 +21,7 @@ from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.options import options
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import rack
+from mmsteer.ui.steer.region import region
 from mmsteer.ui.steer.typed import make, typed
 from mmsteer.ui.steer.words import by_words, words
 from mmsteer.ui.sweep import panel as sweep
@@ -81,6 +82,7 @@ class _Left:
         self.typed = typed()
         self.image = image()
         self.own = own.own()
+        self.region = region()
         with gr.Accordion("Options", open=False, elem_id="mm-options") as self.options:
             options()
             self.features = gr.HTML(elem_id="mm-active")
@@ -116,15 +118,16 @@ class _Right:
 def _controls(page: PageState, left: _Left, right: _Right) -> Controls:
     """What other tabs fill, and the event that draws the pair."""
     drawer = PairDrawer(page)
-    look = {"fn": drawer.look, "inputs": [left.prompt, left.seed, left.rack], "outputs": right.pictures} | AT_ONCE
+    seen = [left.prompt, left.seed, left.rack, left.region]
+    look = {"fn": drawer.look, "inputs": seen, "outputs": right.pictures} | AT_ONCE
+    beside = left.negative_prompt, left.image, left.own, left.region
+    recipe = left.prompt, left.seed, left.rack, right.sampler, *beside
     draw: dict[str, Any] = {
         "fn": drawer.draw, "api_name": "pair",
-        "inputs": [left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image, left.own],
+        "inputs": list(recipe),
         "outputs": [right.pictures, right.status, left.features, right.moving],
     }  # fmt: skip
-    settings = DRAW_NEWEST | right.progress
-    recipe = left.prompt, left.seed, left.rack, right.sampler, left.negative_prompt, left.image, left.own
-    return Controls(*recipe, left.options, right.notice, draw | settings, look)
+    return Controls(*recipe, left.options, right.notice, draw | DRAW_NEWEST | right.progress, look)
 
 
 def _draw_on_change(controls: Controls, left: _Left) -> None:
@@ -136,6 +139,7 @@ def _draw_on_change(controls: Controls, left: _Left) -> None:
     left.rack.release(**controls.draw)
     left.image.release(**controls.draw)
     left.own.release(**controls.draw)
+    left.region.release(**controls.draw)
 
 
 def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.UploadButton, left: _Left) -> None:

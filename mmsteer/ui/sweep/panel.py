@@ -15,21 +15,18 @@ from typing import Any
 import gradio as gr
 
 from mmsteer.errors import SteerError
-from mmsteer.models.sampler import Sampler
 from mmsteer.pictures.change import mean_difference
 from mmsteer.recipes.data_url import data_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, each, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
-from mmsteer.ui.own.panel import start_of
 from mmsteer.ui.progress.stop import stopping
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, READ, SILENT
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
-from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
-from mmsteer.ui.steer.image import acting
+from mmsteer.ui.steer.pair import recipe_of
 from mmsteer.ui.steer.rack import RackValue, edits_of, read_rack
 from mmsteer.ui.sweep.on_prompt import RULE, on_prompt
 from mmsteer.ui.sweep.payloads import Description, draw_question, file_question, lay_question, pick_question
@@ -63,41 +60,23 @@ class Sweeps:
         self.known, self.loading = page.known, page.loading
         self._picture = lru_cache(CACHED)(lambda recipe: page.loading.run(lambda steerer: steerer.picture(recipe)))
 
-    def lay(
-        self,
-        prompt: str,
-        seed: float | None,
-        rack: Any,
-        sampler: Sampler | None,
-        negative_prompt: str,
-        image: Any,
-        own: Any,
-        value: Any,
-    ) -> dict[str, Any]:
+    def lay(self, *values: Any) -> dict[str, Any]:
         """Lay a sweep out.
 
         Args:
-            prompt: as the visitor typed it.
-            seed: the value of the seed field.
-            rack: the value of the rack.
-            sampler: that of an opened recipe; None is the checkpoint's.
-            negative_prompt: as the visitor typed it.
-            image: the value of the image sliders.
-            own: the value of the visitor's own picture.
-            value: a `LayQuestion`.
+            values: those of `Controls.inputs`, and last a `LayQuestion`.
 
         Returns:
             `{"laid": …, "run": …}`: every picture's caption, the order in which to ask for them, and the sweep's description; for
             features on the prompt also why each of them.
         """
+        *inputs, value = values
 
         def laid() -> dict[str, Any]:
-            question, number, shown = lay_question(value), whole_seed(seed), read_rack(rack)
-            steerer, swept = self.loading.wait(), question.features
-            edits = tuple(self._acting(shown, swept))
-            used, picture = acting(steerer, sampler, image)
-            start = start_of(steerer, own)
-            recipe = Recipe(prompt, number, used, edits, steerer.origin, picture, negative_prompt, start=start)
+            question, shown = lay_question(value), read_rack(inputs[2])
+            swept = question.features
+            recipe = recipe_of(self.known, self.loading.wait(), *inputs)
+            recipe = replace(recipe, edits=tuple(self._acting(shown, swept)))
             suggested = on_prompt(self.known.bank, self.loading, recipe) if question.kind == "each" else None
             varied = suggested.edits if suggested else tuple(self._swept_edit(shown, feature) for feature in swept)
             only = replace(recipe, edits=varied)

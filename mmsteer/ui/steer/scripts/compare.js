@@ -1,4 +1,6 @@
 // Before and after: the border between them, the ways to compare, and saving. Listens for the whole page, as pairs come and go.
+import { showHeat } from "./heat.js";
+
 let cut = 50; // percent; a new pair keeps the border where the visitor has put it
 
 const isPair = (figure) => Boolean(figure?.matches("[data-query], [data-ahead]"));
@@ -11,6 +13,10 @@ function markView() {
   const chosen = pictures().dataset.view ?? "slide";
   pictures().querySelector("#mm-figures").setAttribute("aria-pressed", String(document.body.classList.contains("mm-with-figures")));
   for (const view of pictures().querySelectorAll("[data-view]")) view.setAttribute("aria-pressed", String(view.dataset.view === chosen));
+}
+
+function compareBy() {
+  if (pictures().dataset.view === "difference") showHeat(pictures().querySelector("figure[data-query]"));
 }
 
 function save(which) {
@@ -35,13 +41,16 @@ document.addEventListener("load", ({ target }) => {
   place(figure);
   figure.querySelector("input").value = cut;
   markView();
+  compareBy();
 }, true);
 
 function choose(button) {
   const { view, save: which } = button.dataset;
   if (view) pictures().dataset.view = view;
+  if (view) compareBy();
   if (which) save(which);
   if (button.id === "mm-figures") document.body.classList.toggle("mm-with-figures");
+  if (button.id === "mm-only-here") window.dispatchEvent(new CustomEvent("mm-region", { detail: "draw" }));
   if (button.id === "mm-by-words") window.dispatchEvent(new CustomEvent("mm-words"));
   markView();
 }
@@ -49,6 +58,7 @@ function choose(button) {
 document.addEventListener("click", ({ target }) => {
   const button = target.closest?.(".mm-menu button");
   if (button) choose(button);
+  if (target.closest?.(".mm-everywhere")) window.dispatchEvent(new CustomEvent("mm-region", { detail: "everywhere" }));
   const menu = document.querySelector(".mm-menu[open]");
   if (menu && (!menu.contains(target) || target.closest("button"))) menu.open = false;
 });
