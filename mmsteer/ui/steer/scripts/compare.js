@@ -16,7 +16,7 @@ function markView() {
 }
 
 function compareBy() {
-  if (pictures().dataset.view === "difference") showHeat(pictures().querySelector("figure[data-query]"));
+  if (pictures().dataset.view === "difference") showHeat(pictures().querySelector("figure:has(.mm-after)"));
 }
 
 function save(which) {

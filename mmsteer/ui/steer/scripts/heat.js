@@ -51,6 +51,7 @@ function explain(legend, change, end) {
 }
 
 export function showHeat(figure) {
+  if (!figure) return; // nothing is drawn yet
   const [canvas, legend, picture] = [".mm-heat", ".mm-heat-legend", ".mm-before"].map((name) => figure.querySelector(name));
   const { naturalWidth: width, naturalHeight: height } = picture;
   if (!canvas || !width) return;
