@@ -19,6 +19,7 @@ STUDIES = {
     "ordinary": "what features do to a UNet that was not trained to be steered: by words, and by an image adapter",
     "sliders": "sliders made from a few pictures with and without something, beside the bank's own feature for it",
     "gender": "which class of features carries gender bias, and what removing it does; in the world, or for your own CLIP and pictures",
+    "parts": "what is left of an edit on some words, in late steps or in a region of the picture alone",
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }
 """Each is a module of `mmsteer.studies` with a function `study`."""

@@ -49,7 +49,9 @@ def drawn_ahead(pair: "Pair | None", first: bool = False, scripts: bool = True) 
     )
     loading = "" if first and scripts else f'<span class="mm-tag mm-tag-ahead" role="status">{_LOADING}</span>'
     kind = "mm-compare mm-first" if first else "mm-compare"
-    return f'<figure class="{kind}" data-ahead="">{pictures}{_HEAT}{_BORDER}{loading}{_MENU if scripts else ""}</figure>'
+    return (
+        f'<figure class="{kind}" data-ahead="">{pictures}{_HEAT}{_BORDER}{loading}{_MENU if scripts else ""}</figure>'
+    )
 
 
 def compare(result: "Steered") -> str:

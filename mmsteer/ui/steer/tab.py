@@ -20,6 +20,7 @@ from mmsteer.ui.steer.live import frame, live
 from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.options import options
 from mmsteer.ui.steer.pair import PairDrawer
+from mmsteer.ui.steer.part import measured, part
 from mmsteer.ui.steer.rack import rack
 from mmsteer.ui.steer.region import region
 from mmsteer.ui.steer.typed import make, typed
@@ -63,6 +64,7 @@ def build(page: PageState, _: gr.Tab) -> None:
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
     )
     left.own.upload(lambda value: own.receive(page.loading, value), left.own, [left.prompt, left.own], **READ_NEWEST)
+    left.part.ask(lambda value: measured(page.known, page.loading, value), left.part, left.part, **DRAW_NEWEST)
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     visit_panel.build(page)
@@ -80,6 +82,7 @@ class _Left:
             self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
         self.typed = typed()
+        self.part = part()
         self.image = image()
         self.own = own.own()
         self.region = region()

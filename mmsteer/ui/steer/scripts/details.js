@@ -1,6 +1,7 @@
 // What a row shows when it is opened: switches, its strength as a number, what its slider does, on which words, and in which steps.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
 import { changed, store } from "./rows.js";
+import { leftOver } from "./left.js";
 import { numberField } from "./slider.js";
 import { render } from "./rack.js";
 
@@ -102,5 +103,6 @@ export function details(row, feature) {
     hasWords ? make("div", { class: "mm-words", role: "group", "aria-label": `words that ${feature.name} applies to` },
       make("span", {}, row.words.length ? "on" : "on all words, or pick:"), ...wordChips(row)) : null,
     hasRange ? make("div", { class: "mm-ends" }, make("span", { title: LATE }, "steps of drawing: early … late"),
-      ...["start", "end"].map((end) => endSlider(row, feature, end))) : null);
+      ...["start", "end"].map((end) => endSlider(row, feature, end))) : null,
+    leftOver(row));
 }
