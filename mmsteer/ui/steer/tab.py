@@ -10,7 +10,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.from_pictures import panel as from_pictures
 from mmsteer.ui.own import panel as own
 from mmsteer.ui.progress.stop import stopping
-from mmsteer.ui.shared.events import AT_ONCE, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
 from mmsteer.ui.steer.compare import drawn_ahead
@@ -64,7 +64,7 @@ def build(page: PageState, _: gr.Tab) -> None:
         lambda value: by_words(page.bank, page.loading, page.reading, value), right.third, right.third, **every
     )
     left.own.upload(lambda value: own.receive(page.loading, value), left.own, [left.prompt, left.own], **READ_NEWEST)
-    left.part.ask(lambda value: measured(page.known, page.loading, value), left.part, left.part, **DRAW_NEWEST)
+    left.part.ask(lambda value: measured(page.known, page.loading, value), left.part, left.part, **DRAW_EVERY)
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
     right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     visit_panel.build(page)
