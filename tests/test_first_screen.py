@@ -34,9 +34,23 @@ def add(page: Page, name: str) -> None:
 
 
 def test_the_first_screen_has_few_controls(page: Page):
-    """Tabs, prompt, two buttons, one row, the search, options, six examples, the picture's border and menu: 21."""
+    """Tabs, prompt, "New picture", one row, the search, options, five examples, the picture's border and menu."""
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.wait_for_function(f"() => ({CONTROLS})() <= 24", timeout=WAIT)  # with the thumbnail row where it just fits
+    page.wait_for_function(f"() => ({CONTROLS})() <= 20", timeout=WAIT)
+
+
+def test_draw_shows_while_there_is_something_to_draw_and_moves_nothing(page: Page):
+    draw, below = page.locator("#mm-draw"), page.locator("#mm-dice")
+    expect(draw).to_be_hidden()
+    place = below.bounding_box()
+    page.locator("#mm-prompt textarea").fill("a cat at night")
+    expect(draw).to_be_visible()
+    assert below.bounding_box() == place
+    draw.click()
+    expect(draw).to_be_hidden()
+    open_options(page)
+    page.locator("#mm-seed input").fill("7")
+    expect(draw).to_be_visible()
 
 
 def test_what_the_rack_offers_comes_with_the_search(page: Page):

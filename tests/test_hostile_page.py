@@ -15,7 +15,8 @@ from shown_pair import open_menu, open_options
 
 from mmsteer import Edit, Feature, FeatureBank, Steerer
 from mmsteer.recipes.provenance import Missing
-from mmsteer.ui.shared.badge import active, instead
+from mmsteer.ui.prompt.contained import contained
+from mmsteer.ui.shared.badge import instead
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -168,6 +169,6 @@ def test_a_bank_that_no_schema_has_seen_is_escaped_too(tiny: Steerer):
     """Made in a program: not even its ids are numbers."""
     attack = '7" onmouseover="ran(1)" x="'
     evil: Feature = replace(tiny.bank.get("night"), id=attack, name=attack)  # type: ignore[arg-type]
-    for html in (active([(evil, 1.0)]), instead(Missing(Edit(attack), [evil]))):
+    for html in (contained([(evil, 1.0)]), instead(Missing(Edit(attack), [evil]))):
         assert 'onmouseover="' not in html
         assert html.count("&quot; onmouseover=&quot;ran(1)&quot; x=&quot;") >= 2

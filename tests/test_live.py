@@ -225,7 +225,7 @@ def test_where_a_slider_returns_to_its_place_the_pair_is_there_again(page: Page,
     pair = steerer.pair
     monkeypatch.setattr(steerer, "pair", lambda *a, **k: pair(*a, **k)._replace(seconds=0.125))
     monkeypatch.setattr("mmsteer.ui.steer.reading.Reading.likely", False)  # so that the status line stays word for word
-    page.locator("#mm-draw").click()
+    page.locator("#mm-prompt textarea").press("Enter")
     expect(page.locator(".mm-seconds")).to_have_text("0.12 s")
     expect(page.locator(".mm-similarity")).to_have_count(0)
     old = after(page).get_attribute("src"), after(page).get_attribute("alt"), page.locator(".mm-ood").inner_html()

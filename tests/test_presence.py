@@ -13,7 +13,7 @@ from mmsteer.labelling.naming.known_names import concepts, known_value
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.presence import Presence
 from mmsteer.ui.api import Api
-from mmsteer.ui.shared.badge import active
+from mmsteer.ui.prompt.contained import SHOWN, contained
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.world.captions import captions
 from mmsteer.world.factors import draw_factors
@@ -109,8 +109,9 @@ def test_api_and_chips_show_the_same(mini: Steerer, prompts: list[str]):
         listed = mini.features_of(prompt)
         told = [(record["id"], record["presence"]) for record in api.features_of_prompt(prompt)]
         assert told == [(feature.id, round(amount, 3)) for feature, amount in listed]
-        chips = re.findall(r'data-mm-add="(\d+)".*?<small>([\d.]+)</small>', active(listed))
-        assert chips == [(str(feature.id), f"{amount:.1f}") for feature, amount in listed]
+        chips = re.findall(r'data-mm-add="(\d+)".*?<small>([\d.]+)</small>', contained(listed))
+        shown = [(f, amount) for f, amount in listed if f.specific and amount >= SHOWN]
+        assert chips == [(str(feature.id), f"{amount:.1f}") for feature, amount in shown]
 
 
 def test_the_features_that_the_prompt_says_are_shown_though_they_are_silent(mini: Steerer):

@@ -57,6 +57,20 @@ def test_strengths_rise_in_whole_steps_through_exact_zero(one: float, other: flo
         assert Edit.parse(f"x:{value:g}").strength == value  # what a link says is what was drawn
 
 
+def test_a_slider_that_would_remove_what_is_not_there_starts_at_zero(tiny: Steerer):
+    bare, absent = Recipe("a cat", 0, FAST), [tiny.bank.get(name).id for name in ("night", "white frame")]
+
+    def columns(name: str, mode: str) -> tuple[str, ...]:
+        return over(tiny.bank, bare, Edit(name, mode), 5, absent).columns
+
+    assert columns("night", "remove") == ("0", "0.5", "1", "1.5", "2")
+    assert columns("cat", "remove") == ("-2", "-1", "0", "1", "2")
+    assert columns("night", "add") == ("-2", "-1", "0", "1", "2")  # left of zero it pushes the other way
+    assert columns("white frame", "remove") == ("-2", "-1", "0", "1", "2")  # so does what no prompt contains
+    grid = against(tiny.bank, bare, Edit("night", "remove"), Edit("cat", "remove"), 3, absent)
+    assert (grid.columns, grid.rows) == (("0", "1", "2"), ("2", "0", "-2"))
+
+
 def test_an_edit_slides_as_the_racks_slider_does_or_pushes_or_sets(tiny: Steerer):
     bare = Recipe("a cat", 0, FAST)
 

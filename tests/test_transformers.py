@@ -275,7 +275,7 @@ def test_a_checkpoint_that_reads_words_alone_leaves_out_what_draws(home):
 def test_the_page_says_that_flux_reads_words_by_t5(steerers):
     loading = SimpleNamespace(wait=lambda: steerers["flux"])
     opening = Opening(SimpleNamespace(loading=loading, bank=steerers["flux"].bank))
-    rack, _, notice = opening.loaded("")
+    rack, _, _, notice = opening.loaded("")
     assert rack.props["words"] is False
     assert rack.props["phases"] is True
     assert "reads the words of a prompt by T5" in notice

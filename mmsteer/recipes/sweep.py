@@ -4,7 +4,7 @@ A picture itself is `Steerer.picture`'s business, so each is bit for bit the one
 all pictures of a sweep are `mmsteer.recipes.sweep_files`' business.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,7 +65,7 @@ class Sweep:
             yield number, picture(self.cells[number].recipe)
 
 
-def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sweep:
+def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES, absent: Collection[int | str] = ()) -> Sweep:
     """One feature over its usable range, beside the recipe's other edits.
 
     Args:
@@ -74,6 +74,8 @@ def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sw
         edit: which feature, on which words, over which part of the run; its strength does not matter. `add` pushes the other way
             left of zero, `set` sets; `remove` behaves as the page's sliders do: it removes left of zero and adds right of it.
         frames: at most this many strengths, 3 to 25; they are multiples of 0.05, zero among them.
+        absent: ids of features that the prompt does not contain. Where an edit would remove one of them, all pictures are the same:
+            its strengths start at zero.
 
     Returns:
         One row of cells by rising strength; zero and the ends are drawn first, then what lies between.
@@ -90,7 +92,7 @@ def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sw
         'warm light 0'
     """
     feature = bank.get(edit.feature)
-    values = strengths(feature, _count("frames", frames, 3, MOST_FRAMES))
+    values = strengths(feature, _count("frames", frames, 3, MOST_FRAMES), _starts_at_zero(feature, edit, absent))
     cells = tuple(Cell(_at(bank, recipe, edit, value), f"{feature.name} {value:g}", (value,)) for value in values)
     order = _coarse_to_fine(len(values), values.index(0))
     return Sweep(
@@ -98,7 +100,9 @@ def over(bank: Features, recipe: Recipe, edit: Edit, frames: int = FRAMES) -> Sw
     )
 
 
-def against(bank: Features, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE) -> Sweep:
+def against(
+    bank: Features, recipe: Recipe, edit: Edit, other: Edit, side: int = SIDE, absent: Collection[int | str] = ()
+) -> Sweep:
     """Two features over their usable ranges: the first from column to column, the second from row to row, strongest on top.
 
     Args:
@@ -107,12 +111,14 @@ def against(bank: Features, recipe: Recipe, edit: Edit, other: Edit, side: int =
         edit: the first feature, as in `over`.
         other: the second, another feature.
         side: at most this many strengths of each, 3 to 7.
+        absent: as in `over`.
     """
     first, second = bank.get(edit.feature), bank.get(other.feature)
     if first.id == second.id:
         raise SteerError(f"a grid needs two features, and both are {first.name!r}: choose another second one")
     count = _count("side", side, 3, MOST_SIDE)
-    across, down = strengths(first, count), strengths(second, count)[::-1]
+    across = strengths(first, count, _starts_at_zero(first, edit, absent))
+    down = strengths(second, count, _starts_at_zero(second, other, absent))[::-1]
     cells = tuple(
         Cell(
             _at(bank, _at(bank, recipe, edit, x), other, y), f"{first.name} {x:g}, {second.name} {y:g}", (x, y)
@@ -159,13 +165,21 @@ def seeds(recipe: Recipe, count: int = SEEDS) -> Sweep:
     return Sweep("several seeds", axes, recipe, ("before", "after"), columns, cells, order)
 
 
-def strengths(feature: Feature | Direction, count: int) -> list[float]:
-    """At most `count` strengths over a feature's usable range, rising, exact zero among them, in whole steps."""
-    low, high = min(feature.usable[0], 0.0), max(feature.usable[1], 0.0)
+def strengths(feature: Feature | Direction, count: int, from_zero: bool = False) -> list[float]:
+    """At most `count` strengths over a feature's usable range, or its part from zero on: rising, exact zero among them, in whole
+    steps.
+    """
+    low, high = 0.0 if from_zero else min(feature.usable[0], 0.0), max(feature.usable[1], 0.0)
     even = [low + (high - low) * k / (count - 1) for k in range(count)]
     nearest = min(even, key=abs)
     values = (0.0 if value == nearest else round(round(value / STEP) * STEP, 2) + 0.0 for value in even)
     return sorted(set(values))
+
+
+def _starts_at_zero(feature: Feature | Direction, edit: Edit, absent: Collection[int | str]) -> bool:
+    """Whether an edit does nothing left of zero: it would remove what is not there. What no prompt contains goes the other way."""
+    goes_both_ways = isinstance(feature, Direction) or feature.image_only
+    return edit.mode == "remove" and feature.id in absent and not goes_both_ways
 
 
 def _at(bank: Features, recipe: Recipe, edit: Edit, strength: float) -> Recipe:

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from mmsteer.models.text.words import Span
 
+_END_OF_WORD = "</w>"
+
 
 class Tokens(NamedTuple):
     """B texts as one tokenizer parts them, start and end of text left out."""
@@ -43,3 +45,12 @@ class Tokens(NamedTuple):
     def end(self) -> int:
         """The token at the end of a text."""
         return int(self.tokenizer.eos_token_id)
+
+
+def whole_words(tokenizer: Any) -> list[str]:
+    """The words of at least two letters that a byte-pair tokenizer of CLIP has as one token each, sorted.
+
+    Also ends of longer words are among them: to the tokenizer they are the same.
+    """
+    ends = (token[: -len(_END_OF_WORD)] for token in tokenizer.get_vocab() if token.endswith(_END_OF_WORD))
+    return sorted(word for word in ends if len(word) > 1 and word.isalpha())

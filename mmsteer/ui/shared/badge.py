@@ -1,6 +1,5 @@
 """A feature's modality as colour, shape and word, so that no visitor depends on one of them; what scores mean. Plain HTML."""
 
-from collections.abc import Sequence
 from html import escape
 
 from mmsteer.bank import Feature
@@ -43,36 +42,22 @@ def name_tooltip(feature: Feature) -> str | None:
     return f"name confidence, on held-out pairs: {measure}{share}"
 
 
-def active(features: Sequence[tuple[Feature, float]]) -> str:
-    """The features of a prompt (`Steerer.features_of`), as buttons that add them to the active features at strength -1: removed."""
-    if not features:
-        return '<p class="mm-empty">This prompt contains no feature of the bank.</p>'
-    click = "1 is as strong as usual; click to remove it."
-    chips = (
-        _chip(f, -1, f"presence {amount:.1f}: {click} {score_tooltip(f)}", f" <small>{amount:.1f}</small>")
-        for f, amount in features
-    )
-    return (
-        f'<div class="mm-chips"><span class="mm-lead-in">In this prompt; click to take out</span>{"".join(chips)}</div>'
-    )
-
-
 def instead(one: Missing) -> str:
     """An edit whose feature this bank lacks, with buttons that put the features of the nearest names into the rack instead."""
     strength = -one.edit.strength if one.edit.mode == "remove" else one.edit.strength
-    chips = "".join(_chip(f, strength, score_tooltip(f)) for f in one.near)
+    chips = "".join(feature_chip(f, strength, score_tooltip(f)) for f in one.near)
     offers = f'<div class="mm-chips"><span class="mm-lead-in">Nearest by name</span>{chips}</div>' if chips else ""
     return f'<div class="mm-note" role="status">{escape(one.note)}{offers}</div>'
 
 
-def _chip(feature: Feature, strength: float, title: str, more: str = "") -> str:
-    """A button that puts a feature into the rack. All that a bank says is escaped here; `more` is HTML.
+def feature_chip(feature: Feature, strength: float, title: str, more: str = "", kind: str = "") -> str:
+    """A button that puts a feature into the rack. All that a bank says is escaped here; `more` is HTML, `kind` a class.
 
     The page's schema lets no bank in whose ids are no numbers. A bank made in a program has met no schema.
     """
     number, modality, shape = (escape(str(part)) for part in (feature.id, feature.modality, SHAPES[feature.modality]))
     return (
-        f'<button type="button" class="mm-chip mm-of-{modality}" data-mm-add="{number}" data-mm-strength="{strength:g}" '
+        f'<button type="button" class="mm-chip mm-of-{modality} {kind}" data-mm-add="{number}" data-mm-strength="{strength:g}" '
         f'title="{escape(title)}"><span aria-hidden="true">{shape}</span> {escape(feature.name)}{more}</button>'
     )
 

@@ -15,6 +15,7 @@ from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing, not_read
 from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
 from mmsteer.ui.own.panel import own_of
+from mmsteer.ui.prompt.known_words import vocabulary
 from mmsteer.ui.shared.badge import instead
 from mmsteer.ui.shared.loading import attempt, attempt_html
 from mmsteer.ui.shared.notices import note
@@ -47,25 +48,26 @@ class Opening:
         return [*self.restore(lambda: Recipe.from_query(query)), query[:LONGEST_TEXT]]
 
     def loaded(self, link: str) -> list[Any]:
-        """What is known once the model has loaded, as values of rack, image sliders and notice.
+        """What is known once the model has loaded, as values of rack, image sliders, known words and notice.
 
         For the rack: whether an edit can act on a part of the run or on words, and whether vision-only features break pictures.
-        For the image sliders: whether there is an adapter. For the notice: what is special about the model, and how model and bank
-        of the visitor's link differ from this page's.
+        For the image sliders: whether there is an adapter. For the known words: the model's vocabulary. For the notice: what is
+        special about the model, and how model and bank of the visitor's link differ from this page's.
 
         Args:
             link: the query with which the visitor came; empty without one. By now the address is that of the pair shown.
         """
         steerer, _ = attempt_html(self.page.loading.wait)
         if steerer is None:
-            return [gr.skip()] * 3
+            return [gr.skip()] * 4
         notes, _ = attempt_html(lambda: self.notes(Recipe.from_query(link), steerer) if link else "")
         breaks = None if steerer.backbone.steers_image_only else BREAKS
         family = steerer.backbone.family
         said = [text for text in (family.note, breaks and str(breaks["note"])) if text]
         notice = "".join(map(note, said)) + (notes or "")
         learned = gr.HTML(phases=family.phases, words=family.words, breaks=breaks)
-        return [learned, gr.HTML(adapter=steerer.backbone.adapter_reads is not None), notice or gr.skip()]
+        adapter = gr.HTML(adapter=steerer.backbone.adapter_reads is not None)
+        return [learned, adapter, gr.HTML(**vocabulary(steerer.backbone, self.page.bank)), notice or gr.skip()]
 
     def restore(self, give: "Callable[[], Recipe | Parameters]", wait: bool = False) -> list[Any]:
         """Open a recipe from outside.

@@ -1,6 +1,7 @@
 """The handler that draws the pair: before and after for the prompt, seed and rack as they stand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -9,9 +10,11 @@ from mmsteer.models.sampler import Sampler
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.own.panel import keeping, start_of
 from mmsteer.ui.progress.followed import Followed
-from mmsteer.ui.shared.badge import active
+from mmsteer.ui.prompt.contained import contained
+from mmsteer.ui.prompt.word_targets import LostWords, forgotten, within
 from mmsteer.ui.shared.known import Known
 from mmsteer.ui.shared.loading import attempt, attempt_html
+from mmsteer.ui.shared.notices import note
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import ood_distance, status
 from mmsteer.ui.shared.payload import whole_seed
@@ -26,10 +29,7 @@ if TYPE_CHECKING:
     from mmsteer.steering.steered import Steered
     from mmsteer.steering.steerer import Steerer
 
-ACTIVE = 12  # features of a prompt that are shown
-_Drawn = tuple["Steered", float | None, str]
-SHOWN = 0.5  # presence from which a feature is shown: half as strong as usual
-
+_Drawn = tuple["Steered", float | None, str, list[LostWords]]
 
 class PairDrawer:
     """Draws pairs for one page."""
@@ -60,17 +60,17 @@ class PairDrawer:
                 {"drawn": {"stopped": followed.stopped}},
             )
             return
-        result, seconds, judged = drawn
-        page = self.page
-        line, measuring = (
-            status(result, page.bank.faithfulness) + judged + keeping(result),
-            bool(result.recipe.edits or result.recipe.start) and page.reading.likely,
-        )
-        features = [(f, presence) for f, presence in result.features if f.specific and presence >= SHOWN][:ACTIVE]
+        result, seconds, judged, lost = drawn
+        page, recipe = self.page, result.recipe
+        notes = "".join(note(one.note(page.known)) for one in lost)
+        line = status(result, page.bank.faithfulness) + notes + judged + keeping(result)
+        measuring = bool(recipe.edits or recipe.start) and page.reading.likely
+        features = contained(result.features, zip(recipe.edits, result.edited, strict=True), recipe.prompt)
         end_of_frames = {"drawn": {
             "seconds": seconds, "ood": ood_distance(result.ood_distance), "present": [f.id for f, _ in result.features],
+            "forget": forgotten(page.known, lost),
         }}  # fmt: skip
-        yield compare(result), line + (coming() if measuring else ""), active(features), end_of_frames
+        yield compare(result), line + (coming() if measuring else ""), features, end_of_frames
         if measuring:
             similarities, _ = attempt_html(
                 lambda: page.loading.run(lambda _: page.reading.clip_similarity(page.loading.reader(), result))
@@ -91,14 +91,17 @@ class PairDrawer:
         return drawn_ahead(pair)
 
     def _pair(self, steerer: "Steerer", followed: "Followed[_Drawn]", *inputs: Any) -> "_Drawn":
-        """The pair, the seconds of one picture, and what the judge reads."""
+        """The pair, the seconds of one picture, what the judge reads, and words of edits that the prompt does not have."""
         recipe = recipe_of(self.page.known, steerer, *inputs)
+        edits, lost = within(recipe.prompt, recipe.edits)
+        recipe = replace(recipe, edits=tuple(edits))
         before = () if steerer.befores.get(recipe.plain) else ("before",)
         changed = recipe.edits or recipe.picture
         followed.expect((*before, "after") if changed else before, self.page.pace.of(recipe.sampler))
         result, seconds = timed(steerer, recipe)
         self.page.pace.measured(recipe.sampler, seconds)
-        return result, seconds, self.page.reading.judged(steerer, result) if result.recipe.edits else ""
+        judged = self.page.reading.judged(steerer, result) if result.recipe.edits else ""
+        return result, seconds, judged, lost
 
 
 def recipe_of(

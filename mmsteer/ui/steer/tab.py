@@ -10,6 +10,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.from_pictures import panel as from_pictures
 from mmsteer.ui.own import panel as own
 from mmsteer.ui.progress.stop import stopping
+from mmsteer.ui.prompt.known_words import known_words
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, DRAW_NEWEST, READ, READ_NEWEST, SILENT, Settings
 from mmsteer.ui.shared.page_state import Controls, PageState
 from mmsteer.ui.shared.uploads import read_recipe
@@ -76,9 +77,11 @@ class _Left:
     """Components of the left column: what is drawn, and examples."""
 
     def __init__(self, page: PageState, first: Preset) -> None:
-        self.prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
+        with gr.Group(elem_id="mm-ask"):
+            self.prompt = gr.Textbox(first.prompt, label="Prompt", lines=1, max_lines=3, elem_id="mm-prompt")
+            self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=0)
+        self.known = known_words()
         with gr.Row(elem_id="mm-buttons"):
-            self.go = gr.Button("Draw", variant="primary", elem_id="mm-draw", min_width=90)
             self.dice = gr.Button("⚄ New picture", elem_id="mm-dice", min_width=90)
         self.rack = rack(page.bank, first.edits)
         self.typed = typed()
@@ -151,7 +154,7 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     link = gr.State("")
     arriving = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE)
     arriving.then(**look)
-    learning = [page.controls.rack, page.controls.image, page.controls.notice]
+    learning = [page.controls.rack, page.controls.image, left.known, page.controls.notice]
     # once the model is there, what stands in the fields by then is drawn: a visitor may have chosen an example meanwhile
     arriving.then(opening.loaded, link, learning, **READ, **SILENT).then(**draw)
     again = visit.restore(

@@ -22,6 +22,7 @@ from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.sweep import SIDE, Sweep, against, each, over, seeds
 from mmsteer.recipes.sweep_files import ANIMATIONS, FILES, NO_ANIMATION
 from mmsteer.ui.progress.stop import stopping
+from mmsteer.ui.prompt.word_targets import within
 from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, READ, SILENT
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
@@ -76,11 +77,13 @@ class Sweeps:
             question, shown = lay_question(value), read_rack(inputs[2])
             swept = question.features
             recipe = recipe_of(self.known, self.loading.wait(), *inputs)
-            recipe = replace(recipe, edits=tuple(self._acting(shown, swept)))
+            recipe = replace(recipe, edits=tuple(within(recipe.prompt, self._acting(shown, swept))[0]))
             suggested = on_prompt(self.known.bank, self.loading, recipe) if question.kind == "each" else None
-            varied = suggested.edits if suggested else tuple(self._swept_edit(shown, feature) for feature in swept)
-            only = replace(recipe, edits=varied)
-            again = Description(kind=question.kind, recipe=recipe.to_json(), swept=only.to_json())
+            varied = suggested.edits if suggested else within(recipe.prompt, [self._swept_edit(shown, one) for one in swept])[0]
+            only = replace(recipe, edits=tuple(varied))
+            again = Description(
+                kind=question.kind, recipe=recipe.to_json(), swept=only.to_json(), absent=question.absent
+            )
             sweep = self._sweep(again)
             cells = [
                 {
@@ -153,8 +156,8 @@ class Sweeps:
         elif again.kind == "each":
             sweep = each(self.known, recipe, edits)
         else:
-            first, last = edits[0], edits[-1]
-            sweep = over(self.known, recipe, first) if wanted == 1 else against(self.known, recipe, first, last)
+            lay = over if wanted == 1 else against
+            sweep = lay(self.known, recipe, *edits, absent=again.absent)
         most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
         if (steps := len(sweep.cells) * recipe.drawn_steps) > most:
             raise SteerError(

@@ -8,6 +8,8 @@ from mmsteer.recipes.direction import LONGEST_NAME
 from mmsteer.ui.shared.payload import Payload, read
 
 Kind = Literal["over", "against", "seeds", "each"]
+Ids = Annotated[list[int | Annotated[str, Field(max_length=LONGEST_NAME)]], Field(max_length=2)]
+"""Of swept rows in the rack."""
 
 
 class _Question(Payload):
@@ -19,8 +21,10 @@ class LayQuestion(_Question):
     """Lay a sweep out."""
 
     kind: Kind
-    features: list[int | Annotated[str, Field(max_length=LONGEST_NAME)]] = Field(max_length=2)
-    """What to sweep, by the ids of rows in the rack; for "each", which finds its own, none."""
+    features: Ids
+    """What to sweep; for "each", which finds its own, none."""
+    absent: Ids = []
+    """Those that the prompt does not contain, as far as the browser knows."""
 
 
 class Description(Payload):
@@ -31,6 +35,8 @@ class Description(Payload):
     """The recipe that the sweep starts from, as JSON."""
     swept: str
     """The same with the swept edits alone."""
+    absent: Ids = []
+    """As in `LayQuestion`."""
 
 
 class DrawQuestion(_Question):

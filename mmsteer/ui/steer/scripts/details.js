@@ -1,5 +1,6 @@
 // What a row shows when it is opened: switches, its strength as a number, what its slider does, on which words, and in which steps.
 import { chip, make, pressed } from "../../shared/scripts/dom.js";
+import { promptText, wordsIn } from "../../shared/scripts/prompt_words.js";
 import { changed, store } from "./rows.js";
 import { leftOver } from "./left.js";
 import { numberField } from "./slider.js";
@@ -12,22 +13,11 @@ const MODES = {
 };
 const LATE = "The first steps decide the layout, the last ones details: an edit that starts late changes little";
 const SHORTEST = 0.05; // part of the run
-// letters, marks and digits, or symbols; an apostrophe, a hyphen or an underscore between letters does not end a word
-const WORD = /[\p{L}\p{M}\p{N}]+(?:['’_-][\p{L}\p{M}\p{N}]+)*|\p{So}+/gu;
-// scripts without spaces between words: there the browser's dictionaries say where one ends
-const UNSPACED = new RegExp(`[${["Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"]
-  .map((name) => `\\p{Script=${name}}`).join("")}]`, "u");
-const SEGMENTS = new Intl.Segmenter(undefined, { granularity: "word" });
 
 // each word once; one that the prompt has several times also by the number of each occurrence
 function promptWords() {
-  const text = document.querySelector("#mm-prompt textarea, #mm-prompt input")?.value ?? "";
-  const words = text.normalize("NFC").toLowerCase().match(WORD) ?? [];
-  const segments = (word) => [...SEGMENTS.segment(word)].filter((part) => part.isWordLike).map((part) => part.segment);
   const count = new Map();
-  for (const word of words.flatMap((word) => (UNSPACED.test(word) ? segments(word) : [word]))) {
-    count.set(word, (count.get(word) ?? 0) + 1);
-  }
+  for (const word of wordsIn(promptText())) count.set(word, (count.get(word) ?? 0) + 1);
   const numbered = (word, times) => Array.from({ length: times }, (_, k) => `${word}#${k + 1}`);
   return [...count].flatMap(([word, times]) => [word, ...(times > 1 ? numbered(word, times) : [])]);
 }

@@ -45,6 +45,7 @@ watch("value", () => {
     sent = null; // a slider that moves again goes on from the new pair
     settle(drawn);
     if (drawn.present) window.dispatchEvent(new CustomEvent("mm-present", { detail: drawn.present }));
+    if (drawn.forget?.length) window.dispatchEvent(new CustomEvent("mm-forget", { detail: drawn.forget }));
   }
   pace((frame ?? drawn)?.seconds);
   follow();

@@ -9,5 +9,8 @@ element.querySelector(".mm-all").replaceChildren(
   chip("Edit a picture of your own", () => window.dispatchEvent(new CustomEvent("mm-own-choose")), {
     id: "mm-own-choose", title: "before and after are drawn from it, not from noise alone: PNG, JPEG or WebP, at most 5 MB; or drop one anywhere",
   }),
+  chip("What can be drawn", () => window.dispatchEvent(new CustomEvent("mm-list-words")), {
+    id: "mm-list-words", title: "words that this model knows, under the prompt",
+  }),
   make("div", { class: "mm-masters", id: "mm-masters", role: "group", "aria-label": "switch features of a kind on or off" }));
 send("show");

@@ -1,6 +1,6 @@
 // The active features: rows with their sliders, and the search that adds to them. Runs in the component's own element.
 import { make } from "../../shared/scripts/dom.js";
-import { add, know, publish, put, rack, replaceAll, setPresent, zero } from "./rows.js";
+import { add, forget, know, publish, put, rack, replaceAll, setPresent, zero } from "./rows.js";
 import { complain, empty, offers, renderFilters, renderOffers } from "./offers.js";
 import { renderMasters } from "./masters.js";
 import { rowElement } from "./row.js";
@@ -34,5 +34,6 @@ window.addEventListener("mm-typed", ({ detail: { made, error } }) => {
 });
 window.addEventListener("mm-set", (event) => put(event.detail));
 window.addEventListener("mm-command", (event) => COMMANDS[event.detail]?.());
+window.addEventListener("mm-forget", (event) => forget(event.detail));
 window.addEventListener("mm-present", (event) => setPresent(event.detail));
 render();

@@ -46,7 +46,8 @@ export function newRow(id, strength) {
 
 // Whoever else needs the rows, as the sweep panel does, reads mmRack and listens for changes.
 export function publish(changed) {
-  window.mmRack = { rows: rack.rows.map(({ id }) => ({ id, name: FEATURES.get(id).name })), last: lastChanged };
+  const published = (row) => ({ id: row.id, name: FEATURES.get(row.id).name, oneWay: isOneWay({ ...row, strength: 0 }) });
+  window.mmRack = { rows: rack.rows.map(published), last: lastChanged };
   window.dispatchEvent(new CustomEvent("mm-rack", { detail: { changed } }));
 }
 
@@ -103,6 +104,16 @@ export function put(strengths) {
   }
   render();
   changed();
+}
+
+// Words that the prompt does not have, [{id, words}]: the pair that is shown was drawn without them.
+export function forget(lost) {
+  for (const { id, words } of lost) {
+    const row = rack.rows.find((other) => other.id === id);
+    if (row) row.words = row.words.filter((word) => !words.includes(word));
+  }
+  render();
+  store();
 }
 
 export function zero() {

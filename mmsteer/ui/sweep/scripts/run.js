@@ -3,6 +3,7 @@
 import { about } from "../../progress/scripts/seconds.js";
 import { make } from "../../shared/scripts/dom.js";
 import { shownQuery } from "../../shared/scripts/pair.js";
+import { promptText } from "../../shared/scripts/prompt_words.js";
 import { arrived, clear, finished, setSaving, show } from "./stage.js";
 import { halt, status, sweptFeatures } from "./bar.js";
 
@@ -19,11 +20,18 @@ export function ask(event, message) {
 
 const isUnfinished = () => Boolean(run?.laid) && run.pictures.size < run.laid.cells.length;
 
+// what the prompt does not contain, as the pair that is shown has said; of a prompt typed since then nothing is known
+function absent(features) {
+  if (new URLSearchParams(shownQuery()).get("prompt") !== promptText().trim()) return [];
+  return window.mmRack.rows.filter(({ id, oneWay }) => oneWay && features.includes(id)).map(({ id }) => id);
+}
+
 export function begin(kind) {
   run = { number: ++runs, kind, pictures: new Map(), changes: new Map(), shown: shownQuery(), stopped: false, waiting: false };
   clear();
   report(kind === "each" ? "Reading the prompt …" : "");
-  ask(kind === "each" ? "suggest" : "lay", { kind, features: sweptFeatures(kind) });
+  const features = sweptFeatures(kind);
+  ask(kind === "each" ? "suggest" : "lay", { kind, features, absent: absent(features) });
 }
 
 function next() {
