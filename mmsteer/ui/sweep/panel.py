@@ -156,8 +156,11 @@ class Sweeps:
         elif again.kind == "each":
             sweep = each(self.known, recipe, edits)
         else:
-            lay = over if wanted == 1 else against
-            sweep = lay(self.known, recipe, *edits, absent=again.absent)
+            first, last, absent = edits[0], edits[-1], again.absent
+            if again.kind == "over":
+                sweep = over(self.known, recipe, first, absent=absent)
+            else:
+                sweep = against(self.known, recipe, first, last, absent=absent)
         most = max(MOST_STEPS, SIDE**2 * steerer.sampler.steps)
         if (steps := len(sweep.cells) * recipe.drawn_steps) > most:
             raise SteerError(
