@@ -9,6 +9,7 @@ from mmsteer import FeatureBank, Steerer, SteerError
 from mmsteer.bank.feature_map import MOST, places
 from mmsteer.bank.search import nearest
 from mmsteer.models.prompt import encode
+from mmsteer.steering.directions import TEMPLATES
 
 # ---- how features lie to one another -------------------------------------------------------------------------------
 
@@ -66,7 +67,9 @@ def test_directions_are_those_a_feature_acts_along(tiny_bank: Path):
 def test_search_ranks_by_cosine_with_what_the_words_add(tiny: Steerer):
     found = tiny.search("a cat at night", count=100)
     assert len(found) == len(tiny.bank.features)
-    x, nothing = (tiny.joint.project(encode(tiny.backbone, [text]).last[0])[0] for text in ("a cat at night", ""))
+    wordings = ("a cat at night", "")
+    filled = [[" ".join(template.format(text).split()) for template in TEMPLATES] for text in wordings]
+    x, nothing = (tiny.joint.project(encode(tiny.backbone, texts).last)[0].mean(0) for texts in filled)
     for feature, cosine in found:
         row = tiny.bank.tensors[f"steering_{feature.side}"][feature.latent]
         assert cosine == pytest.approx(float(torch.cosine_similarity(x - nothing, row, dim=0)), abs=1e-5)

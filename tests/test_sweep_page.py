@@ -180,10 +180,9 @@ def drawn(page: Page, wanted: str) -> None:
 def test_a_sweep_is_scrubbed_without_the_server_and_put_into_the_rack(page: Page, steerer: Steerer):
     swept(page, "over", 9)
     sources = [page.locator(".mm-cell img").nth(k).get_attribute("src") or "" for k in range(9)]
-    for k, strength in enumerate((-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)):
+    for k in range(9):  # the prompt has no night to be taken out: from zero on
         recipe = Recipe.from_png(BytesIO(base64.b64decode(sources[k].split(",")[1])))
-        mode = "add" if strength > 0 else "remove"
-        assert [(e.mode, e.strength) for e in recipe.edits] == ([(mode, abs(strength))] if strength else [])
+        assert [(e.mode, e.strength) for e in recipe.edits] == ([("add", k / 4)] if k else [])
         assert pixels(sources[k]) == steerer.picture(recipe).tobytes()
     requests: list[str] = []
     page.on("request", lambda request: None if request.url.startswith("data:") else requests.append(request.url))
@@ -192,8 +191,8 @@ def test_a_sweep_is_scrubbed_without_the_server_and_put_into_the_rack(page: Page
     page.keyboard.press("Home")
     for k in range(9):  # the picture is there as the key comes up, not later
         assert page.evaluate("document.querySelector('.mm-stage-picture').src") == sources[k]
-        expect(page.locator(".mm-stage figcaption")).to_have_text(f"night {-2 + k / 2:g}")
-        assert page.locator(".mm-stage-picture").get_attribute("alt") == f"{PRESETS[0].prompt}: night {-2 + k / 2:g}"
+        expect(page.locator(".mm-stage figcaption")).to_have_text(f"night {k / 4:g}")
+        assert page.locator(".mm-stage-picture").get_attribute("alt") == f"{PRESETS[0].prompt}: night {k / 4:g}"
         page.keyboard.press("ArrowRight")
     box = scrub.bounding_box()
     assert box
@@ -203,10 +202,10 @@ def test_a_sweep_is_scrubbed_without_the_server_and_put_into_the_rack(page: Page
     page.mouse.up()
     assert page.evaluate("document.querySelector('.mm-stage-picture').src") == sources[0]
     assert requests == []
-    page.locator(".mm-cell").nth(7).click()
+    page.locator(".mm-cell").nth(6).click()
     expect(page.get_by_label("strength of night", exact=True)).to_have_value("1.5")
     drawn(page, "edit=night%3A1.5")
-    assert page.locator("#mm-pictures .mm-after").get_attribute("src") == sources[7]
+    assert page.locator("#mm-pictures .mm-after").get_attribute("src") == sources[6]
     expect(page.locator(".mm-cell img")).to_have_count(9)  # and the sweep stands
 
 
@@ -217,7 +216,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
 
     def gated(plan, recipe, *more):
         begun.append([(edit.mode, edit.strength) for edit in recipe.edits])
-        if begun[-1] == [("add", 2.0)]:
+        if begun[-1] == [("add", 1.0)]:
             assert gate.wait(60)
         return draw(plan, recipe, *more)
 
@@ -225,7 +224,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     page.locator("#mm-seed input").fill("4711")  # a seed nobody has drawn
     monkeypatch.setattr(steerer, "_draw", gated)
     page.locator("#mm-sweep [data-kind=over]").click()
-    expect(page.locator(".mm-cell img")).to_have_count(2)  # 0 and -2; the third, 2, is being drawn
+    expect(page.locator(".mm-cell img")).to_have_count(2)  # 0 and 2; the third, 1, is being drawn
     open_row(page)
     page.get_by_label("strength of night, as a number").fill("0.35")
     page.keyboard.press("Enter")
@@ -235,7 +234,7 @@ def test_a_slider_moved_meanwhile_waits_for_one_picture_at_most(
     expect(page.locator(".mm-cell img")).to_have_count(
         2
     )  # the picture that had begun gives way, and no other was asked for
-    assert begun[-2:] == [[("add", 2.0)], [("add", 0.35)]]
+    assert begun[-2:] == [[("add", 1.0)], [("add", 0.35)]]
     page.get_by_role("button", name="Go on").click()
     expect(page.locator(".mm-cell img")).to_have_count(9)
     expect(page.get_by_role("button", name="Go on")).to_be_hidden()
@@ -269,15 +268,17 @@ def test_two_features_make_a_grid_and_a_cell_puts_both(page: Page):
     page.keyboard.press("End")
     page.get_by_label("scrub: night").focus()
     page.keyboard.press("Home")
-    expect(page.locator(".mm-stage figcaption")).to_have_text("snow 2, night -2")
+    expect(page.locator(".mm-stage figcaption")).to_have_text("snow 2, night 0")
+    page.keyboard.press("End")
+    expect(page.locator(".mm-stage figcaption")).to_have_text("snow 2, night 2")
     current = page.locator(".mm-cell[aria-current=true]")
     expect(current).to_have_count(1)
     current.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_label("strength of night", exact=True)).to_have_value("-2")
+    expect(page.get_by_label("strength of night", exact=True)).to_have_value("2")
     expect(page.get_by_label("strength of snow", exact=True)).to_have_value("2")
-    page.wait_for_function("document.querySelector('#mm-pictures .mm-after').alt.includes('remove:2')", timeout=WAIT)
-    assert {abs(edit.strength) for edit in shown(page).edits} == {2.0}
+    page.wait_for_function("document.querySelector('#mm-pictures .mm-after').alt.includes('night:2, snow:2')", timeout=WAIT)
+    assert [(edit.mode, edit.strength) for edit in shown(page).edits] == [("add", 2.0)] * 2
 
 
 def test_several_seeds_before_and_after_and_one_is_picked(page: Page, steerer: Steerer):

@@ -227,7 +227,11 @@ class FeatureBank:
         """Write into features, by id, in how many of how many builds they were found; also into the folder's bank.json."""
         self._change({number: {"found_in": found} for number, found in builds.items()})
 
-    def _change(self, fields: Mapping[int, dict[str, Any]]) -> None:
+    def set_example_activations(self, measured: Mapping[int, dict[str, tuple[float, ...]]]) -> None:
+        """Write into features, by id, `picture_activations` and `caption_activations`; also into the folder's bank.json."""
+        self._change(measured)
+
+    def _change(self, fields: Mapping[int, Mapping[str, Any]]) -> None:
         """Give features, by id, other values of some fields, here and in the folder's bank.json."""
         assert self.folder is not None
         meta, stored = read_index(self.folder)

@@ -32,6 +32,7 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
+_Activations = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(max_length=100)]
 _LIMITS: dict[str, Any] = {
     "id": _Count, "name": _Name, "name_confidence": _Share | None, "mds": _Share, "mds_low": _Share, "mds_high": _Share,
     "n_pairs": _Count, "energy_ratio": _Share, "cofiring": Annotated[float, Field(ge=0)], "p_both": _Share, "rate_image": _Share,
@@ -39,6 +40,7 @@ _LIMITS: dict[str, Any] = {
     "activation_scale": Annotated[float, Field(gt=0)], "share": _Share | None, "automatic": _Name | None,
     "automatic_score": _Share | None, "mds_both": _Share | None,
     "usable": Annotated[tuple[float, float], AfterValidator(_rising)],
+    "picture_activations": _Activations, "caption_activations": _Activations,
     "found_in": Annotated[tuple[_Count, _Count], AfterValidator(_rising)] | None,
 }  # fmt: skip
 """Fields of `Feature` whose type alone says too little."""

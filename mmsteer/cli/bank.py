@@ -1,6 +1,6 @@
 """`python -m mmsteer bank …`: list a bank, rename its features, fit it to another backbone, exchange it with other people.
 
-`bank build` and `bank import`, which make a bank from captioned pictures, run in `mmsteer.cli.bank_build`; `bank pictures` in
+`bank build`, `bank import` and `bank examples`, which read captioned pictures, run in `mmsteer.cli.bank_build`; `bank pictures` in
 `mmsteer.cli.bank_pictures`.
 """
 
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_pull(actions)
     _add_export(actions)
     bank_build.add_import(actions)
+    bank_build.add_examples(actions)
 
 
 def run(args: argparse.Namespace) -> None:

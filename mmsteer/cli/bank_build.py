@@ -57,6 +57,30 @@ def add_import(actions: Any) -> None:
     imported.set_defaults(do=_import)
 
 
+def add_examples(actions: Any) -> None:
+    """Describe `bank examples`."""
+    examples = actions.add_parser(
+        "examples", help="measure how strongly features fire on their examples, for a bank built before that was stored; takes the "
+        "arguments of its build"
+    )  # fmt: skip
+    add_source_arguments(examples)
+    examples.set_defaults(do=_examples)
+
+
+def _examples(args: argparse.Namespace) -> None:
+    from mmsteer import distributed
+    from mmsteer.bank import FeatureBank
+    from mmsteer.data.splits import embed_splits, open_inputs
+    from mmsteer.labelling.example_activations import measure_examples
+
+    splits = embed_splits(open_inputs(args), args)
+    if distributed.rank():
+        return
+    bank = FeatureBank.load(args.out)
+    bank.set_example_activations(measure_examples(bank, splits.scoring))
+    print(f"wrote {args.out}: the activations of {len(bank.features)} features on their examples")
+
+
 def _build(args: argparse.Namespace) -> None:
     from mmsteer import distributed
     from mmsteer.data.splits import embed_splits, open_inputs

@@ -72,13 +72,13 @@ def feature_records(
     features, top_pairs = [], {}
     for number, k in enumerate(order):
         image_latent, text_latent = latents[k]
-        top_pairs[number] = _top_pairs(codes, k)
+        top_pairs[number] = top_pairs_of(codes, k)
         features.append(
             Feature(
                 id=number, name=titles[number], modality=modalities[k], modality_paper=paper[k],
                 image_latent=image_latent, text_latent=text_latent, activation_scale=round(scales[k], 6), words=words[k],
                 top_captions=tuple(scoring.captions[row] for row in top_pairs[number][:TOP_CAPTIONS]),
-                **_score_fields(scores[k]), **_name_fields(names[k], automatic[k]),
+                **activations(codes, k, top_pairs[number]), **_score_fields(scores[k]), **_name_fields(names[k], automatic[k]),
             )
         )  # fmt: skip
     return features, top_pairs
@@ -124,7 +124,14 @@ def _activation_scales(codes: Codes, latents: Sequence[FeatureLatents], modaliti
     ]
 
 
-def _top_pairs(codes: Codes, k: int) -> list[int]:
+def activations(codes: Codes, k: int, rows: Sequence[int]) -> dict[str, tuple[float, ...]]:
+    """The fields of `Feature` that say how strongly feature k fires on its examples: pairs, those on which it fires most first."""
+    sides = {"picture_activations": codes.image[rows, k], "caption_activations": codes.text[rows[:TOP_CAPTIONS], k]}
+    return {name: tuple(round(float(value), 2) for value in values) for name, values in sides.items()}
+
+
+def top_pairs_of(codes: Codes, k: int) -> list[int]:
+    """The pairs on which feature k fires most, in both sides together, strongest first."""
     strength = codes.image[:, k] + codes.text[:, k]
     return [int(row) for row in np.argsort(-strength)[:TOP_PAIRS]]
 

@@ -52,7 +52,7 @@ class KnownFeatures:
 
     def _of_words(self, wording: Wording) -> Direction:
         """The mean joint vector of the second wording minus that of the first, each in the same templates."""
-        start, end = self._templated(wording)
+        start, end = in_templates(self._backbone, self._joint, wording)
         step = (end - start).mean(0)
         length = float(step.norm())
         if length < 1e-4:
@@ -113,16 +113,20 @@ class KnownFeatures:
         length = float(step.norm())
         return Direction(source, step / length, length, usable, modality, mds, shares, near)
 
-    def _templated(self, wording: Wording) -> "tuple[torch.Tensor, torch.Tensor]":
-        """The joint vectors of both wordings in each template that this model can read, `[n_templates, d_joint]` each."""
-        words = encode(self._backbone, list(wording))
-        if unknown := list(dict.fromkeys((*words.unknown[0], *words.unknown[1]))):
-            raise SteerError(f"the model does not know {', '.join(unknown)}: give the direction in other words")
-        bare = encode(self._backbone, [template.format("") for template in TEMPLATES]).unknown
-        known = [template for template, unknown in zip(TEMPLATES, bare, strict=True) if not unknown]
-        texts = [" ".join(template.format(side).split()) for side in wording for template in known]
-        x, _ = self._joint.project(encode(self._backbone, texts).last)
-        return x[: len(known)], x[len(known) :]
+
+def in_templates(backbone: "Backbone", joint: "JointSpace", texts: Sequence[str]) -> "list[torch.Tensor]":
+    """The joint vectors of each text in each template that the model can read, `[n_templates, d_joint]` each.
+
+    SteerError for texts with words that the model does not know.
+    """
+    unknown = [word for words in encode(backbone, list(texts)).unknown for word in words]
+    if unknown:
+        raise SteerError(f"the model does not know {', '.join(dict.fromkeys(unknown))}: use other words")
+    bare = encode(backbone, [template.format("") for template in TEMPLATES]).unknown
+    known = [template for template, unread in zip(TEMPLATES, bare, strict=True) if not unread]
+    filled = [" ".join(template.format(text).split()) for text in texts for template in known]
+    x, _ = joint.project(encode(backbone, filled).last)
+    return [x[k * len(known) : (k + 1) * len(known)] for k in range(len(texts))]
 
 
 def shares_of(weights: Sequence[tuple[Feature, float]]) -> tuple[dict[Modality, float], float]:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.bank.search import nearest
 from mmsteer.errors import SteerError
-from mmsteer.models.prompt import check_prompt, encode
+from mmsteer.models.prompt import check_prompt
+from mmsteer.steering.directions import in_templates
 
 if TYPE_CHECKING:
     from mmsteer.models.backbone import Backbone
@@ -17,7 +18,8 @@ def search(
 ) -> list[tuple[Feature, float]]:
     """The features nearest in meaning to some words.
 
-    Compared is what the words add to the empty prompt in the joint space, since by themselves all texts lie close together.
+    Compared is what the words add to the empty prompt in the joint space, since by themselves all texts lie close together: the
+    mean over the wordings of directions (`mmsteer.steering.directions.TEMPLATES`).
 
     Args:
         backbone: whose text encoder reads the words.
@@ -37,9 +39,7 @@ def search(
         raise SteerError(f"`modality` is {modality!r}: allowed are {', '.join(MODALITIES)}, or none for all")
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise SteerError(f"`count` is {count!r}: give a whole number from 1 on")
-    encoded = encode(backbone, [check_prompt(text), ""])
-    if encoded.unknown[0]:
-        raise SteerError(f"the model does not know {', '.join(encoded.unknown[0])}: search by meaning for other words")
-    x, _ = joint.project(encoded.last)
-    ranked = [(bank.features[row], cosine) for row, cosine in nearest(bank.directions, x[0] - x[1], len(bank.features))]
+    nothing, words = in_templates(backbone, joint, ("", check_prompt(text)))
+    added = (words - nothing).mean(0)
+    ranked = [(bank.features[row], cosine) for row, cosine in nearest(bank.directions, added, len(bank.features))]
     return [(feature, cosine) for feature, cosine in ranked if modality in (None, feature.modality)][:count]

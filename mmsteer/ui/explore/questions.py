@@ -84,11 +84,12 @@ class Questions:
             row = bank.features.index(feature)
             near = nearest(bank.directions, bank.directions[row], NEIGHBOURS + 1)
             return {
-                "captions": feature.top_captions,
+                "captions": feature.top_captions, "pictureActivations": feature.picture_activations,
+                "captionActivations": feature.caption_activations,
                 "neighbours": [[bank.features[k].id, round(cosine, 3)] for k, cosine in near if k != row][:NEIGHBOURS],
                 "mutuallyExclusive": feature.mutually_exclusive,
                 "columns": [column._asdict() for column in self.effects.cached(feature)],
-            }
+            }  # fmt: skip
 
         return _answer(card)
 

@@ -39,12 +39,12 @@ function partSlider(part, most, label, out) {
 function featureChip(modality, feature) {
   const strength = feature.activation.toFixed(2);
   const say = () => {
-    note.textContent = `${feature.name} is in the rack of the tab Steer, at ${strength}.`;
+    note.textContent = `${feature.name} is among the active features of the tab Steer, at ${strength}.`;
     note.hidden = false;
   };
   return make("button", {
     type: "button", class: `mm-chip mm-of-${modality}`, "data-mm-add": feature.id, "data-mm-strength": strength,
-    title: `${feature.scoreTooltip}; click to put it into the rack`, onclick: say,
+    title: `${feature.scoreTooltip}; click to add it to the active features`, onclick: say,
   }, make("span", { "aria-hidden": "true" }, SHAPES[modality]), ` ${feature.name} `, make("small", {}, feature.activation.toFixed(1)));
 }
 
@@ -100,7 +100,7 @@ function render() {
 }
 
 const lead = "Its strongest features, in activation scales. A slider adds a whole part to the prompt; "
-  + "a click puts one feature into the rack.";
+  + "a click adds one feature to the active ones.";
 element.querySelector(".mm-parts").replaceChildren(
   make("p", { class: "mm-lead-in" }, lead), ...Object.keys(TITLES).map(card), wholeCard(), note);
 

@@ -150,7 +150,7 @@ class Sweeps:
         recipe = replace(recipe, origin=steerer.origin)
         wanted = {"over": 1, "against": 2}.get(again.kind, len(edits))
         if len(edits) != wanted:
-            raise SteerError(f"the sweep has {len(edits)} features and needs {wanted}: add one to the rack")
+            raise SteerError(f"the sweep has {len(edits)} features and needs {wanted}: add one to the active features")
         if again.kind == "seeds":
             sweep = seeds(recipe)
         elif again.kind == "each":

@@ -1,6 +1,6 @@
 // A feature's score on a scale, and its numbers with what they mean.
 import { make } from "../../shared/scripts/dom.js";
-import { shape } from "../../shared/scripts/features.js";
+import { LABELS, shape } from "../../shared/scripts/features.js";
 import { signed } from "./state.js";
 
 const BOTH = "the score over the pairs where it fires in the picture and in the caption: what the absolute rule reads";
@@ -15,7 +15,23 @@ export function scale(f) {
   const cuts = props.rules.absolute.map((at) => make("i", { class: "mm-cut mm-cut-absolute", style: `left:${100 * at}%` }));
   const interval = `left:${100 * f.low}%;width:${Math.max(0.6, 100 * (f.high - f.low))}%`;
   const mark = shape(f.modality, { class: `mm-ink-${f.modality}`, style: `left:${100 * f.mds}%`, "aria-hidden": null });
-  return make("div", { class: "mm-scale", role: "img", "aria-label": f.scoreTooltip }, ...cuts, make("b", { style: interval }), mark);
+  return make("div", { class: "mm-score-line", role: "img", "aria-label": f.scoreTooltip }, ...cuts, make("b", { style: interval }), mark);
+}
+
+// the absolute rule reads the score where both sides fire: so a class may lie on the other side of a line
+export function why(f) {
+  const [low, high] = props.rules.absolute;
+  const at = f.mds.toFixed(2);
+  if (f.modality === "cross" && (f.mds > high || f.mds < low)) {
+    const [more, side] = f.mds > high ? ["pictures show it more often than captions mention it", high] : ["captions mention it more often than "
+      + "pictures show it", low];
+    return `Seen and said, though ${at} is ${f.mds > high ? "right" : "left"} of the line at ${side.toFixed(2)}: ${more}. On the pairs where `
+      + `both sides fire its score is ${f.both.toFixed(2)}, and that one decides.`;
+  }
+  if (f.modality !== "cross" && f.mds > low && f.mds < high) {
+    return `${LABELS[f.modality]}, though ${at} is between the lines: it hardly ever fires on both sides of the same pair.`;
+  }
+  return null;
 }
 
 export function facts(f) {

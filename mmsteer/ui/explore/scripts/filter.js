@@ -30,6 +30,7 @@ function matchesSearch(f) {
 
 // all filters but the histogram's own
 export function fitsOthers(f) {
+  if (state.onlyPicked && !state.picked.has(f.id)) return false;
   return (state.modality === "all" || f.modality === state.modality)
     && CONFIDENCES[state.confidence][1](f) && RATES[state.rate][1](f) && matchesSearch(f);
 }

@@ -3,6 +3,7 @@ import { chip, make, pressed } from "../../shared/scripts/dom.js";
 import { inkShape } from "../../shared/scripts/features.js";
 import { choose } from "./choice.js";
 import { ranked } from "./filter.js";
+import { box } from "./picks.js";
 import { field, searchByMeaning } from "./search.js";
 import { isInRack, redraw, state } from "./state.js";
 import { fetchSheets, tiles } from "./tiles.js";
@@ -27,9 +28,9 @@ function item(f) {
   }, tiles(f.id, 2), name, cosine && make("small", { title: "cosine with your words" }, cosine));
   const add = make("button", {
     type: "button", class: "mm-mini", "data-key": `add ${f.id}`, "data-mm-add": f.id, "data-mm-strength": 1,
-    "aria-label": `add ${f.name} to the rack`, title: "add to the rack",
+    "aria-label": `add ${f.name} to the active features`, title: "add to the active features",
   }, isInRack(f.id) ? "✓" : "+");
-  return make("li", {}, open, add);
+  return make("li", {}, state.picking ? box(f) : null, open, add);
 }
 
 function showMore() {

@@ -12,6 +12,9 @@ export const state = {
   confidence: 1, // index of a choice
   rate: 0, // index of a choice
   bar: null, // of the histogram
+  picked: new Set(), // ids of the features of a list, in its order
+  picking: false, // whether the list of features has boxes to pick them
+  onlyPicked: false, // whether nothing else is shown
 };
 
 export const cards = new Map(); // id -> what only its card shows

@@ -10,6 +10,7 @@ import { chart } from "./histogram.js";
 import { confidenceSelect, fillKinds, kinds, rateSelect } from "./kinds.js";
 import { listSection, renderList } from "./list.js";
 import { DOTS, board, renderMap } from "./map.js";
+import { openList, pickButton, picks } from "./picks.js";
 import { field, problem, ways } from "./search.js";
 import { state } from "./state.js";
 
@@ -46,6 +47,8 @@ async function begin() {
   state.byId = new Map(state.features.map((f) => [f.id, f]));
   const linked = state.features.find((f) => f.name === inAddress("feature"));
   if (linked) await choose(linked.id);
+  openList();
+  confidenceSelect.selectedIndex = state.confidence;
   fillKinds();
   refresh();
   const places = await server.layout();
@@ -55,8 +58,9 @@ async function begin() {
 
 element.querySelector(".mm-explore").replaceChildren(
   make("p", { class: "mm-intro" }, INTRO),
-  make("div", { class: "mm-tools" }, field, ways, kinds, confidenceSelect, rateSelect),
+  make("div", { class: "mm-tools" }, field, ways, kinds, confidenceSelect, rateSelect, pickButton),
   problem,
+  picks,
   make("div", { class: "mm-three" }, listSection, mapSection(), card));
 new ResizeObserver(renderMap).observe(board);
 window.addEventListener("mm-add", () => setTimeout(() => {

@@ -4,10 +4,14 @@ import { make } from "../../shared/scripts/dom.js";
 const MOST = props.most;
 const sheets = new Map(); // id -> data URL, or null for a feature without example pictures
 
-export function tiles(id, count, label) {
+// with what is said of each tile below it, if anything is
+export function tiles(id, count, label, below = []) {
   const attributes = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   const row = make("span", { class: "mm-tiles", ...attributes });
-  for (let k = 0; k < count; k++) row.append(make("span", { style: `--k:${k}`, "data-sheet": id }));
+  for (let k = 0; k < count; k++) {
+    const tile = make("span", { style: `--k:${k}`, "data-sheet": id });
+    row.append(below[k] ? make("div", {}, tile, below[k]) : tile);
+  }
   return row;
 }
 
@@ -15,7 +19,7 @@ export function paintTiles(scope = element) {
   for (const tile of scope.querySelectorAll("[data-sheet]")) {
     const sheet = sheets.get(+tile.dataset.sheet);
     if (sheet) tile.style.backgroundImage = `url(${sheet})`;
-    if (sheet === null) tile.parentElement.classList.add("mm-none");
+    if (sheet === null) tile.closest(".mm-tiles").classList.add("mm-none");
   }
 }
 

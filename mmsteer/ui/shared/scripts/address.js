@@ -2,8 +2,10 @@
 
 export const inAddress = (key) => new URLSearchParams(location.search).get(key);
 
-export function putIntoAddress(key, value) {
+// nothing takes the key out
+export function putIntoAddress(key, value = null) {
   const query = new URLSearchParams(location.search);
-  query.set(key, value);
+  if (value === null) query.delete(key);
+  else query.set(key, value);
   history.replaceState(history.state, "", `?${query}`);
 }

@@ -1,7 +1,7 @@
-// The tab that is shown is part of the address, so that a reload or a link shows it again. A link to a feature shows Explore.
+// The tab that is shown is part of the address, so that a reload or a link shows it again. A link to features shows Explore.
 import { inAddress, putIntoAddress } from "./address.js";
 
-const wanted = inAddress("tab") ?? (inAddress("feature") ? "explore" : null);
+const wanted = inAddress("tab") ?? (inAddress("feature") ?? inAddress("features") ? "explore" : null);
 const nameOf = (tab) => tab.textContent.trim().toLowerCase().replace(/\W+/g, "-");
 
 function show() {

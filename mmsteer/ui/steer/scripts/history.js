@@ -1,10 +1,11 @@
 // Thumbnails of this visit, newest first; undo and redo; the link to the pair that is shown, also as the page's address. Nothing
 // leaves the browser.
 import { chip, make } from "../../shared/scripts/dom.js";
+import { copyLink, pageLink } from "../../shared/scripts/link.js";
 import { onNewPair, shownFigure } from "../../shared/scripts/pair.js";
 
 const MOST = 24;
-const OF_THE_PAGE = ["tab", "talk", "feature", "__theme"]; // keys of the address that are not a recipe's
+const OF_THE_PAGE = ["tab", "talk", "feature", "features", "__theme"]; // keys of the address that are not a recipe's
 const shelf = element.querySelector(".mm-history");
 const entries = new Map();
 const steps = []; // queries of the pairs in the order in which they were drawn
@@ -14,10 +15,7 @@ let shown = "";
 let hasFavourites = false;
 let left = history.state?.whole; // by a reload: a recipe that the address did not hold
 
-function link() {
-  const page = props.home || location.origin + location.pathname;
-  return `${page}?${shown}`;
-}
+const link = () => pageLink(shown);
 
 function tooLong(button) {
   const save = make("a", { class: "mm-chip", download: "recipe.png", href: shownFigure().querySelector(".mm-after").src }, "Save as PNG");
@@ -26,19 +24,9 @@ function tooLong(button) {
   button.replaceWith(make("span", { class: "mm-note", role: "status" }, why, " ", save));
 }
 
-async function copy(button) {
-  if (link().length > props.longest) return tooLong(button);
-  try {
-    await navigator.clipboard.writeText(link());
-    button.textContent = "Copied";
-  } catch { // no permission to use the clipboard, as in some frames: show the link, to be copied by hand
-    const field = make("input", { readonly: true, class: "mm-link", "aria-label": "link to this picture" });
-    field.value = link();
-    button.replaceWith(field);
-    field.select();
-    return;
-  }
-  setTimeout(() => (button.textContent = "Copy link"), 1500);
+function copy(button) {
+  if (link().length > props.longest) tooLong(button);
+  else copyLink(button, link());
 }
 
 function restore(query) {

@@ -95,12 +95,13 @@ export function remove(row) {
   changed();
 }
 
-// Strengths from elsewhere on the page, [{id, strength}]: the rows are there, on, and nothing else of them changes.
+// Strengths from elsewhere on the page, [{id, strength}]: the rows are there, on, and nothing else of them changes. What finds no
+// room is left out.
 export function put(strengths) {
   for (const { id, strength } of strengths) {
     const row = rack.rows.find((other) => other.id === id);
     if (row) Object.assign(row, { strength, on: true });
-    else add(id, strength);
+    else if (FEATURES.has(id) && rack.rows.length < MOST) rack.rows = [...rack.rows, newRow(id, strength)];
   }
   render();
   changed();

@@ -23,7 +23,7 @@ function scrubber(labels, name, isReversed = false) {
 function cellButton({ caption: text, puts, tooltip }, number) {
   return make("button", {
     type: "button", class: "mm-cell", tabindex: -1, title: tooltip ?? text,
-    "aria-label": `${text}: ${puts.length ? "put it into the rack" : "take this seed"}`,
+    "aria-label": `${text}: ${puts.length ? "set the sliders to it" : "take this seed"}`,
     onclick: () => put(number), onfocus: () => move(number),
     onpointerenter: (event) => event.pointerType === "mouse" && move(number),
   });
@@ -89,7 +89,7 @@ function side() {
   const scrubbers = down
     ? [make("label", {}, laid.axes[0], across), make("label", {}, laid.axes[1], down)]
     : [across];
-  const hint = `Click a picture to put its ${kind === "seeds" ? "seed" : "strength"} into the rack.`;
+  const hint = `Click a picture to take over its ${kind === "seeds" ? "seed" : "strength"}.`;
   return make("div", { class: "mm-sweep-side" },
     make("p", { class: "mm-sweep-title" }, make("strong", {}, laid.title), ` · ${laid.prompt}`),
     make("div", { class: "mm-scrub", style: `--columns:${laid.columns.length}` }, ...scrubbers),

@@ -18,7 +18,7 @@ export function choice(label, names, choose) {
 // A feature, which a click puts into the rack of the tab Steer.
 export function featureChip({ id, name, modality, scoreTooltip }, note = "") {
   return make("button", {
-    type: "button", class: `mm-chip mm-of-${modality}`, "data-mm-add": id, title: `${scoreTooltip}; click to put it into the rack`,
+    type: "button", class: `mm-chip mm-of-${modality}`, "data-mm-add": id, title: `${scoreTooltip}; click to add it to the active features`,
   }, make("span", { "aria-hidden": "true" }, SHAPES[modality]), make("span", { class: "mm-unseen" }, modality), ` ${name} `,
   note ? make("small", {}, note) : null);
 }
