@@ -67,7 +67,7 @@ def test_the_scale_is_a_slider_and_a_whole_picture_goes_from_its_tab_into_the_ra
     assert whole.picture.share == 1
     assert recipe_at(page, "#mm-pair figure:nth-child(1) img").picture is None
 
-    opened = drawn(page, after, page.get_by_role("button", name="Open in the rack").click)
+    opened = drawn(page, after, page.get_by_role("button", name="Open with the active features").click)
     assert opened.picture == whole.picture
     assert opened.sampler.adapter_scale == 1
     expect(page.get_by_label("whole picture", exact=True)).to_have_value("1")

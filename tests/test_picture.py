@@ -131,7 +131,7 @@ def test_a_move_made_while_a_picture_is_drawn_is_not_lost(
         return draw(*given)
 
     monkeypatch.setattr(steerer, "_draw", gated)
-    page.get_by_role("button", name="only its cross-modal").click()
+    page.get_by_role("button", name="what is seen and can be said").click()
     assert drawing.wait(WAIT / 1000)
     slider(page, "cross").focus()
     page.keyboard.press("End")
@@ -151,7 +151,7 @@ def test_a_move_made_while_a_picture_is_drawn_is_not_lost(
 
 def test_one_part_alone_at_a_click_and_none_is_before(page: Page, steerer: Steerer):
     after = source(page, "after")
-    page.get_by_role("button", name="only its cross-modal").click()
+    page.get_by_role("button", name="what is seen and can be said").click()
     changed(page, after)
     assert {steerer.bank.get(edit.feature).modality for edit in recipe_of(page).edits} == {"cross"}
     after = source(page, "after")
@@ -199,7 +199,7 @@ def test_a_caption_gives_the_language_part(page: Page, tmp_path: Path):
     page.keyboard.press("Enter")
     expect(chips(page, "language").first).to_be_visible()
     after = source(page, "after")
-    page.get_by_role("button", name="only its language").click()
+    page.get_by_role("button", name="what only its caption says").click()
     changed(page, after)
     assert len(recipe_of(page).edits) == chips(page, "language").count()
 
@@ -250,7 +250,7 @@ def test_a_feature_goes_into_the_rack_at_a_click(page: Page):
     chip = chips(page, "cross").last
     number, strength = chip.get_attribute("data-mm-add"), float(chip.get_attribute("data-mm-strength") or 0)
     chip.click()
-    expect(page.locator("#mm-parts .mm-note")).to_contain_text("is in the rack of the tab Steer")
+    expect(page.locator("#mm-parts .mm-note")).to_contain_text("is among the active features of the tab Steer")
     page.get_by_role("tab", name="Steer", exact=True).click()
     row = page.locator(f".mm-row[data-id='{number}']")
     expect(row).to_be_visible()
@@ -262,11 +262,11 @@ def test_the_parts_open_in_the_rack_and_draw_the_same_picture(page: Page, steere
     page.locator("#mm-into-prompt textarea, #mm-into-prompt input").first.fill("a penguin in the snow")
     page.locator("#mm-into-seed input").fill("5")
     after = source(page, "after")
-    page.get_by_role("button", name="only its cross-modal").click()
+    page.get_by_role("button", name="what is seen and can be said").click()
     changed(page, after)
     recipe, drawn = recipe_of(page), source(page, "after")
     assert (recipe.prompt, recipe.seed) == ("a penguin in the snow", 5)
-    page.get_by_role("button", name="Open in the rack").click()
+    page.get_by_role("button", name="Open with the active features").click()
     after = page.locator("#mm-pictures .mm-after")
     expect(after).to_be_visible()
     page.wait_for_function(
@@ -278,7 +278,7 @@ def test_the_parts_open_in_the_rack_and_draw_the_same_picture(page: Page, steere
 
 def test_what_was_set_is_there_when_the_tab_is_opened_again(page: Page):
     after = source(page, "after")
-    page.get_by_role("button", name="only its cross-modal").click()
+    page.get_by_role("button", name="what is seen and can be said").click()
     changed(page, after)
     after = source(page, "after")
     page.get_by_role("tab", name="Steer", exact=True).click()

@@ -277,7 +277,9 @@ def test_two_features_make_a_grid_and_a_cell_puts_both(page: Page):
     page.keyboard.press("Enter")
     expect(page.get_by_label("strength of night", exact=True)).to_have_value("2")
     expect(page.get_by_label("strength of snow", exact=True)).to_have_value("2")
-    page.wait_for_function("document.querySelector('#mm-pictures .mm-after').alt.includes('night:2, snow:2')", timeout=WAIT)
+    page.wait_for_function(
+        "document.querySelector('#mm-pictures .mm-after').alt.includes('night:2, snow:2')", timeout=WAIT
+    )
     assert [(edit.mode, edit.strength) for edit in shown(page).edits] == [("add", 2.0)] * 2
 
 

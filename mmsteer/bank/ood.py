@@ -48,6 +48,20 @@ def room(tensors: "Mapping[str, torch.Tensor]", features: "Iterable[Feature]") -
     return median(rooms) if rooms else float(tensors["ood_p99"].square()) / 2
 
 
+def usual_share(tensors: "Mapping[str, torch.Tensor]", features: "Iterable[Feature]", step: "torch.Tensor") -> float:
+    """The largest share of a step, at most 1, that a typical prompt can take and stay in the usual range: sqrt(room / v'Pv).
+
+    The step is taken to lie across the prompt's own offset from the mean, as a sum of many features about does.
+
+    Args:
+        tensors: of a bank.
+        features: of the same.
+        step: `[d_joint]`.
+    """
+    curvature = float(step @ tensors["ood_precision"].to(step) @ step)
+    return min(1.0, float((room(tensors, features) / max(curvature, 1e-12)) ** 0.5))
+
+
 def range_between(
     tensors: "Mapping[str, torch.Tensor]", features: "Iterable[Feature]", step: "torch.Tensor"
 ) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsteer.bank import Feature, FeatureBank, Modality
+from mmsteer.bank.ood import usual_share
 from mmsteer.errors import SteerError
 from mmsteer.image_file import upright_rgb
 from mmsteer.recipes.direction import Contrast
@@ -148,18 +149,40 @@ def edits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) 
     Args:
         bank: where the features come from.
         parts: as `strongest` gives them.
-        strengths: by modality; a feature is added with its activation times the strength of its modality.
+        strengths: by modality; a feature is added with its activation times the strength of its modality, times `share_that_fits`.
 
     Returns:
         Edits within each feature's usable range, in hundredths, so that a recipe holds them exactly.
     """
-    made = []
-    for modality, features in parts.items():
-        for feature, activation in features:
-            strength = round(min(strengths.get(modality, 0.0) * activation, feature.usable[1]), 2)
-            if strength:
-                made.append(Edit(bank.reference(feature), "add", strength))
+    share, made = share_that_fits(bank, parts, strengths), []
+    for feature, amount in _amounts(parts, strengths):
+        if strength := round(share * amount, 2):
+            made.append(Edit(bank.reference(feature), "add", strength))
     return made
+
+
+def share_that_fits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality, float]) -> float:
+    """How much of some parts a prompt can take at once, 0 to 1.
+
+    Each feature alone is within its usable range, but a picture has many, and several that mean the same ("big", "big 2"). All
+    together would leave the range of ordinary prompts. A strength above 1 asks for more than the picture has, and gets it: it
+    counts as 1 here.
+    """
+    import torch
+
+    amounts = _amounts(parts, {modality: min(1.0, strength) for modality, strength in strengths.items()})
+    step = torch.zeros_like(bank.tensors["ood_mean"]).float()
+    for feature, amount in amounts:
+        step += amount * feature.activation_scale * bank.tensors[f"steering_{feature.side}"][feature.latent].float()
+    return usual_share(bank.tensors, bank.features, step)
+
+
+def _amounts(parts: Parts, strengths: Mapping[Modality, float]) -> list[tuple[Feature, float]]:
+    """Each feature of some parts and how much of it is wanted, within its usable range."""
+    return [
+        (feature, min(strengths.get(modality, 0.0) * activation, feature.usable[1]))
+        for modality, features in parts.items() for feature, activation in features
+    ]  # fmt: skip
 
 
 def _clip_of(steerer: "Steerer") -> "Clip":

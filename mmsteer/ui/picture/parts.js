@@ -86,6 +86,7 @@ function card(modality) {
     type: "button", class: `mm-badge mm-${modality}`, title: "this part alone, at strength 1", onclick: () => only(modality),
   }, make("span", { "aria-hidden": "true" }, SHAPES[modality]), ` ${TITLES[modality]}`);
   cards.set(modality, () => {
+    range.disabled = title.disabled = modality === "language" && !props.in_caption.length;
     range.value = state.strengths[modality];
     out.textContent = (+range.value).toFixed(2);
     title.setAttribute("aria-pressed", pressed(isAlone(modality)));

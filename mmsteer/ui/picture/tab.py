@@ -16,7 +16,7 @@ import gradio as gr
 from mmsteer.bank import Feature
 from mmsteer.bank.modality import SHAPES
 from mmsteer.image_file import FORMATS, decode
-from mmsteer.pictures.picture_features import edits, strongest
+from mmsteer.pictures.picture_features import edits, share_that_fits, strongest
 from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
@@ -26,13 +26,14 @@ from mmsteer.ui.picture.payloads import STRONGEST, FileQuestion, ShownQuestion, 
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.events import DRAW_NEWEST, READ, READ_NEWEST, SILENT
 from mmsteer.ui.shared.loading import attempt, attempt_html
+from mmsteer.ui.shared.notices import note
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.pair import alternative, status
 from mmsteer.ui.shared.payload import whole_seed
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.shared.uploads import LARGEST_FILE, read_bytes
 from mmsteer.ui.steer.opening import beside
-from mmsteer.ui.steer.rack import rows
+from mmsteer.ui.steer.rack import ROWS, with_rows_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,11 +43,15 @@ if TYPE_CHECKING:
 
 TITLE = "From a picture"
 HERE = Path(__file__).parent
-PARTS = {"vision": "only its vision", "cross": "only its cross-modal", "language": "only its language"}
+PARTS = {
+    "vision": "what it looks like, minus what can be said",
+    "cross": "what is seen and can be said",
+    "language": "what only its caption says",
+}
 EMPTY = {
     "vision": "No vision-only feature fires for this picture.",
     "cross": "No cross-modal feature fires for this picture.",
-    "language": "A picture has none by itself: they come from the words of its caption.",
+    "language": "Type its caption: a picture alone has nothing that is only said.",
 }
 _EXAMPLE = "please draw a lovely penguin in the middle in the snow", (Edit("warm light"), Edit("white frame")), 12
 _FIRST = {"strengths": {"vision": 1.0, "cross": 0.0, "language": 0.0, "whole": 0.0}, "parts": {}}
@@ -84,7 +89,7 @@ def build(page: PageState, tab: gr.Tab) -> None:
             pair = gr.HTML(_WAITING, elem_id="mm-pair")
             about = gr.HTML('<div class="mm-status"></div>', elem_id="mm-picture-status")
             with gr.Row():
-                open_button = gr.Button("Open in the rack", size="sm", elem_id="mm-into-rack")
+                open_button = gr.Button("Open with the active features", size="sm", elem_id="mm-into-rack")
                 edit_button = gr.Button("Edit this picture itself", size="sm", elem_id="mm-into-own")
 
     handlers, steer, inputs = _Handlers(page), page.controls, [parts, caption, prompt, seed]
@@ -95,7 +100,9 @@ def build(page: PageState, tab: gr.Tab) -> None:
     source.ask(handlers.look, source, [source, parts, caption], **DRAW_NEWEST)
     parts.release(**draw, **DRAW_NEWEST)
     gr.on([prompt.submit, seed.submit, caption.submit], **draw, **DRAW_NEWEST)
-    opened = open_button.click(handlers.open, inputs, [page.tabs, *steer.restored, about], **READ, **SILENT)
+    opened = open_button.click(
+        handlers.open, [*inputs, steer.rack], [page.tabs, *steer.restored, about], **READ, **SILENT
+    )
     opened.then(**steer.draw)
     given = edit_button.click(
         handlers.edit, [source, caption], [page.tabs, steer.prompt, steer.own, about], **DRAW_NEWEST
@@ -155,27 +162,21 @@ class _Handlers:
                 return result, self.reading.judged(steerer, result)
 
             result, judged = self.loading.run(pair)
-            about = status(result, self.bank.faithfulness) + judged
+            about = status(result, self.bank.faithfulness) + self._scaled(value, parts) + judged
             return [gr.HTML(in_caption=_offers(parts["language"])), _pair(result), about]
 
         values, error = attempt_html(drawn)
         return values or [gr.skip(), gr.skip(), error]
 
-    def open(self, value: Any, caption: str, prompt: str, seed: float | None) -> list[Any]:
-        """The parts as rows of the rack, with prompt, seed and whole picture, in the tab Steer."""
+    def open(self, value: Any, caption: str, prompt: str, seed: float | None, rack: Any) -> list[Any]:
+        """The parts beside the active features of the tab Steer, with prompt, seed and whole picture. *Undo* there takes them back."""
 
         def opened() -> list[Any]:
             _, added, whole = self._parts(value, caption)
-            return [
-                gr.Tabs(selected="steer"),
-                prompt,
-                seed,
-                rows(self.bank, added),
-                None,
-                *beside(Recipe("any", picture=whole)),
-                "",
-                gr.skip(),
-            ]
+            together, left_out = with_rows_of(self.bank, rack, added)
+            full = f"There is room for {ROWS} active features: {left_out} of the picture's are left out."
+            shown = [prompt, seed, together, None, *beside(Recipe("any", picture=whole)), note(full) if left_out else ""]
+            return [gr.Tabs(selected="steer"), *shown, gr.skip()]
 
         values, error = attempt_html(opened)
         return values or [*[gr.skip()] * 11, error]
@@ -204,6 +205,15 @@ class _Handlers:
         in_caption = self.loading.run(lambda steerer: steerer.features_of(caption)) if caption.strip() else []
         parts = in_picture | {"language": strongest(in_caption)["language"]}
         return parts, edits(self.bank, parts, strengths), whole
+
+    def _scaled(self, value: Any, parts: Any) -> str:
+        """A note if the parts are drawn weaker than their sliders say."""
+        share = share_that_fits(self.bank, parts, read_parts(self.bank, value)[1])
+        if share > 0.99:
+            return ""
+        return note(
+            f"Together that is more than prompts usually say: {share:.0%} of it is added, so that the picture holds together."
+        )
 
     def _picture(self, value: Any) -> "tuple[Image.Image, str, str]":
         """The picture, its caption (empty if unknown), and its alternative text."""

@@ -105,6 +105,20 @@ def rows(known: FeatureBank | Known, edits: Sequence[Edit]) -> dict[str, Any]:
     return {"rows": shown, "silent": [], "directions": list(entries.values())}
 
 
+def with_rows_of(known: FeatureBank | Known, value: Any, edits: Sequence[Edit]) -> tuple[dict[str, Any], int]:
+    """A rack's value with rows for these edits beside its own; a feature that has a row gets the new one in its place.
+
+    Returns:
+        The value, and how many rows found no room.
+    """
+    shown, added = read_rack(value), rows(known, edits)
+    new = {row["id"]: row for row in added["rows"]}
+    kept = [new.pop(row.id, None) or row.model_dump() for row in shown.rows]
+    every = [*kept, *new.values()]
+    directions = [*shown.directions, *added["directions"]]
+    return {"rows": every[:ROWS], "silent": shown.silent, "directions": directions}, max(0, len(every) - ROWS)
+
+
 def read_rack(value: Any) -> RackValue:
     """The rack's value as it came from a browser; SteerError for one that no rack of this page can have."""
     return read(_RACK, value, "the rack")
