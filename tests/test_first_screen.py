@@ -208,5 +208,5 @@ def test_the_address_keeps_the_tab_and_a_feature_has_a_link(chromium, address: s
     expect(card).to_have_text("white frame")
     page.get_by_role("tab", name="Proof").last.click()
     page.reload()
-    expect(page.locator(".mm-proof img").first).to_be_visible()
+    expect(page.locator(".mm-proof .mm-bars").first).to_be_visible()
     page.close()

@@ -158,7 +158,7 @@ def test_from_a_picture(page: Page):
 
 
 @pytest.mark.parametrize(
-    ("name", "there"), [("What it is good for", "#mm-eye .mm-answers"), ("Proof", ".mm-proof img")]
+    ("name", "there"), [("What it is good for", "#mm-eye .mm-answers"), ("Proof", ".mm-proof .mm-bars")]
 )
 def test_the_other_tabs(page: Page, name: str, there: str):
     tab(page, name)

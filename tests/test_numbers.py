@@ -17,6 +17,7 @@ from mmsteer.recipes.presets import PRESETS
 from mmsteer.studies.results import page
 from mmsteer.studies.results.headlines import END, START, headlines
 from mmsteer.studies.results.markdown import Figures
+from mmsteer.ui.proof import findings
 from mmsteer.ui.proof import tab as proof
 
 README = ASSETS.parent / "README.md"
@@ -289,7 +290,7 @@ def test_the_page_draws_each_preset_with_the_first_seed_on_which_it_is_visible(w
 
 
 def test_the_proofs_hold_no_number_of_their_own():
-    tree = ast.parse(Path(proof.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(findings.__file__).read_text(encoding="utf-8"))
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     assert any("carry the right label" in text for text in texts)
     assert not [text for text in texts if re.search(r"(?<![\w.])(?<!\w-)\d", text)]
@@ -298,10 +299,10 @@ def test_the_proofs_hold_no_number_of_their_own():
 @pytest.mark.parametrize(
     ("name", "path", "value", "words"),
     [
-        ("labels", ("objectives", 0, "precision", "value"), 0.123, "12 %"),
+        ("labels", ("objectives", 0, "precision", "value"), 0.123, "<b>12 %</b>"),
         ("labels", ("objectives", 0, "recall language", "value"), 0.456, "46 % of language"),
-        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "79 % correctly"),
-        ("effects", ("summary", 13, "hit", "value"), 0.321, "32 % of cases"),
+        ("concepts", ("concepts", 2, "recall cross", "value"), 0.789, "<b>79 %, not 0 %</b>"),
+        ("effects", ("summary", 13, "hit", "value"), 0.321, "<b>32 %</b>"),
         ("ordinary", ("rows", 2, "leak", "value"), 0.123, "12 % of what the prompt fixed is lost"),
         ("removal", ("text",), "Nothing costs 7.\nAll of it.", "Nothing costs 7. All of it."),
     ],

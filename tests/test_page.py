@@ -337,6 +337,9 @@ def test_the_second_tab_shows_the_proofs_with_their_commands(page: Page):
     shown = page.locator(".mm-proof img")
     expect(shown).to_have_count(len(PROOFS))
     for k, proof in enumerate(PROOFS):
+        expect(page.locator(".mm-proof .mm-bars").nth(k)).to_be_visible()
+        expect(shown.nth(k)).to_be_hidden()
+        page.locator(".mm-proof summary").nth(k).click()
         expect(shown.nth(k)).to_be_visible()
         assert page.evaluate("k => document.querySelectorAll('.mm-proof img')[k].naturalWidth", k) > 600
         expect(page.locator(".mm-command").nth(k)).to_contain_text(f"study {proof.study}")

@@ -12,8 +12,8 @@ from mmsteer.studies.measures.shares import Share
 if TYPE_CHECKING:
     import torch
 
-COLOURS = {"vision": "#2a78b5", "language": "#e08214", "cross": "#1b9e77", "grey": "#9a9a9a"}
-"""Of each modality in figures; grey is what they are compared with."""
+COLOURS = {"vision": "#9a3412", "language": "#5b21b6", "cross": "#0f5f63", "grey": "#9a9a9a"}
+"""Of each modality in figures, those of the page; grey is what they are compared with."""
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
