@@ -212,7 +212,7 @@ class _Handlers:
         if share > 0.99:
             return ""
         return note(
-            f"Together that is more than prompts usually say: {share:.0%} of it is added, so that the picture holds together."
+            f"Together that is more than prompts usually say: {100 * share:.0f} % of it is added, so that the picture holds together."
         )
 
     def _picture(self, value: Any) -> "tuple[Image.Image, str, str]":
