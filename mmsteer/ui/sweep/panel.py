@@ -79,7 +79,8 @@ class Sweeps:
             recipe = recipe_of(self.known, self.loading.wait(), *inputs)
             recipe = replace(recipe, edits=tuple(within(recipe.prompt, self._acting(shown, swept))[0]))
             suggested = on_prompt(self.known.bank, self.loading, recipe) if question.kind == "each" else None
-            varied = suggested.edits if suggested else within(recipe.prompt, [self._swept_edit(shown, one) for one in swept])[0]
+            own = [] if suggested else within(recipe.prompt, [self._swept_edit(shown, one) for one in swept])[0]
+            varied = suggested.edits if suggested else own
             only = replace(recipe, edits=tuple(varied))
             again = Description(
                 kind=question.kind, recipe=recipe.to_json(), swept=only.to_json(), absent=question.absent
