@@ -1,7 +1,7 @@
 // The button "Draw" shows while the prompt, the seed or the negative prompt is another than that of the pair that is shown.
 import { onNewPair, shownQuery } from "../../shared/scripts/pair.js";
 
-const FIELDS = "#mm-prompt, #mm-seed, #mm-negative-prompt";
+const DRAWN_FROM = "#mm-prompt, #mm-seed, #mm-negative-prompt";
 const spaced = (text) => text.trim().replace(/\s+/g, " ");
 const field = (id) => document.querySelector(`${id} textarea, ${id} input`);
 // a field of the options is not there until they are opened: nobody can have changed it
@@ -17,5 +17,5 @@ function isDrawn() {
 
 const compare = () => document.body.classList.toggle("mm-all-drawn", isDrawn());
 
-document.addEventListener("input", (event) => event.target.closest?.(FIELDS) && compare());
+document.addEventListener("input", (event) => event.target.closest?.(DRAWN_FROM) && compare());
 onNewPair(compare);

@@ -62,3 +62,11 @@ document.addEventListener("click", ({ target }) => {
   const menu = document.querySelector(".mm-menu[open]");
   if (menu && (!menu.contains(target) || target.closest("button"))) menu.open = false;
 });
+
+document.addEventListener("keydown", (event) => {
+  const menu = document.querySelector(".mm-menu[open]");
+  if (event.key !== "Escape" || !menu) return;
+  event.stopPropagation();
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
