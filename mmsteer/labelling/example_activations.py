@@ -21,8 +21,8 @@ def measure_examples(bank: FeatureBank, scoring: Embedded) -> dict[int, dict[str
     Raises:
         SteerError: a feature fires most on other captions than the bank says: these are not its pairs.
     """
-    sides = [bank.dictionaries.get(side) or bank.dictionaries["shared"] for side in ("image", "text")]
-    codes = encode_pairs(Dictionaries(*sides, paired=False), scoring)
+    image, text = (bank.dictionaries.get(side) or bank.dictionaries["shared"] for side in ("image", "text"))
+    codes = encode_pairs(Dictionaries(image, text, paired=False), scoring)
     codes = codes.of([(f.image_latent, f.text_latent) for f in bank.features])
     measured = {}
     for k, feature in enumerate(bank.features):

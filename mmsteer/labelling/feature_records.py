@@ -124,7 +124,7 @@ def _activation_scales(codes: Codes, latents: Sequence[FeatureLatents], modaliti
     ]
 
 
-def activations(codes: Codes, k: int, rows: Sequence[int]) -> dict[str, tuple[float, ...]]:
+def activations(codes: Codes, k: int, rows: Sequence[int]) -> dict[str, Any]:
     """The fields of `Feature` that say how strongly feature k fires on its examples: pairs, those on which it fires most first."""
     sides = {"picture_activations": codes.image[rows, k], "caption_activations": codes.text[rows[:TOP_CAPTIONS], k]}
     return {name: tuple(round(float(value), 2) for value in values) for name, values in sides.items()}
