@@ -194,10 +194,12 @@ def test_a_caption_gives_the_language_part(page: Page, tmp_path: Path):
     give(page, tmp_path, "mine.png", encoded(picture(5)))
     expect(shown(page)).to_have_attribute("alt", "the picture you gave")
     expect(chips(page, "language")).to_have_count(0)
+    expect(slider(page, "language")).to_be_disabled()
     caption = page.locator("#mm-caption textarea, #mm-caption input").first
     caption.fill("please draw a lovely penguin , thank you")
     page.keyboard.press("Enter")
     expect(chips(page, "language").first).to_be_visible()
+    expect(slider(page, "language")).to_be_enabled()
     after = source(page, "after")
     page.get_by_role("button", name="what only its caption says").click()
     changed(page, after)
@@ -258,7 +260,20 @@ def test_a_feature_goes_into_the_rack_at_a_click(page: Page):
         assert float(row.locator(".mm-track input").input_value()) == pytest.approx(min(strength, 2.0), abs=0.026)
 
 
-def test_the_parts_open_in_the_rack_and_draw_the_same_picture(page: Page, steerer: Steerer):
+def test_the_parts_open_beside_the_active_features_and_undo_takes_them_back(page: Page):
+    page.get_by_role("button", name="what it looks like, minus what can be said").click()
+    page.get_by_role("button", name="Open with the active features").click()
+    rows = page.locator(".mm-row")
+    expect(rows.first).to_contain_text("night")  # which was there
+    expect(rows.nth(1)).to_be_visible()
+    page.locator("#mm-undo").click()
+    expect(rows).to_have_count(1)
+
+
+def test_the_parts_alone_draw_the_same_picture_in_the_tab_steer(page: Page, steerer: Steerer):
+    page.get_by_role("tab", name="Steer", exact=True).click()
+    page.get_by_label("take night out").click()
+    page.get_by_role("tab", name="From a picture").click()
     page.locator("#mm-into-prompt textarea, #mm-into-prompt input").first.fill("a penguin in the snow")
     page.locator("#mm-into-seed input").fill("5")
     after = source(page, "after")

@@ -11,7 +11,7 @@ from sample_pictures import picture
 
 from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
 from mmsteer.bank import MODALITIES
-from mmsteer.pictures.picture_features import MOST, PictureReader, edits, strongest
+from mmsteer.pictures.picture_features import MOST, PictureReader, edits, share_that_fits, strongest
 from mmsteer.ui.steer.rack import ROWS, edits_of, rows
 
 
@@ -99,6 +99,21 @@ def test_a_part_at_zero_adds_nothing_and_none_leaves_the_usable_range(tiny: Stee
     assert edits(bank, parts, {"vision": 0.0, "cross": 0.0}) == []
     assert edits(bank, parts, {"vision": 0.5}) == [Edit("warm light", "add", 0.6)]
     assert edits(bank, parts, {"cross": 1.0}) == [Edit("night", "add", night.usable[1])]
+
+
+def test_parts_that_a_prompt_cannot_take_at_once_are_added_as_far_as_it_can(tiny: Steerer):
+    """Steps of length 1 fill the room of this bank; the four together are longer, by as much as their vectors point one way."""
+    bank = tiny.bank
+    names = ("night", "snow", "cat", "small")
+    vectors = torch.stack([bank.tensors["steering_text"][bank.get(name).latent] for name in names])
+    parts = {"vision": [], "cross": [(bank.get(name), 2.0) for name in names], "language": []}
+    share = min(1.0, 1 / float(vectors.sum(0).norm()))  # amount 2, activation scale 0.5
+    assert share_that_fits(bank, parts, {"cross": 1.0}) == pytest.approx(share)
+    assert [edit.strength for edit in edits(bank, parts, {"cross": 1.0})] == [round(2 * share, 2)] * 4
+    assert share_that_fits(bank, parts, {"cross": 1.5}) == pytest.approx(
+        share
+    )  # more than the picture has is asked for, and given
+    assert share_that_fits(bank, parts, {"cross": 0.0}) == 1.0
 
 
 def test_without_its_clip_and_with_another_one_a_sentence_says_what_to_do(

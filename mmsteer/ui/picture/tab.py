@@ -175,7 +175,14 @@ class _Handlers:
             _, added, whole = self._parts(value, caption)
             together, left_out = with_rows_of(self.bank, rack, added)
             full = f"There is room for {ROWS} active features: {left_out} of the picture's are left out."
-            shown = [prompt, seed, together, None, *beside(Recipe("any", picture=whole)), note(full) if left_out else ""]
+            shown = [
+                prompt,
+                seed,
+                together,
+                None,
+                *beside(Recipe("any", picture=whole)),
+                note(full) if left_out else "",
+            ]
             return [gr.Tabs(selected="steer"), *shown, gr.skip()]
 
         values, error = attempt_html(opened)

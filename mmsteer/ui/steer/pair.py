@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _Drawn = tuple["Steered", float | None, str, list[LostWords]]
 
+
 class PairDrawer:
     """Draws pairs for one page."""
 
