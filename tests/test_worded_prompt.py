@@ -39,3 +39,16 @@ def test_what_no_caption_says_is_tried_and_told(tiny: Steerer):
         ("warm light",),
     )
     assert in_words(tiny.bank, "a cat", [Edit("warm light", "remove")]).image_only == ()
+
+
+def test_places_and_times_come_as_captions_say_them(tiny: Steerer):
+    said = {
+        "night": ("a cat at night", "at night a dog", "night"),
+        "snow": ("snow", "a cat", "in the snow"),
+        "cat": ("a cat",),
+    }
+    features = [replace(f, top_captions=said.get(f.name, f.top_captions)) for f in tiny.bank.features]
+    bank = FeatureBank(features, {})
+    assert in_words(bank, "a fox", [Edit("night")]).prompt == "a fox at night"
+    assert in_words(bank, "a big cat at night", [Edit("night", "remove")]).prompt == "a big cat"
+    assert in_words(bank, "a fox", [Edit("cat")]).prompt == "a fox cat"

@@ -1,12 +1,15 @@
 """Prompting in place of steering: a prompt with the words of its edits added or left out. Text alone, no model."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmsteer.bank import FeatureBank
+from mmsteer.bank import Feature, FeatureBank
 from mmsteer.recipes.direction import Contrast, Wording, is_direction, read_source
 from mmsteer.recipes.edit import Edit
+
+_LEAD = r"(?:at|in|on|to|under|among) (?:the |a )?"
 
 
 class WordedPrompt(NamedTuple):
@@ -21,7 +24,8 @@ def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPro
     """Add the name of each feature that an edit adds, unless the prompt has it, and leave out the name of each that one removes.
 
     A direction exchanges its words: the second for the first, or added where the prompt has no first; the other way round below zero.
-    A number that only tells features of one name apart ("cat 2") is left out. The result may be empty.
+    A number that only tells features of one name apart ("cat 2") is left out. Places and times come as captions say them: "at night",
+    "in the snow". The result may be empty.
     """
     worded, image_only = " ".join(prompt.split()), []
     for edit in edits:
@@ -32,13 +36,21 @@ def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPro
             continue
         feature = bank.get(edit.feature)
         words = re.sub(r" \d+$", "", feature.name)
-        pattern, strength = _whole(words), _pushed(edit)
+        pattern, strength, phrase = _whole(words), _pushed(edit), _phrase(feature, words)
         if strength > 0 and not pattern.search(worded):
-            worded = f"{worded} {words}"
+            worded = f"{worded} {phrase}"
             image_only += [feature.name] if feature.image_only else []
         elif strength < 0 or edit.mode == "set" and strength == 0:
-            worded = pattern.sub("", worded)
+            worded = pattern.sub("", _whole(phrase).sub("", worded))
     return WordedPrompt(" ".join(worded.split()), tuple(image_only))
+
+
+def _phrase(feature: Feature, words: str) -> str:
+    """The words of a feature with what leads up to them in the captions of its examples, if most captions that have them agree."""
+    said = re.compile(rf"(?<!\w)({_LEAD})?{re.escape(words)}(?!\w)", re.IGNORECASE)
+    leads = Counter((match[1] or "").lower() for caption in feature.top_captions if (match := said.search(caption)))
+    lead, count = leads.most_common(1)[0] if leads else ("", 0)
+    return f"{lead}{words}" if 2 * count >= leads.total() else words
 
 
 def _exchanged(prompt: str, wording: Wording, edit: Edit) -> str:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from mmsteer.errors import SteerError
 from mmsteer.recipes.data_url import recipe_url
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.recipes.worded_prompt import in_words
+from mmsteer.recipes.worded_prompt import WordedPrompt, in_words
 from mmsteer.ui.shared.loading import Loading, attempt
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
@@ -30,6 +30,8 @@ class WordsQuestion(Payload):
 
     query: str
     """The link of the pair that is shown."""
+    prompt: str = ""
+    """What the visitor types instead; empty for the prompt with the features' words."""
 
 
 _QUESTION = TypeAdapter(WordsQuestion)
@@ -52,8 +54,10 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any
     """
 
     def drawn() -> dict[str, Any]:
-        recipe = Recipe.from_query(read(_QUESTION, value, "the link").query)
-        wording = in_words(bank, recipe.prompt, recipe.edits)
+        question = read(_QUESTION, value, "the link")
+        recipe = Recipe.from_query(question.query)
+        own = WordedPrompt(question.prompt, ()) if question.prompt else None
+        wording = own or in_words(bank, recipe.prompt, recipe.edits)
         if not wording.prompt:
             raise SteerError("nothing is left of the prompt without the words that are removed")
 
