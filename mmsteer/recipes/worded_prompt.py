@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mmsteer.bank import Feature, FeatureBank
+from mmsteer.bank import FeatureBank
 from mmsteer.recipes.direction import Contrast, Wording, is_direction, read_source
 from mmsteer.recipes.edit import Edit
 
@@ -36,21 +36,26 @@ def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPro
             continue
         feature = bank.get(edit.feature)
         words = re.sub(r" \d+$", "", feature.name)
-        pattern, strength, phrase = _whole(words), _pushed(edit), _phrase(feature, words)
+        pattern, strength = _whole(words), _pushed(edit)
         if strength > 0 and not pattern.search(worded):
-            worded = f"{worded} {phrase}"
+            worded = f"{worded} {_lead(bank, words)}{words}"
             image_only += [feature.name] if feature.image_only else []
         elif strength < 0 or edit.mode == "set" and strength == 0:
-            worded = pattern.sub("", _whole(phrase).sub("", worded))
+            worded = _led(words).sub("", worded) if _lead(bank, words) else pattern.sub("", worded)
     return WordedPrompt(" ".join(worded.split()), tuple(image_only))
 
 
-def _phrase(feature: Feature, words: str) -> str:
-    """The words of a feature with what leads up to them in the captions of its examples, if most captions that have them agree."""
-    said = re.compile(rf"(?<!\w)({_LEAD})?{re.escape(words)}(?!\w)", re.IGNORECASE)
-    leads = Counter((match[1] or "").lower() for caption in feature.top_captions if (match := said.search(caption)))
-    lead, count = leads.most_common(1)[0] if leads else ("", 0)
-    return f"{lead}{words}" if 2 * count >= leads.total() else words
+def _lead(bank: FeatureBank, words: str) -> str:
+    """What leads up to some words in the captions of the bank's examples, "at ", if it does in at least half of those with them."""
+    captions = {caption for feature in bank.features for caption in feature.top_captions}
+    leads = Counter((match[1] or "").lower() for caption in captions if (match := _led(words).search(caption)))
+    without = leads.pop("", 0)
+    return max(leads, key=lambda lead: (leads[lead], lead)) if leads and leads.total() >= without else ""
+
+
+def _led(words: str) -> re.Pattern[str]:
+    """These words where they stand by themselves, with what leads up to them."""
+    return re.compile(rf"(?<!\w)({_LEAD})?{re.escape(words)}(?!\w)", re.IGNORECASE)
 
 
 def _exchanged(prompt: str, wording: Wording, edit: Edit) -> str:
