@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from shown_pair import WAIT, changed, source
+from test_stage import violations
 
 from mmsteer import Edit, FeatureBank, Recipe, Sampler
 from mmsteer.recipes.direction import Contrast
@@ -115,7 +116,7 @@ def test_favourites_stay_in_the_browser_and_travel_as_one_file(page: Page, addre
     kept["recipes"] += [hostile, {"title": 3, "query": "x"}, {"title": "too long", "query": "x" * 30_000}]
     (tmp_path / "more.json").write_text(json.dumps(kept))
     page.locator(".mm-visit input[type=file]").set_input_files(tmp_path / "more.json")
-    status = page.locator(".mm-visit [role=status]").first
+    status = page.locator(".mm-visit .mm-panel-status")
     expect(status).to_contain_text("1 favourites added. Recipe 3 of the list cannot be read")
     expect(page.locator("[data-favourite]").nth(1)).to_have_text(hostile["title"])
     (tmp_path / "bad.json").write_text('{"mmsteer": "recipes", "version": 2, "recipes": []}')
@@ -125,3 +126,14 @@ def test_favourites_stay_in_the_browser_and_travel_as_one_file(page: Page, addre
         page.locator(".mm-visit .mm-shelved [aria-label^=take]").first.click()
     expect(page.locator("[data-favourite]")).to_have_count(0)
     assert json.loads(page.evaluate("localStorage.getItem('mmsteer-favourites')"))["recipes"] == []
+
+
+def test_axe_finds_nothing_serious_in_the_panels(page: Page):
+    two_pictures(page)
+    page.locator("#mm-compare-open").click()
+    page.locator("[data-star='0']").click()
+    expect(page.locator("[data-favourite]")).to_have_count(1)
+    page.evaluate("dispatchEvent(new CustomEvent('mm-from-pictures'))")
+    page.get_by_role("button", name="On my prompt").click()
+    page.locator(".mm-trial img").first.wait_for()
+    assert violations(page) == []

@@ -3,7 +3,8 @@ import { chip, make, pressed } from "../../shared/scripts/dom.js";
 
 const VIEWS = { "side by side": "both whole", slide: "one over the other, with a movable border" };
 let view = "side by side";
-const said = make("ul", { class: "mm-differences", role: "status", "aria-label": "what sets the second apart from the first" });
+const said = make("ul", { class: "mm-differences" });
+const spoken = make("div", { role: "status" }, said); // a list with that role would be none
 export const comparison = make("div", { class: "mm-comparison" });
 
 const picture = (entry, which) => make("img", { class: `mm-${which}`, src: entry.picture, alt: entry.title });
@@ -40,7 +41,7 @@ export function compareEntries(entries) {
     make("div", { class: "mm-said" },
       make("div", { class: "mm-chips", role: "group", "aria-label": "how to compare these two" },
         ...Object.keys(VIEWS).map((name) => viewChip(name, () => compareEntries(entries)))),
-      make("h3", {}, "From A to B"), said));
+      make("h3", {}, "From A to B"), spoken));
 }
 
 export function say({ differences, error }) {
