@@ -18,6 +18,7 @@ from mmsteer.site.plan import Plan
 from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.explore.questions import Questions
 from mmsteer.ui.shared.script import script
+from mmsteer.ui.shared.styles import styles
 
 if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).parent / "page"
 _UI = Path(__file__).parents[1] / "ui"
-_STYLES = (_UI / "page.css", _UI / "explore" / "explore.css", _UI / "talk" / "talk.css", _PAGE / "site.css")
 _ADDRESS = _UI / "shared" / "scripts" / "address.js"
 
 
@@ -93,7 +93,7 @@ def _write_page(bank: "FeatureBank", plan: Plan, steps: list[Preset], ahead: Dra
         "proof.js": script_of("proof", proof_html()) if own else "",
         "site.js": _bundle("main.js"),
         "explore.js": _bundle("explore.js"),
-        "site.css": "\n".join(path.read_text(encoding="utf-8") for path in _STYLES),
+        "site.css": styles() + (_PAGE / "site.css").read_text(encoding="utf-8"),
     }
     for name, content in scripts.items():
         if content:

@@ -15,6 +15,7 @@ from mmsteer.ui.shared.badge import legend
 from mmsteer.ui.shared.heading import HEADING
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.shared.script import script
+from mmsteer.ui.shared.styles import styles
 from mmsteer.ui.shared.uploads import LARGEST_FILE
 
 if TYPE_CHECKING:
@@ -65,9 +66,8 @@ def build_demo(bank: FeatureBank, load: "Callable[[], Steerer]", ahead: "DrawnAh
 
 def launch_settings() -> dict[str, Any]:
     """Arguments of `launch` for this page: looks, and limits on what is stored of a visitor."""
-    styles = sorted(HERE.rglob("*.css"), key=lambda path: path.name)
     return {
-        "css": "\n".join(path.read_text(encoding="utf-8") for path in styles),
+        "css": styles(),
         "head": f"<script>\n{script(HERE / 'page.js')}</script>",
         "theme": gr.themes.Base(
             primary_hue="teal", neutral_hue="gray", radius_size="lg", font=["system-ui", "sans-serif"],

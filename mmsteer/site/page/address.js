@@ -5,6 +5,7 @@ export const inAddress = (key) =>
 
 export function putIntoAddress(key, value) {
   const keys = new URLSearchParams(location.hash.slice(1));
-  keys.set(key, value);
+  if (value === null) keys.delete(key);
+  else keys.set(key, value);
   history.replaceState(null, "", `#${keys}`);
 }

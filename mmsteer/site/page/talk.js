@@ -112,7 +112,7 @@ function open() {
   },
     make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }), foot(),
     button("leave talk mode", "✕", leave, { class: "mm-talk-out" }));
-  document.querySelector(".mm-stage").append(stage);
+  document.querySelector("#mm-dialog").append(stage);
   stage.showModal();
   stage.focus();
   document.addEventListener("fullscreenchange", leaveWithFullScreen);
