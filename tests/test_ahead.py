@@ -200,6 +200,21 @@ def test_little_time_draws_one_pair_and_whole_effects_alone(tiny_folder: Path, t
     assert main([*command, "--minutes", "0"]) == 2
 
 
+def test_a_second_run_keeps_the_effects_and_draws_the_tour_anew(
+    drawn_bank: Path, tiny_folder: Path, tmp_path: Path, capsys
+):
+    shutil.copytree(drawn_bank, tmp_path / "bank")
+    pictures = tmp_path / "bank" / "pictures"
+    before = {path.name: path.read_bytes() for path in pictures.iterdir()}
+    for path in pictures.glob("*-after.webp"):
+        path.write_bytes(b"damaged")
+    command = ["bank", "pictures", str(tmp_path / "bank"), "--backbone", str(tiny_folder), "--device", "cpu"]
+    assert main([*command, "--minutes", "1e-9"]) == 0
+    assert "a tour of 1 steps, and effects of 12 of 12 features" in capsys.readouterr().out
+    assert main(command) == 0
+    assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
+
+
 def test_a_bank_without_any_feature_of_the_presets_has_a_tour_of_its_own(tiny_bank: Path):
     bank = FeatureBank.load(tiny_bank)
     renamed = FeatureBank(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsteer.ahead.drawn import FOLDER, INDEX, LARGEST_SIDE, MOST_PAIRS, Effects, Index
+from mmsteer.ahead.drawn import FOLDER, INDEX, LARGEST_SIDE, MOST_PAIRS, DrawnAhead, Effects, Index, drawn_with
 from mmsteer.ahead.effect import PROMPT, SEEDS, SIDE, STRENGTHS
 from mmsteer.errors import SteerError, first_line
 from mmsteer.recipes.edit import Edit
@@ -25,7 +25,8 @@ MINUTES = 10.0
 
 
 def draw_ahead(steerer: "Steerer", minutes: float = MINUTES) -> tuple[int, int]:
-    """Draw the tour of a bank, then effects of its features, the surest names first. Pictures that were there are replaced.
+    """Draw the tour of a bank, then effects of its features, the surest names first. The tour is drawn anew; effects that were
+    drawn with this bank and backbone are kept, so that a second run goes on where time ran out.
 
     Args:
         steerer: the backbone, and a bank in a folder.
@@ -40,12 +41,15 @@ def draw_ahead(steerer: "Steerer", minutes: float = MINUTES) -> tuple[int, int]:
     folder = steerer.bank.folder
     assert folder is not None, "a bank that was loaded has one"
     partial, end = folder / f"{FOLDER}.partial", time.monotonic() + 60 * minutes
-    in_time = lambda: time.monotonic() < end  # noqa: E731
+
+    def in_time() -> bool:
+        return time.monotonic() < end
+
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         recipes = _pairs(steerer, partial, in_time)
-        features = _effects(steerer, partial, in_time)
+        features = _effects(steerer, partial, in_time, drawn_with(steerer.bank, steerer.backbone.digest))
         _write_index(steerer, recipes, features, partial)
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
         partial.replace(folder / FOLDER)
@@ -72,15 +76,19 @@ def _pairs(steerer: "Steerer", folder: Path, in_time: Callable[[], bool]) -> lis
     return recipes
 
 
-def _effects(steerer: "Steerer", folder: Path, in_time: Callable[[], bool]) -> list[int]:
+def _effects(steerer: "Steerer", folder: Path, in_time: Callable[[], bool], earlier: DrawnAhead | None) -> list[int]:
     """Effects of features by falling confidence in their names; whole ones, as time allows. Returns their ids."""
-    plain = _column(steerer, None, 0.0) if in_time() else []
-    if plain:
-        _save(_sheet([plain]), folder / "plain.webp", 80)
-    drawn: list[int] = []
+    drawn = [f.id for f in steerer.bank.features if earlier and earlier.effect(f)]
+    if earlier and drawn:
+        for name in ("plain.webp", *(f"feature-{number}.webp" for number in drawn)):
+            shutil.copyfile(earlier.folder / name, folder / name)
+    elif in_time():
+        _save(_sheet([_column(steerer, None, 0.0)]), folder / "plain.webp", 80)
     for feature in sorted(
         steerer.bank.features, key=lambda f: (f.name_confidence is None, -(f.name_confidence or 0.0))
     ):
+        if feature.id in drawn:
+            continue
         columns = [_column(steerer, feature, strength) for strength in STRENGTHS if strength and in_time()]
         if len(columns) < len(STRENGTHS) - 1:
             break

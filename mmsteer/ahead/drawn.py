@@ -125,11 +125,19 @@ class DrawnAhead:
 
 
 def read_drawn(bank: FeatureBank, backbone: str) -> DrawnAhead | None:
-    """The pictures in a bank's folder. Loads no model.
+    """The pictures in a bank's folder, by the name of the backbone that will draw, as `Steerer.load` takes it. Loads no model.
 
-    Args:
-        bank: in a folder.
-        backbone: the name of the one that will draw, as `Steerer.load` takes it.
+    Returns:
+        As `drawn_with`; None also for a backbone that is not on this machine.
+    """
+    try:
+        return drawn_with(bank, Checkpoint(backbone).digest())
+    except SteerError:  # whoever loads it will say why
+        return None
+
+
+def drawn_with(bank: FeatureBank, backbone: str) -> DrawnAhead | None:
+    """The pictures in a bank's folder, if they are of the backbone with this digest.
 
     Returns:
         None where there are none; and, with a line in the log, where they cannot be read, or are of another bank or backbone.
@@ -138,7 +146,7 @@ def read_drawn(bank: FeatureBank, backbone: str) -> DrawnAhead | None:
         return None
     try:
         index = _read_index(bank.folder / FOLDER / INDEX)
-        if index.bank != bank.quick_digest or index.backbone != Checkpoint(backbone).digest():
+        if index.bank != bank.quick_digest or index.backbone != backbone:
             raise SteerError("they were drawn with another bank or backbone: draw them again with `bank pictures`")
         recipes = tuple(Recipe.from_json(json.dumps(recipe)) for recipe in index.recipes)
         if any(bank.find(edit.feature) is None for recipe in recipes for edit in recipe.edits):

@@ -17,7 +17,9 @@ def add_pictures(actions: Any) -> None:
     pictures = actions.add_parser(
         "pictures", help="draw ahead what a page shows while its model loads: a tour, and what each feature does"
     )
-    pictures.add_argument("bank", type=Path, metavar="BANK", help="a bank folder; pictures in it are replaced")
+    pictures.add_argument(
+        "bank", type=Path, metavar="BANK", help="a bank folder; effects of this backbone in it are kept"
+    )
     add_backbone(pictures)
     pictures.add_argument(
         "--minutes", type=float, default=MINUTES, help=f"begin no picture after so many minutes (default {MINUTES:g})"
