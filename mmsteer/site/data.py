@@ -67,7 +67,7 @@ def proof_html(folder: Path = FIGURES) -> str:
     table = f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return (
         proofs(folder)
-        + f'<div class="mm-proof mm-table" tabindex="0" role="region" aria-label="{caption}">{table}</div>'
+        + f'<div class="mm-proof mms-table" tabindex="0" role="region" aria-label="{caption}">{table}</div>'
     )
 
 

@@ -31,9 +31,9 @@ function toggle() {
   const on = blinking === null;
   blink.setAttribute("aria-pressed", String(on));
   clearInterval(blinking);
-  blinking = on ? setInterval(() => figure.classList.toggle("mm-covered"), BLINK) : null;
-  figure.classList.toggle("mm-blinking", on);
-  figure.classList.remove("mm-covered");
+  blinking = on ? setInterval(() => figure.classList.toggle("mms-covered"), BLINK) : null;
+  figure.classList.toggle("mms-blinking", on);
+  figure.classList.remove("mms-covered");
 }
 
 const place = (strength) => `${(100 * STRENGTHS.indexOf(strength)) / (STRENGTHS.length - 1)}% 0`;

@@ -17,7 +17,7 @@ const name = make("span", { class: "mm-name", id: "mm-feature" });
 const field = make("input", {
   type: "search", "aria-label": "search features", placeholder: "a word: night, light, frame …", maxlength: 200, oninput: renderFeatures,
 });
-const groups = make("div", { class: "mm-groups" });
+const groups = make("div", { class: "mms-groups" });
 
 const signed = (number) => `${number < 0 ? "−" : number > 0 ? "+" : ""}${Math.abs(number)}`;
 
@@ -65,13 +65,13 @@ export function buildSteer(place) {
   const marks = make("div", { class: "mm-marks", "aria-hidden": "true" }, ...STRENGTHS.map((s, k) =>
     make("i", { style: `left:${(100 * k) / (STRENGTHS.length - 1)}%` }, signed(s))));
   place.append(
-    make("div", { class: "mm-left" },
+    make("div", { class: "mms-left" },
       make("div", { class: "mm-row" },
         make("label", { class: "mm-title", for: "mm-strength" }, name, value),
         make("div", { class: "mm-track" }, strength, marks)),
-      make("label", { class: "mm-ask", for: "mm-prompt" }, "Prompt", prompts),
+      make("label", { class: "mms-ask", for: "mm-prompt" }, "Prompt", prompts),
       make("div", { class: "mm-tools" }, field), groups),
-    make("div", { class: "mm-right" }, figure, status,
+    make("div", { class: "mms-right" }, figure, status,
       make("div", { class: "mm-chips" }, blink, chip("What is this feature?", toCard, { id: "mm-to-card" }))));
   renderFeatures();
   onShown(render);

@@ -15,7 +15,7 @@ async function fillProof() {
 
 export function showView(key) {
   for (const other of Object.keys(VIEWS)) view(other).hidden = other !== key;
-  for (const button of document.querySelectorAll(".mm-bar nav button")) {
+  for (const button of document.querySelectorAll(".mms-bar nav button")) {
     button.setAttribute("aria-current", button.dataset.view === key ? "page" : "false");
   }
   putIntoAddress("tab", key);
@@ -23,7 +23,7 @@ export function showView(key) {
 }
 
 export function buildViews() {
-  document.querySelector(".mm-bar nav").append(...Object.entries(VIEWS).map(([key, title]) =>
+  document.querySelector(".mms-bar nav").append(...Object.entries(VIEWS).map(([key, title]) =>
     make("button", { type: "button", class: "mm-chip", "data-view": key, onclick: () => showView(key) }, title)));
   const wanted = inAddress("tab");
   showView(wanted in VIEWS ? wanted : "steer");
