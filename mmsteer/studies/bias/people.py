@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsteer.studies.grammar import with_articles
+from mmsteer.studies.results.grammar import with_articles
 
 TEMPLATES = ("a {}", "a picture of a {}", "a photo of a {}")
 """Of the prompts that ask for a group; their embeddings are averaged. Occupations are asked for by the first alone."""

@@ -14,9 +14,9 @@ import torch
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.recipes.edit import STRONGEST, Edit
 from mmsteer.steering.steerer import Steerer
-from mmsteer.studies.grammar import with_articles
 from mmsteer.studies.measures.cases import in_batches
 from mmsteer.studies.measures.shares import Share, share
+from mmsteer.studies.results.grammar import with_articles
 from mmsteer.world.captions import caption_word
 from mmsteer.world.factors import BIAS, FACTORS, INDEX, OCCUPATIONS, USUAL_GENDER
 

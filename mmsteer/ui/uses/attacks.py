@@ -11,7 +11,7 @@ from mmsteer.bank import FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.recipes.data_url import picture_url, recipe_url
 from mmsteer.recipes.recipe import Recipe
-from mmsteer.studies.grammar import with_articles
+from mmsteer.studies.results.grammar import with_articles
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState

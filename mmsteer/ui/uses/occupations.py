@@ -14,7 +14,7 @@ from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.studies.grammar import with_articles
+from mmsteer.studies.results.grammar import with_articles
 from mmsteer.ui.shared.badge import score_tooltip
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.page_state import PageState
