@@ -185,9 +185,7 @@ def test_an_upload_is_read_upright(page: Page, steerer: Steerer, tmp_path: Path,
             for c in chips(page, modality).all()
         ]
         assert offered == [(f.id, f"{amount:.2f}") for f, amount in wanted[modality]]
-    expect(page.get_by_role("region", name="its language part")).to_contain_text(
-        "they come from the words of its caption"
-    )
+    expect(page.get_by_role("region", name="its language part")).to_contain_text("Type its caption")
 
 
 def test_a_caption_gives_the_language_part(page: Page, tmp_path: Path):
