@@ -10,7 +10,7 @@ import gradio as gr
 from gradio_client.utils import is_http_url_like
 
 from mmsteer.ui.server.log import UNREADABLE
-from mmsteer.ui.shared.trace import what
+from mmsteer.ui.server.trace import what
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import logging
 
 from mmsteer.ui.server.asgi import App, Message, Receive, Scope, Send, refuse
-from mmsteer.ui.shared.trace import what
+from mmsteer.ui.server.trace import what
 
 _LOG = logging.getLogger(__name__)
 UNREADABLE = "The call cannot be answered: load the page again."

@@ -12,9 +12,9 @@ from mmsteer.errors import SteerError, without_folders
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
 from mmsteer.ui.progress.turn import TURN, check
 from mmsteer.ui.quota.refusal import refusal
+from mmsteer.ui.server.trace import what
 from mmsteer.ui.shared.drawing import Drawing, Watch
 from mmsteer.ui.shared.notices import problem
-from mmsteer.ui.shared.trace import what
 
 if TYPE_CHECKING:
     from mmsteer.pictures.picture_features import PictureReader
