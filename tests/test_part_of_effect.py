@@ -84,9 +84,9 @@ def test_the_page_answers_what_its_rows_ask(tiny: Steerer):
 def test_a_row_s_options_say_what_is_left(page: Page):
     feature = page.locator(".mm-row .mm-name").first.inner_text().split("\n")[0]
     open_row(page, feature)
-    expect(page.locator(".mm-left")).to_have_count(0)  # it acts on all words and in all steps
+    expect(page.locator(".mm-what-is-left")).to_have_count(0)  # it acts on all words and in all steps
     page.locator(f"[aria-label='words that {feature} applies to'] .mm-chip").first.click()
-    left = page.locator(".mm-left")
+    left = page.locator(".mm-what-is-left")
     expect(left).to_be_visible()
     expect(left).to_contain_text(re.compile("left|alone|hardly changes"))
     if left.locator("button").count():  # pictures are not live here

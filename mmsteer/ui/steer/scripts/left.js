@@ -9,7 +9,7 @@ let ofPair = "";
 
 const isNarrow = (row) => row.words.length > 0 || row.start > 0 || row.end < 1;
 const isLive = () => Boolean(document.querySelector("#mm-status[data-live]"));
-const placeOf = (id) => [...element.querySelectorAll(".mm-left")].find((place) => place.dataset.id === String(id));
+const placeOf = (id) => [...element.querySelectorAll(".mm-what-is-left")].find((place) => place.dataset.id === String(id));
 
 function askFor(id) {
   asked.set(id, shownQuery());
@@ -20,14 +20,14 @@ function askFor(id) {
 function say(place, id) {
   if (!place) return;
   const answer = said.get(id);
-  place.classList.toggle("mm-left-little", Boolean(answer?.little));
+  place.classList.toggle("mm-little-left", Boolean(answer?.little));
   place.replaceChildren(answer ? answer.sentence : asked.get(id) === shownQuery() ? "Measuring how much is left…"
     : chip("How much of it is left?", () => askFor(id), { title: "draws this feature alone, on these words and steps, and on all of them" }));
 }
 
 export function leftOver(row) {
   if (!isNarrow(row) || !row.on) return null;
-  const place = make("p", { class: "mm-left", role: "status", "data-id": row.id });
+  const place = make("p", { class: "mm-what-is-left", role: "status", "data-id": row.id });
   say(place, row.id);
   return place;
 }
@@ -42,7 +42,7 @@ onNewPair(() => {
   ofPair = shownQuery();
   said.clear();
   asked.clear();
-  const places = [...element.querySelectorAll(".mm-left")];
+  const places = [...element.querySelectorAll(".mm-what-is-left")];
   const ids = places.map((place) => (/^\d+$/.test(place.dataset.id) ? +place.dataset.id : place.dataset.id));
   ids.forEach((id) => say(placeOf(id), id));
   if (ids.length && isLive()) askFor(ids[0]);

@@ -101,7 +101,7 @@ function open() {
     brush: chip("Brush", () => choose("brush"), { title: "paint with a round brush" }),
   };
   const words = make("span", { class: "mm-marking-words", role: "status" });
-  const whole = make("div", { class: "mm-drawing", role: "group", "aria-label": "Only here", onkeydown: key }, area,
+  const whole = make("div", { class: "mm-where", role: "group", "aria-label": "Only here", onkeydown: key }, area,
     make("div", { class: "mm-marking-bar" }, ...Object.values(tools), chip("Clear", clear), chip("Done", finish), words));
   board = { whole, area, tools, words };
   pictures().append(whole);
