@@ -17,8 +17,7 @@ from mmsteer.site.draw import draw_strips, draw_tour
 from mmsteer.site.plan import Plan
 from mmsteer.ui.explore.effect import Effects
 from mmsteer.ui.explore.questions import Questions
-from mmsteer.ui.shared.script import script
-from mmsteer.ui.shared.styles import styles
+from mmsteer.ui.shared.script import script, styles
 
 if TYPE_CHECKING:
     from mmsteer.bank import FeatureBank

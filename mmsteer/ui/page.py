@@ -11,11 +11,9 @@ from mmsteer.bank import FeatureBank
 from mmsteer.ui.api import add_api
 from mmsteer.ui.server.blocks import ServedBlocks
 from mmsteer.ui.server.files import MINUTES, own_folder
-from mmsteer.ui.shared.badge import legend
-from mmsteer.ui.shared.heading import HEADING
+from mmsteer.ui.shared.badge import HEADING, legend
 from mmsteer.ui.shared.page_state import PageState
-from mmsteer.ui.shared.script import script
-from mmsteer.ui.shared.styles import styles
+from mmsteer.ui.shared.script import script, styles
 from mmsteer.ui.shared.uploads import LARGEST_FILE
 
 if TYPE_CHECKING:

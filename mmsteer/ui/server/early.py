@@ -11,8 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsteer.ui.shared.badge import legend
-from mmsteer.ui.shared.heading import HEADING
+from mmsteer.ui.shared.badge import HEADING, legend
 from mmsteer.ui.steer.compare import drawn_ahead
 
 if TYPE_CHECKING:

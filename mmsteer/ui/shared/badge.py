@@ -7,6 +7,10 @@ from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
 from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.provenance import Missing
 
+HEADING = """<div><h1>mmsteer</h1><p>Turn one idea up or down inside an image generator.
+Some ideas live only in pictures, some only in words, some in both.</p></div>"""
+"""What stands on top of every page."""
+
 
 def score_tooltip(feature: Feature) -> str:
     """The score in words, with its interval, and what the modality means."""

@@ -1,4 +1,4 @@
-"""Scripts of the page. They are written as ES modules; gradio runs one plain script per component, so modules are joined.
+"""Scripts and styles of the page. They are written as ES modules; gradio runs one plain script per component, so modules are joined.
 
 Each module states what it imports, for its readers and for the linter. Top-level names must be unique within a joined script.
 """
@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+_UI = Path(__file__).parents[1]
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|let|function|async function)", re.MULTILINE)
 
@@ -34,3 +35,9 @@ def script(entry: Path, instead: Mapping[Path, Path] | None = None) -> str:
 
     visit(entry.resolve())
     return "\n".join(joined)
+
+
+def styles() -> str:
+    """The style sheets of all tabs and panels as one, in the order of their names."""
+    files = sorted(_UI.rglob("*.css"), key=lambda path: path.name)
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
