@@ -2,9 +2,12 @@
 // that has the names of `gradio` below.
 const gradio = ["element", "props", "server", "trigger", "upload", "watch"];
 const browser = [
-  "CustomEvent", "DataTransfer", "Event", "File", "HTMLInputElement", "Intl", "MutationObserver", "ResizeObserver", "URLSearchParams", "clearTimeout",
-  "document", "history", "innerHeight", "innerWidth", "location", "matchMedia", "navigator", "setTimeout", "structuredClone", "window",
+  "Blob", "CustomEvent", "DataTransfer", "Event", "File", "HTMLInputElement", "Image", "ImageData", "Intl", "MutationObserver",
+  "ResizeObserver", "TextDecoder", "URL", "URLSearchParams", "atob", "btoa", "clearInterval", "clearTimeout", "document", "history",
+  "innerHeight", "innerWidth", "localStorage", "location", "matchMedia", "navigator", "performance", "scrollTo", "setInterval",
+  "setTimeout", "structuredClone", "window",
 ];
+const site = ["MMSTEER"]; // what the data of the static edition adds to
 
 export default [
   {
@@ -12,7 +15,7 @@ export default [
     languageOptions: {
       ecmaVersion: 2024,
       sourceType: "module",
-      globals: Object.fromEntries([...gradio, ...browser].map((name) => [name, "readonly"])),
+      globals: Object.fromEntries([...gradio, ...browser, ...site].map((name) => [name, "readonly"])),
     },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {

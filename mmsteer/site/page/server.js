@@ -1,7 +1,7 @@
 // What the page's own scripts ask gradio and the server for, answered from files beside this one. The page's scripts use these names.
-const props = MMSTEER.data;
-const element = document.querySelector("#view-explore");
-const trigger = () => {}; // nothing is drawn here
+export const props = MMSTEER.data;
+export const element = document.querySelector("#view-explore");
+export const trigger = () => {}; // nothing is drawn here
 const illustrated = new Set(props.sheets);
 
 // a script, as a page on a disk may not fetch anything else
@@ -12,7 +12,7 @@ export function load(path) {
   });
 }
 
-const server = {
+export const server = {
   features: async () => props.features,
   layout: async () => props.places,
   sheets: async (ids) => Object.fromEntries(ids.map((id) => [id, illustrated.has(id) ? `examples/${id}.webp` : null])),

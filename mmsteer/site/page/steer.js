@@ -9,7 +9,8 @@ const STEP = STRENGTHS[1] - STRENGTHS[0];
 const prompts = make("select", { id: "mm-prompt", onchange: () => show({ prompt: prompts.selectedIndex }) },
   ...PROMPTS.map((prompt) => make("option", {}, prompt)));
 const strength = make("input", {
-  type: "range", id: "mm-strength", min: STRENGTHS[0], max: STRENGTHS.at(-1), step: STEP, oninput: () => show({ strength: +strength.value }),
+  type: "range", id: "mm-strength", min: STRENGTHS[0], max: STRENGTHS.at(-1), step: STEP,
+  oninput: () => show({ strength: +strength.value }),
 });
 const value = make("output", { class: "mm-score", for: "mm-strength" });
 const status = make("p", { class: "mm-status", role: "status" });

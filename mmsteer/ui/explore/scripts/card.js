@@ -29,7 +29,8 @@ function addButtons(f) {
   }, isAdded ? "✓ Active" : "Add to the picture");
   const go = isAdded ? make("button", { type: "button", class: "mm-link-to", "data-key": "go", onclick: goToRack }, "Steer with it") : null;
   const link = make("button", {
-    type: "button", class: "mm-link-to", "data-key": "link", onclick: () => copyLink(link, pageLink(new URLSearchParams({ feature: f.name }))),
+    type: "button", class: "mm-link-to", "data-key": "link",
+    onclick: () => copyLink(link, pageLink(new URLSearchParams({ feature: f.name }))),
   }, "Copy link");
   return make("div", { class: "mm-card-add" }, add, go, link);
 }

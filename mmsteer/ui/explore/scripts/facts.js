@@ -23,10 +23,11 @@ export function why(f) {
   const [low, high] = props.rules.absolute;
   const at = f.mds.toFixed(2);
   if (f.modality === "cross" && (f.mds > high || f.mds < low)) {
-    const [more, side] = f.mds > high ? ["pictures show it more often than captions mention it", high] : ["captions mention it more often than "
-      + "pictures show it", low];
-    return `Seen and said, though ${at} is ${f.mds > high ? "right" : "left"} of the line at ${side.toFixed(2)}: ${more}. On the pairs where `
-      + `both sides fire its score is ${f.both.toFixed(2)}, and that one decides.`;
+    const [more, direction, line] = f.mds > high
+      ? ["pictures show it more often than captions mention it", "right", high]
+      : ["captions mention it more often than pictures show it", "left", low];
+    return `Seen and said, though ${at} is ${direction} of the line at ${line.toFixed(2)}: ${more}. On the pairs where both sides `
+      + `fire its score is ${f.both.toFixed(2)}, and that one decides.`;
   }
   if (f.modality !== "cross" && f.mds > low && f.mds < high) {
     return `${LABELS[f.modality]}, though ${at} is between the lines: it hardly ever fires on both sides of the same pair.`;

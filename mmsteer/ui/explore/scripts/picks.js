@@ -75,7 +75,8 @@ export function openList() {
   const text = inAddress(KEY);
   if (text === null) return;
   for (const part of text.slice(0, 2000).split(",").map((one) => one.trim()).filter(Boolean)) {
-    const f = state.features.find(({ name }) => name.toLowerCase() === part.toLowerCase()) ?? state.byId.get(/^\d+$/.test(part) ? +part : null);
+    const f = state.features.find(({ name }) => name.toLowerCase() === part.toLowerCase())
+      ?? state.byId.get(/^\d+$/.test(part) ? +part : null);
     if (f) state.picked.add(f.id);
     else unknown.push(part);
   }

@@ -6,12 +6,14 @@ import { connect, groups, isReady, learn } from "./groups.js";
 
 const section = element.querySelector(".mm-from-pictures");
 const title = make("input", {
-  type: "text", maxlength: props.longest, placeholder: "what the first show: dusk, my dog …", "aria-label": "name of the slider", oninput: review,
+  type: "text", maxlength: props.longest, oninput: review,
+  placeholder: "what the first show: dusk, my dog …", "aria-label": "name of the slider",
   onkeydown: (event) => event.key === "Enter" && !build.disabled && send(),
 });
 const build = chip("Make the slider", send, { class: "mm-chip mm-build" });
 const status = make("p", { class: "mm-panel-status", role: "status" });
-const hint = `${props.fewest} to ${props.most} pictures each, of at most ${props.largest / 2 ** 20} MB, PNG, JPEG or WebP. The more alike both groups are in all else, `
+const hint = `${props.fewest} to ${props.most} pictures each, of at most ${props.largest / 2 ** 20} MB, PNG, JPEG or WebP. `
+  + `The more alike both groups are in all else, `
   + "the purer the slider. CLIP reads each picture once; the files are deleted within minutes.";
 
 function say(text) {

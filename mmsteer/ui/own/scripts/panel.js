@@ -8,7 +8,8 @@ import { rangeInput } from "../../shared/scripts/range.js";
 const place = element.querySelector(".mm-own-picture");
 const notice = make("div", { role: "alert" });
 const input = make("input", {
-  type: "file", accept: props.types.join(","), hidden: true, "aria-label": "a picture of your own to edit", onchange: () => give(input.files[0]),
+  type: "file", accept: props.types.join(","), hidden: true, "aria-label": "a picture of your own to edit",
+  onchange: () => give(input.files[0]),
 });
 let state = structuredClone(props.value);
 

@@ -9,7 +9,9 @@ const SHOWN = 2500; // milliseconds that "Stopped." stays
 const said = make("span", { role: "status" });
 const left = make("span", { class: "mm-left", "aria-hidden": "true" });
 const meter = make("progress", { max: 1, value: 0, "aria-label": "how much of the pictures is drawn" });
-const halt = make("button", { type: "button", class: "mm-chip", id: "mm-stop", title: "stop drawing, keep the picture that is there" }, "Stop");
+const halt = make("button", {
+  type: "button", class: "mm-chip", id: "mm-stop", title: "stop drawing, keep the picture that is there",
+}, "Stop");
 const bar = element.querySelector(".mm-drawing");
 const trio = () => document.querySelector("#mm-trio");
 let forget;

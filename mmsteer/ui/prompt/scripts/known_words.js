@@ -8,7 +8,9 @@ const MOST = 3; // suggestions for a word
 const LEAST = 0.45; // of the letters' pairs that two words share, to be called near
 const place = element.querySelector(".mm-known");
 const line = make("p", { role: "status" });
-const list = make("div", { class: "mm-chips", role: "group", "aria-label": "what can be drawn; a click adds it to the prompt", hidden: true });
+const list = make("div", {
+  class: "mm-chips", role: "group", "aria-label": "what can be drawn; a click adds it to the prompt", hidden: true,
+});
 let known = new Set();
 let read = ""; // the prompt as it was last looked at
 

@@ -10,7 +10,8 @@ function open(file) {
 }
 
 // where a component takes files itself, as the picture of another tab does, the drop is its own
-const isTaken = (event) => !input() || Boolean(event.target.closest?.("[data-testid=image], .upload-container, .mm-source, input[type=file]"));
+const isTaken = (event) => !input()
+  || Boolean(event.target.closest?.("[data-testid=image], .upload-container, .mm-source, input[type=file]"));
 
 document.addEventListener("dragover", (event) => {
   if (!carriesFile(event) || isTaken(event)) return;

@@ -29,10 +29,17 @@ export const isList = (text) => parsed(text)?.mmsteer === MARK;
 // The recipes of a file, and a sentence about each part of it that is left out. Throws an error with a sentence for a file of
 // another form.
 export function readList(text) {
-  if (text.length > LARGEST_LIST) throw new Error(`the list has ${text.length.toLocaleString("en")} characters; ${LARGEST_LIST.toLocaleString("en")} are allowed`);
+  if (text.length > LARGEST_LIST) {
+    const [given, allowed] = [text.length, LARGEST_LIST].map((count) => count.toLocaleString("en"));
+    throw new Error(`the list has ${given} characters; ${allowed} are allowed`);
+  }
   const value = parsed(text);
-  if (value?.mmsteer !== MARK || !Array.isArray(value.recipes)) throw new Error("this file is no list of recipes: give one that this page saved");
-  if (value.version !== VERSION) throw new Error(`the list has version ${JSON.stringify(value.version)?.slice(0, 20)}; this page reads version ${VERSION}`);
+  if (value?.mmsteer !== MARK || !Array.isArray(value.recipes)) {
+    throw new Error("this file is no list of recipes: give one that this page saved");
+  }
+  if (value.version !== VERSION) {
+    throw new Error(`the list has version ${JSON.stringify(value.version)?.slice(0, 20)}; this page reads version ${VERSION}`);
+  }
   const left = value.recipes.flatMap((one, k) => (isRecipe(one) ? [] : [`Recipe ${k + 1} of the list cannot be read and is left out.`]));
   const recipes = value.recipes.filter(isRecipe).map(({ title, query, lesson = "" }) =>
     ({ title: tidy(title, "title"), query, lesson: tidy(lesson, "lesson") }));

@@ -5,7 +5,10 @@ import { make } from "../../shared/scripts/dom.js";
 const VISIBLE = 16; // of 255: from there on a pixel counts as changed
 const LEAST = 32; // of 255: the legend ends there or above, so that noise does not glow
 // "inferno" of matplotlib (CC0) from a quarter on: even in brightness, so it reads the same without red, green or any colour
-const COLOURS = [[87, 16, 110], [120, 28, 109], [151, 39, 102], [182, 54, 85], [208, 71, 66], [231, 97, 43], [246, 132, 16], [251, 176, 24], [244, 219, 83], [252, 255, 164]];
+const COLOURS = [
+  [87, 16, 110], [120, 28, 109], [151, 39, 102], [182, 54, 85], [208, 71, 66], [231, 97, 43], [246, 132, 16], [251, 176, 24],
+  [244, 219, 83], [252, 255, 164],
+];
 
 function colour(share) {
   const place = share * (COLOURS.length - 1);
@@ -47,7 +50,8 @@ function explain(legend, change, end) {
   const bar = `linear-gradient(90deg, ${COLOURS.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ")})`;
   const changed = make("b", { title: `pixels that differ by more than ${VISIBLE} of 255 in red, green or blue` },
     `${inPercent(share)} of the picture changed`);
-  legend.replaceChildren(changed, make("span", {}, "by 0", make("i", { style: `background: ${bar}`, "aria-hidden": "true" }), `${end} of 255`));
+  const scale = make("i", { style: `background: ${bar}`, "aria-hidden": "true" });
+  legend.replaceChildren(changed, make("span", {}, "by 0", scale, `${end} of 255`));
 }
 
 export function showHeat(figure) {

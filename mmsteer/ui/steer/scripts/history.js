@@ -75,7 +75,9 @@ const openComparison = (query = null) => window.dispatchEvent(new CustomEvent("m
 
 function render() {
   const both = entries.size > 1 || hasFavourites
-    ? chip("Compare, keep", () => openComparison(), { id: "mm-compare-open", title: "two pictures of this visit beside each other; favourites" })
+    ? chip("Compare, keep", () => openComparison(), {
+      id: "mm-compare-open", title: "two pictures of this visit beside each other; favourites",
+    })
     : null;
   const button = chip("Copy link", () => copy(button), { id: "mm-copy" });
   const back = at > 0 ? chip("↶ Undo", () => go(at - 1), { id: "mm-undo", title: "Ctrl+Z" }) : null;

@@ -22,7 +22,9 @@ function say(place, id) {
   const answer = said.get(id);
   place.classList.toggle("mm-little-left", Boolean(answer?.little));
   place.replaceChildren(answer ? answer.sentence : asked.get(id) === shownQuery() ? "Measuring how much is left…"
-    : chip("How much of it is left?", () => askFor(id), { title: "draws this feature alone, on these words and steps, and on all of them" }));
+    : chip("How much of it is left?", () => askFor(id), {
+      title: "draws this feature alone, on these words and steps, and on all of them",
+    }));
 }
 
 export function leftOver(row) {

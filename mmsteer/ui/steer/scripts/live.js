@@ -32,6 +32,16 @@ window.addEventListener("mm-move", ({ detail }) => {
   else released = asked;
 });
 
+// the pair that a release has asked for
+function finish(drawn) {
+  over = released;
+  if (waiting <= over) waiting = 0;
+  sent = null; // a slider that moves again goes on from the new pair
+  settle(drawn);
+  if (drawn.present) window.dispatchEvent(new CustomEvent("mm-present", { detail: drawn.present }));
+  if (drawn.forget?.length) window.dispatchEvent(new CustomEvent("mm-forget", { detail: drawn.forget }));
+}
+
 watch("value", () => {
   const { frame, progress, drawn } = props.value ?? {};
   if (progress) {
@@ -40,12 +50,7 @@ watch("value", () => {
     if (frame.number === waiting) waiting = 0;
     if (frame.number > over && frame.after) show(frame); // if something is wrong, the release shows the error
   } else if (drawn) {
-    over = released;
-    if (waiting <= over) waiting = 0;
-    sent = null; // a slider that moves again goes on from the new pair
-    settle(drawn);
-    if (drawn.present) window.dispatchEvent(new CustomEvent("mm-present", { detail: drawn.present }));
-    if (drawn.forget?.length) window.dispatchEvent(new CustomEvent("mm-forget", { detail: drawn.forget }));
+    finish(drawn);
   }
   pace((frame ?? drawn)?.seconds);
   follow();

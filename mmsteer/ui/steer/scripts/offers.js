@@ -58,7 +58,8 @@ function typedChip() {
 
 function picturesChip() {
   const title = "a slider of what some pictures of yours show and others do not";
-  return chip("make a slider from pictures …", () => window.dispatchEvent(new CustomEvent("mm-from-pictures")), { title, class: "mm-chip mm-typed" });
+  const open = () => window.dispatchEvent(new CustomEvent("mm-from-pictures"));
+  return chip("make a slider from pictures …", open, { title, class: "mm-chip mm-typed" });
 }
 
 export function renderOffers() {

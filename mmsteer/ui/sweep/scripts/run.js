@@ -98,14 +98,20 @@ export function pairChanged() {
   if (isOther && isUnfinished() && !run.stopped) halted("Another picture is shown: stopped");
 }
 
+function failed(error) {
+  if (error === STOPPED) {
+    if (!run.stopped) next(); // the visitor has changed their mind in between
+    return;
+  }
+  run.stopped = true;
+  report(error);
+}
+
 export function answered(message) {
   if (!message || message.run !== run?.number) return; // of an earlier run
   if (message.error || message.drawn) run.waiting = false;
-  if (message.error === STOPPED) {
-    if (!run.stopped) next(); // the visitor has changed their mind in between
-  } else if (message.error) {
-    run.stopped = true;
-    report(message.error);
+  if (message.error) {
+    failed(message.error);
   } else if (message.laid) {
     run.laid = message.laid;
     startClock();

@@ -12,10 +12,12 @@ const picture = (entry, which) => make("img", { class: `mm-${which}`, src: entry
 const tag = (which, text) => make("span", { class: `mm-tag mm-tag-${which}`, "aria-hidden": "true" }, text);
 
 function figure(first, second) {
-  const pair = make("figure", { class: "mm-compare" }, picture(first, "before"), picture(second, "after"), tag("before", "A"), tag("after", "B"));
+  const pair = make("figure", { class: "mm-compare" }, picture(first, "before"), picture(second, "after"),
+    tag("before", "A"), tag("after", "B"));
   if (view === "slide") {
     const slide = () => comparison.style.setProperty("--cut", `${border.value}%`);
-    const border = make("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": "Border between A and B, percent", oninput: slide });
+    const border = make("input", { type: "range", min: 0, max: 100, step: 1, oninput: slide });
+    border.setAttribute("aria-label", "Border between A and B, percent");
     border.value = 50;
     slide();
     pair.append(make("span", { class: "mm-border", "aria-hidden": "true" }), border);

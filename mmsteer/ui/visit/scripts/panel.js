@@ -72,7 +72,9 @@ function favourite({ query, title }, k) {
       type: "button", class: "mm-thumb", title, "aria-label": `show ${title}`, "data-favourite": k,
       onclick: () => window.dispatchEvent(new CustomEvent("mm-restore", { detail: query })),
     }, picture ? make("img", { src: picture, alt: "" }) : make("span", {}, title)),
-    make("button", { type: "button", class: "mm-mini mm-star", title: "take it out", "aria-label": `take ${title} out`, onclick: remove }, "✕"));
+    make("button", {
+      type: "button", class: "mm-mini mm-star", title: "take it out", "aria-label": `take ${title} out`, onclick: remove,
+    }, "✕"));
 }
 
 function focusAgain(label) {
@@ -114,12 +116,14 @@ function open(yes) {
 }
 
 const save = chip("Save favourites", saveFavourites, { title: "all of them as one JSON file" });
+const load = chip("Open favourites", () => input.click(), { title: "a JSON file that this page saved" });
+const hint = make("span", { class: "mm-lead-in" }, "Choose two of this visit; ☆ keeps one in this browser.");
+const close = chip("Close", () => open(false), { class: "mm-chip mm-close" });
 const starred = make("div", {}, make("h3", {}, "Favourites"), stars);
 section.replaceChildren(
-  make("div", { class: "mm-panel-bar" }, make("h2", {}, "Compare and keep"), make("span", { class: "mm-lead-in" }, "Choose two of this visit; ☆ keeps one in this browser."),
-    status, chip("Close", () => open(false), { class: "mm-chip mm-close" })),
+  make("div", { class: "mm-panel-bar" }, make("h2", {}, "Compare and keep"), hint, status, close),
   shelf, comparison, starred,
-  make("div", { class: "mm-chips" }, save, chip("Open favourites", () => input.click(), { title: "a JSON file that this page saved" }), input));
+  make("div", { class: "mm-chips" }, save, load, input));
 
 window.addEventListener("mm-visit", ({ detail }) => {
   ({ entries, hasFavourites } = detail);
