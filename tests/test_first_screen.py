@@ -150,7 +150,7 @@ def test_a_slider_has_no_half_that_does_nothing(page: Page):
 def test_the_sentence_of_an_example_goes_once_it_is_changed(page: Page):
     page.get_by_role("button", name=PRESETS[0].title, exact=True).click()
     line = page.locator("#mm-tour .mm-try")
-    expect(line).to_contain_text("cross-modal")
+    expect(line).to_contain_text("seen and said")
     page.get_by_label("take night out").click()
     expect(line).to_be_empty()
 

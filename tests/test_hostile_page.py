@@ -128,6 +128,26 @@ def test_steer(page: Page):
     expect(page.locator("#mm-active .mm-chip").first).to_be_visible()
 
 
+def test_talk_mode(page: Page):
+    """With the visit's own talk, and typed, guessed and blinking; then with the tour."""
+    open_menu(page)
+    page.locator("#mm-own-add").click()
+    page.locator("#mm-own-start").click()
+    talk = page.get_by_role("dialog", name="Talk mode")
+    expect(talk.locator(".mm-after")).to_be_visible()
+    reads(page, ".mm-talk-text", ATTACKS[0], ATTACKS[1], ATTACKS[4])
+    for key in ("t", "v", "?", "+", "b", "b", "g"):
+        page.keyboard.press(key)
+    expect(talk.locator("h2")).to_contain_text(ATTACKS[0])
+    page.keyboard.press("1")
+    reads(page, ".mm-talk-answer", ATTACKS[0])
+    untouched(page)
+    page.keyboard.press("m")
+    expect(talk.locator(".mm-talk-text")).not_to_be_empty()
+    page.keyboard.press("Escape")
+    expect(talk).to_have_count(0)
+
+
 def test_explore(page: Page):
     tab(page, "Explore")
     items = page.locator(".mm-item-name")

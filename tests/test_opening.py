@@ -24,7 +24,6 @@ from mmsteer.errors import without_folders
 from mmsteer.models.checkpoint import Checkpoint
 from mmsteer.models.digest import of_checkpoint
 from mmsteer.models.registry import public_name
-from mmsteer.recipes.presets import PRESETS
 from mmsteer.recipes.provenance import differences, missing
 from mmsteer.recipes.sweep import over
 from mmsteer.recipes.sweep_files import save_gif, save_sheet
@@ -38,7 +37,7 @@ from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import ROWS, rows
 from mmsteer.ui.sweep.panel import Sweeps
-from mmsteer.ui.talk.panel import drawn
+from mmsteer.ui.talk.stage import Stage
 
 FAST = Sampler(2, 1.0)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -305,7 +304,7 @@ def test_what_the_page_shows_holds_no_path(mine: Steerer, caplog: pytest.LogCapt
     again = laid["laid"]["again"]
     for answer in (sweeps.draw({"again": again, "cell": 0}), sweeps.file({"again": again, "file": "gif"})):
         assert "my-sd" in clean(json.dumps(answer))
-    assert "my-sd" in clean(json.dumps(drawn(state.loading, PRESETS, {"step": 0})))
+    assert "my-sd" in clean(json.dumps(Stage(state).answer({"kind": "tour", "number": 1, "step": 0})))
     assert "my-sd" in clean(page.restore(lambda: Recipe("a cat", origin=Origin("sd15")), wait=True)[-1])
     arrived = "prompt=a+cat&backbone=%2Fhome%2Fann-lovelace%2Fsd"
     assert "made for the backbone &#x27;sd&#x27;; here it is drawn with &#x27;my-sd&#x27;" in clean(

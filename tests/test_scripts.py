@@ -31,6 +31,7 @@ ENTRIES += [
     UI / "explore" / "scripts" / "tab.js",
     UI / "steer" / "scripts" / "rack.js",
     UI / "sweep" / "scripts" / "panel.js",
+    UI / "talk" / "scripts" / "talk.js",
 ]  # parts of them call them back
 
 

@@ -47,3 +47,8 @@ def in_percent(share: float) -> str:
         return "0 %"
     digits = 0 if percent >= 10 else 1 if percent >= 1 else 2
     return f"{percent:.{digits}f} %"
+
+
+def changed_text(before: "Image.Image", after: "Image.Image") -> str:
+    """The share between two pictures as the page says it: "33 % changed"."""
+    return f"{in_percent(changed_share(before, after))} changed"

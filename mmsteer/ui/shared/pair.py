@@ -4,6 +4,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmsteer.bank.ood import meaning
+from mmsteer.pictures.change import MEANING, changed_text
 from mmsteer.recipes.data_url import picture_url
 from mmsteer.ui.shared.notices import note
 
@@ -39,6 +40,15 @@ def ahead_pictures(pair: "Pair") -> dict[str, dict[str, str]]:
     }
 
 
+def notes_on(result: "Steered") -> list[str]:
+    """Sentences on words that the model could not read, and on blanked pictures."""
+    return result.notes + [
+        f"The checkpoint's safety checker has blackened the picture {name}: try another prompt or seed."
+        for name, blanked in zip(("before", "after"), result.blanked, strict=True)
+        if blanked
+    ]
+
+
 def status(result: "Steered", faithfulness: str) -> str:
     """The line below a pair, as HTML.
 
@@ -47,19 +57,15 @@ def status(result: "Steered", faithfulness: str) -> str:
         faithfulness: how exact the text-to-joint map is, in words (`FeatureBank.faithfulness`).
 
     Returns:
-        How strong the push is; seconds, OOD distance and faithfulness, which show once the visitor asks for figures; then notes
-        on words that the model could not read and on blanked pictures.
+        How strong the push is; seconds, the share of pixels that changed, OOD distance and faithfulness, which show once the visitor
+        asks for figures; then notes on words that the model could not read and on blanked pictures.
     """
-    notes = "".join(map(note, result.notes))
-    for name, blanked in zip(("before", "after"), result.blanked, strict=True):
-        if blanked:
-            notes += note(
-                f"The checkpoint's safety checker has blackened the picture {name}: try another prompt or seed."
-            )
+    notes = "".join(map(note, notes_on(result)))
     ood = ood_distance(result.ood_distance)
     return (
         f'<div class="mm-status" role="status"><span class="{ood["className"]}" title="{OOD_MEANING}">{ood["innerHTML"]}</span>'
         f'<span class="mm-live" title="{_LIVE}">live</span><span class="mm-seconds mm-figure">{result.seconds:.2f} s</span>'
+        f'<span class="mm-changed mm-figure" title="{MEANING}">{changed_text(result.before, result.after)}</span>'
         f'<span class="mm-figure">{escape(faithfulness)}</span></div>{notes}'
     )
 

@@ -88,6 +88,7 @@ def _menu() -> str:
         '<button type="button" class="mm-chip" id="mm-figures" aria-pressed="false" title="seconds, distances and similarities '
         'below the pictures">Figures</button>'
         f'<div role="group" aria-label="save"><span>Save</span>{saves}</div>'
+        '<button type="button" class="mm-chip" id="mm-own-add" title="kept in this browser">Add to my talk</button>'
         '<button type="button" class="mm-chip" id="mm-talk-open" title="the examples as a tour on the whole screen">Talk mode</button>'
         "</div></details>"
     )

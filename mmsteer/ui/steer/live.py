@@ -12,6 +12,7 @@ import gradio as gr
 from pydantic import Field, TypeAdapter
 
 from mmsteer.errors import SteerError
+from mmsteer.pictures.change import changed_text
 from mmsteer.recipes.data_url import picture_url
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
@@ -59,7 +60,7 @@ def frame(known: "FeatureBank | Known", loading: Loading, value: Any) -> dict[st
     """*After* of the pair that is shown, with the rack of the question.
 
     Returns:
-        `{"frame": {number, after, ood, seconds}}`: the properties of the elements that change. Only the number if something
+        `{"frame": {number, after, ood, changed, seconds}}`: the properties of the elements that change. Only the number if something
         is wrong: the release will then show the error.
     """
 
@@ -70,7 +71,8 @@ def frame(known: "FeatureBank | Known", loading: Loading, value: Any) -> dict[st
             raise SteerError("no GPU is borrowed for a frame")
         result, seconds = loading.run(lambda steerer: timed(steerer, recipe))
         after = {"src": _light(result.after), "alt": alternative("after", result.recipe)}
-        return {"after": after, "ood": ood_distance(result.ood_distance), "seconds": seconds}
+        changed = changed_text(result.before, result.after)
+        return {"after": after, "ood": ood_distance(result.ood_distance), "changed": changed, "seconds": seconds}
 
     answer, _ = attempt(drawn)
     # a refused frame still says which one it is: the browser waits for it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from mmsteer.models.sampler import Sampler
+from mmsteer.pictures.change import changed_text
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.ui.own.panel import keeping, start_of
 from mmsteer.ui.progress.followed import Followed
@@ -68,7 +69,8 @@ class PairDrawer:
         measuring = bool(recipe.edits or recipe.start) and page.reading.likely
         features = contained(result.features, zip(recipe.edits, result.edited, strict=True), recipe.prompt)
         end_of_frames = {"drawn": {
-            "seconds": seconds, "ood": ood_distance(result.ood_distance), "present": [f.id for f, _ in result.features],
+            "seconds": seconds, "ood": ood_distance(result.ood_distance),
+            "changed": changed_text(result.before, result.after), "present": [f.id for f, _ in result.features],
             "forget": forgotten(page.known, lost),
         }}  # fmt: skip
         yield compare(result), line + (coming() if measuring else ""), features, end_of_frames

@@ -67,7 +67,6 @@ def build(page: PageState, _: gr.Tab) -> None:
     left.own.upload(lambda value: own.receive(page.loading, value), left.own, [left.prompt, left.own], **READ_NEWEST)
     left.part.ask(lambda value: measured(page.known, page.loading, value), left.part, left.part, **DRAW_EVERY)
     left.typed.ask(lambda value: make(page.known, value), left.typed, left.typed, **READ_NEWEST)
-    right.tour.ask(lambda value: talk.drawn(page.loading, page.presets, value), right.tour, right.tour, **every)
     visit_panel.build(page)
     from_pictures.build(page)
     sweep.build(page)
@@ -116,7 +115,7 @@ class _Right:
             self.moving = live()
         self.notice = gr.HTML(elem_id="mm-notice")
         self.status = gr.HTML('<div class="mm-status"></div>', elem_id="mm-status")
-        self.tour = talk.talk(page.bank, page.presets, page.ahead)
+        talk.build(page)
         self.sampler = gr.State(None)
         self.progress: Settings = {"show_progress": "minimal", "show_progress_on": self.pictures}
 

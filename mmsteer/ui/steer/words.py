@@ -11,6 +11,7 @@ import gradio as gr
 from pydantic import TypeAdapter
 
 from mmsteer.errors import SteerError
+from mmsteer.pictures.change import changed_text
 from mmsteer.recipes.data_url import recipe_url
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.worded_prompt import WordedPrompt, in_words
@@ -49,8 +50,8 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any
     """The third picture of a pair.
 
     Returns:
-        `{query, picture, prompt, notes, judged}`: the prompt it was drawn from, sentences about it, and what the judge reads;
-        or `{query, error}`.
+        `{query, picture, prompt, notes, judged, changed}`: the prompt it was drawn from, sentences about it, what the judge reads,
+        and what share of *before* it changes; or `{query, error}`.
     """
 
     def drawn() -> dict[str, Any]:
@@ -61,18 +62,19 @@ def by_words(bank: "FeatureBank", loading: Loading, reading: Reading, value: Any
         if not wording.prompt:
             raise SteerError("nothing is left of the prompt without the words that are removed")
 
-        def third(steerer: "Steerer") -> "tuple[Steered, str]":
+        def third(steerer: "Steerer") -> "tuple[Steered, str, str]":
             result = steerer.pair(replace(recipe.plain, prompt=wording.prompt))
-            return result, reading.between(steerer, steerer.picture(recipe.plain), result.before)
+            before = steerer.picture(recipe.plain)
+            return result, reading.between(steerer, before, result.before), changed_text(before, result.before)
 
-        result, judged = loading.run(third)
+        result, judged, changed = loading.run(third)
         notes = [f"No caption mentions {name}: words cannot ask for it." for name in wording.image_only]
         notes += result.notes
         if wording.prompt == recipe.prompt:
             notes.append("The prompt already says all of it.")
         return {
             "picture": recipe_url(result.before, result.recipe), "prompt": wording.prompt, "notes": " ".join(notes),
-            "judged": judged,
+            "judged": judged, "changed": changed,
         }  # fmt: skip
 
     answer, error = attempt(drawn)

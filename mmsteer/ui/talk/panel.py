@@ -1,85 +1,61 @@
-"""Talk mode: the presets as a tour, one before and after on the whole screen. For a stage, or for a first minute with the page.
+"""Talk mode: the presets, or a visitor's own talk, one before and after at a time on the whole screen. For a stage, or for a first minute
+with the page.
 
-Looks and behaviour are `talk.js`. A step's pictures were drawn ahead, with the bank; else they are drawn when it, or the step before
-it, is shown, and the browser keeps them.
+Looks and behaviour are `scripts/`. A step shows the pictures that were drawn ahead, with the bank, until it, or the step before it, has
+been drawn; the browser keeps what was drawn.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
-from pydantic import Field, TypeAdapter
 
-from mmsteer.bank import FeatureBank
 from mmsteer.bank.modality import LABELS, SHAPES
-from mmsteer.errors import SteerError
-from mmsteer.recipes.data_url import recipe_url
+from mmsteer.pictures.change import MEANING, changed_text
+from mmsteer.recipes.edit import STRONGEST
 from mmsteer.recipes.presets import Preset
-from mmsteer.ui.shared.badge import score_tooltip
-from mmsteer.ui.shared.loading import Loading, attempt
-from mmsteer.ui.shared.pair import ahead_pictures, alternative
-from mmsteer.ui.shared.payload import Payload, read
+from mmsteer.ui.shared.events import AT_ONCE, DRAW_EVERY, DRAW_NEWEST
+from mmsteer.ui.shared.page_state import PageState
+from mmsteer.ui.shared.pair import ahead_pictures
 from mmsteer.ui.shared.script import script
+from mmsteer.ui.steer.live import LIVE, frame
+from mmsteer.ui.talk.own import checked, own_talk
+from mmsteer.ui.talk.stage import Stage, shown_feature
 
-if TYPE_CHECKING:
-    from mmsteer.ahead.drawn import DrawnAhead
-
-
-class StepQuestion(Payload):
-    """What the browser asks for."""
-
-    step: int = Field(ge=0)
+SCRIPTS = Path(__file__).parent / "scripts"
 
 
-_QUESTION = TypeAdapter(StepQuestion)
+def build(page: PageState) -> None:
+    """Talk mode, a line that describes the preset last chosen, and the panel of the visitor's own talk."""
+    tour, moving, own = _talk(page), _frames(), own_talk()
+    tour.ask(Stage(page).answer, tour, tour, **DRAW_EVERY)
+    moving.ask(lambda value: frame(page.known, page.loading, value), moving, moving, **DRAW_NEWEST)
+    own.check(lambda value: checked(page.bank, value), own, own, **AT_ONCE)
 
 
-def talk(bank: FeatureBank, presets: Sequence[Preset], ahead: "DrawnAhead | None" = None) -> gr.HTML:
-    """A line that describes the preset last chosen, and the button of talk mode. Triggers `ask` with a `StepQuestion`."""
+def _talk(page: PageState) -> gr.HTML:
+    """Triggers `ask` with a question of `Stage`."""
     return gr.HTML(
         {}, html_template='<div class="mm-tour"></div>', elem_id="mm-tour", apply_default_css=False, shapes=SHAPES, labels=LABELS,
-        steps=[_step(bank, preset) | _pair(ahead, preset) for preset in presets], js_on_load=script(Path(__file__).parent / "talk.js"),
+        steps=[_step(page, preset) for preset in page.presets], meaning=MEANING, strongest=STRONGEST,
+        js_on_load=script(SCRIPTS / "talk.js"),
     )  # fmt: skip
 
 
-def _step(bank: FeatureBank, preset: Preset) -> dict[str, Any]:
-    """What the browser needs to know of a step before it is drawn."""
-    features = [bank.get(edit.feature) for edit in preset.edits]
+def _frames() -> gr.HTML:
+    """Live frames of talk mode; takes no room. Triggers `ask` with a `FrameQuestion`."""
+    return gr.HTML(
+        None, html_template="", elem_id="mm-stage-frames", apply_default_css=False, limit=LIVE,
+        js_on_load=script(SCRIPTS / "frames.js"),
+    )  # fmt: skip
+
+
+def _step(page: PageState, preset: Preset) -> dict[str, Any]:
+    """What the browser needs to know of a step before it is drawn, with `pair` where it was drawn ahead."""
+    pair = page.ahead.find(preset.prompt, preset.seed, preset.edits) if page.ahead else None
+    changed = {"changed": changed_text(pair.before, pair.after)} if pair else {}
     return {
         "title": preset.title, "lesson": preset.lesson, "prompt": preset.prompt,
-        "features": [
-            {"name": f.name, "modality": f.modality, "mds": f.mds, "scoreTooltip": score_tooltip(f)} for f in features
-        ],
+        "features": [shown_feature(page.bank.get(edit.feature)) for edit in preset.edits],
+        "pair": ahead_pictures(pair) | changed if pair else None,
     }  # fmt: skip
-
-
-def _pair(ahead: "DrawnAhead | None", preset: Preset) -> dict[str, Any]:
-    """The step's pair, where it was drawn ahead, as `drawn` gives it."""
-    pair = ahead.find(preset.prompt, preset.seed, preset.edits) if ahead else None
-    return {"pair": ahead_pictures(pair)} if pair else {}
-
-
-def drawn(loading: Loading, presets: Sequence[Preset], value: Any) -> dict[str, Any]:
-    """The pair of a `StepQuestion`.
-
-    Returns:
-        `{step, before, after}`, each picture with its alternative text; or `{step, error}`.
-    """
-
-    def pair() -> dict[str, Any]:
-        step = read(_QUESTION, value, "the step of the tour").step
-        if step >= len(presets):
-            raise SteerError(f"the tour has no step {step}, only 0 to {len(presets) - 1}: load the page again")
-        preset = presets[step]
-        result = loading.run(lambda steerer: steerer.steer(preset.prompt, preset.edits, preset.seed))
-        recipes = {"before": result.recipe.plain, "after": result.recipe}
-        pictures = {"before": result.before, "after": result.after}
-        return {
-            which: {"src": recipe_url(pictures[which], recipe), "alt": alternative(which, recipe)}
-            for which, recipe in recipes.items()
-        }
-
-    answer, error = attempt(pair)
-    step = value.get("step") if isinstance(value, dict) else None
-    return {"step": step, **(answer or {"error": error})}

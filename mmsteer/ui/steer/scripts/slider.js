@@ -1,18 +1,13 @@
 // A row's slider, and the same strength as a number among its options.
 import { make } from "../../shared/scripts/dom.js";
+import { STEP, strengthLimits, within } from "../../shared/scripts/strength.js";
 import { announceMove, changed, isOneWay, isRisky, usableRange } from "./rows.js";
 import { render } from "./rack.js";
 
-const STEP = 0.05;
-const PAST = 1.25; // a little past where pictures get odd, so that this can be seen
 const KEYS = ["Arrow", "Page", "Home", "End"];
 
-function limits(row, feature) {
-  const past = isRisky(feature) ? 1 : PAST;
-  const [low, high] = usableRange(feature).map((end) =>
-    Math.sign(end) * Math.min(props.strongest, STEP * Math.round(Math.abs(past * end) / STEP)));
-  return [isOneWay(row) ? 0 : low, high];
-}
+const limits = (row, feature) =>
+  strengthLimits(usableRange(feature), props.strongest, { risky: isRisky(feature), startsAtZero: isOneWay(row) });
 
 const share = (value, [low, high]) => (100 * (value - low)) / (high - low);
 
@@ -25,9 +20,6 @@ function marks(feature, ends) {
     ends[1] < 1 ? null : mark(1, "natural", "1 activation scale: as strong as the feature normally gets"),
     ...tooMuch.map((end) => mark(end, "too much", `past ${end} pictures get odd`)));
 }
-
-// the strength within its limits, as a link has it: 0.35
-const within = (value, [low, high]) => +Math.min(high, Math.max(low, Math.round(value / STEP) * STEP)).toFixed(2);
 
 export function slider(row, feature) {
   const ends = limits(row, feature);
