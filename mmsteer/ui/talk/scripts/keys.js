@@ -31,7 +31,8 @@ function blank(colour) {
     event.stopPropagation();
     cover().remove();
   };
-  show.stage.append(make("div", { class: `mm-talk-blank mm-${colour}`, role: "img", "aria-label": "blank screen", onpointerdown: uncover }));
+  const screen = { class: `mm-talk-blank mm-${colour}`, role: "img", "aria-label": "blank screen", onpointerdown: uncover };
+  show.stage.append(make("div", screen));
 }
 
 export function toggleKeys() {

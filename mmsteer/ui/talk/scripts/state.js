@@ -32,9 +32,9 @@ export const keepTyped = (name, words) => typed.set(name, words);
 export function forgetErrors(step) {
   const name = nameOf(step);
   if (typed.get(name)?.error) typed.delete(name);
-  if (!pairs.get(name)?.error) return;
-  const { error, ...rest } = pairs.get(name);
-  if (rest.after) pairs.set(name, { ...rest, isAhead: true });
+  const pair = pairs.get(name);
+  if (!pair?.error) return;
+  if (pair.after) pairs.set(name, { ...pair, error: undefined, isAhead: true });
   else pairs.delete(name);
 }
 

@@ -5,13 +5,16 @@ import { asked, current, featuresOf, guess, guessesOf, pairOf, show, steps, type
 
 const named = (feature, ...more) => make("li", {}, make("span", { class: "mm-talk-name" }, `${feature.name} `), ...more);
 
+const NOTHING = "There is nothing to show: add pictures to your talk by the menu of a picture.";
+
 // how the score of a feature lies between words and pictures, and whether it was guessed
 function answer(feature, guessed) {
   const { name, modality, mds } = feature;
   const right = guessed === modality ? "✓ " : guessed ? "✗ " : "";
   const bar = make("span", { class: `mm-bar mm-ink-${modality}`, "aria-hidden": "true" }, make("i", { style: `left:${100 * mds}%` }));
+  const label = make("span", { class: `mm-badge mm-${modality}` }, shape(modality), ` ${LABELS[modality]}`);
   return make("li", { class: "mm-talk-answer" },
-    make("span", { class: "mm-talk-name" }, `${right}${name} `, make("span", { class: `mm-badge mm-${modality}` }, shape(modality), ` ${LABELS[modality]}`)),
+    make("span", { class: "mm-talk-name" }, `${right}${name} `, label),
     make("span", { class: "mm-talk-scale", title: feature.scoreTooltip }, "words", bar, "pictures", make("b", {}, mds.toFixed(2))));
 }
 
@@ -36,7 +39,9 @@ function quiz(step, number, render) {
 
 function lesson(step) {
   const { prompt } = step;
-  const features = featuresOf(step).map((feature, k) => (show.guessing ? answer(feature, guessesOf(step)[k]) : named(feature, badge(feature))));
+  const features = featuresOf(step).map((feature, k) => (
+    show.guessing ? answer(feature, guessesOf(step)[k]) : named(feature, badge(feature))
+  ));
   return [
     make("h2", {}, step.title),
     make("p", { class: "mm-talk-lesson" }, step.lesson),
@@ -54,7 +59,7 @@ function typedOrSteered(step) {
 // `render` shows the step again, after a guess
 export function text(render) {
   const step = current();
-  if (!step) return [make("p", { class: "mm-talk-lesson" }, "There is nothing to show: add pictures to your talk by the menu of a picture.")];
+  if (!step) return [make("p", { class: "mm-talk-lesson" }, NOTHING)];
   const number = asked(step);
   const body = number >= 0 ? quiz(step, number, render) : show.typed ? typedOrSteered(step) : lesson(step);
   const notes = pairOf(step)?.notes ?? step.notes ?? [];
