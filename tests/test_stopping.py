@@ -143,7 +143,7 @@ def slow(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch) -> Ite
 def messages(visitor: Visitor, prompt: str, seed: int, rack: Any = RACK) -> list[dict[str, Any]]:
     """What the script that shows progress is sent while a pair is drawn."""
     found, value = [], None
-    for event in visitor._ask("pair", [prompt, seed, rack, None, ""]):
+    for event in visitor._ask("pair", [prompt, seed, rack, None, "", None, None, ""]):
         if event["msg"] == "process_generating" and event["success"]:
             value = patched(value, event["output"]["data"][3])
             found += [value] if {"progress", "drawn"} & set(value) else []  # after the pair come CLIP's similarities
@@ -194,7 +194,7 @@ def test_a_drawing_is_reported_with_what_it_looks_like_so_far_and_only_if_it_tak
 def join(visitor: Visitor, prompt: str, seed: int) -> str:
     """Ask for a pair; the id of the call."""
     asked = {
-        "data": [prompt, seed, RACK, None, ""],
+        "data": [prompt, seed, RACK, None, "", None, None, ""],
         "fn_index": visitor._calls["pair"],
         "session_hash": visitor._session,
     }
