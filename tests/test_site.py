@@ -192,6 +192,11 @@ def test_the_tour_with_the_keys_of_talk_mode(site: Page):
         expect(count).to_have_text(f"{step} of 5")
     site.keyboard.press("ArrowUp")
     expect(stage.get_by_label(re.compile("^Border"))).to_have_value("55")
+    site.keyboard.press("b")
+    expect(stage.get_by_label("blank screen")).to_be_visible()
+    site.keyboard.press("ArrowRight")
+    expect(stage.get_by_label("blank screen")).to_have_count(0)
+    expect(count).to_have_text("2 of 5")
     site.keyboard.press("Escape")
     expect(stage).to_have_count(0)
 

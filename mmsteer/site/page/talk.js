@@ -1,6 +1,7 @@
-// The tour on the whole screen, with the keys that talk mode has on the page of a server.
+// The tour on the whole screen. Its keys do what they do in the page's talk mode; those for which a model must draw are not there.
 import { make } from "../../ui/shared/scripts/dom.js";
 import { badge } from "../../ui/shared/scripts/features.js";
+import { blank, uncover } from "../../ui/talk/scripts/blank.js";
 import { inAddress } from "./address.js";
 
 const STEPS = props.tour;
@@ -58,13 +59,16 @@ const KEYS = {
   ArrowLeft: () => go(at - 1), PageUp: () => go(at - 1), Backspace: () => go(at - 1),
   ArrowUp: () => moveTo(cutAt + 5), ArrowDown: () => moveTo(cutAt - 5),
   Home: () => go(0), End: () => go(STEPS.length - 1),
+  b: () => blank(stage, "black"), ".": () => blank(stage, "black"), w: () => blank(stage, "white"),
   f: () => (document.fullscreenElement ? document.exitFullscreen() : fillScreen()),
 };
 
 function onkeydown(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.key !== "Escape" && uncover(stage)) return event.preventDefault();
   if ([" ", "Enter"].includes(event.key) && event.target.tagName === "BUTTON") return;
-  const act = KEYS[event.key] ?? (/^[1-9]$/.test(event.key) ? () => go(+event.key - 1) : null);
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const act = KEYS[key] ?? (/^[1-9]$/.test(key) ? () => go(+key - 1) : null);
   if (!act) return;
   event.preventDefault();
   act();
@@ -101,7 +105,7 @@ function foot() {
     make("nav", { "aria-label": "steps of the tour" },
       button("step back", "‹", () => go(at - 1)), ...dots, button("next step", "›", () => go(at + 1))),
     make("p", { class: "mm-talk-keys" },
-      make("span", { class: "mm-by-key" }, "← → or a click: step · ↑ ↓: border · F: full screen · Esc: leave"),
+      make("span", { class: "mm-by-key" }, "← → or a click: step · ↑ ↓: border · B or W: blank · F: full screen · Esc: leave"),
       make("span", { class: "mm-by-hand" }, "swipe or tap beside the picture: step")));
 }
 

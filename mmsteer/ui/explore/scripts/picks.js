@@ -9,7 +9,7 @@ const KEY = "features";
 const unknown = [];
 
 export const pickButton = chip("Pick several", togglePicking, {
-  "aria-pressed": "false", title: "make a list of features, to share it or to try all of them",
+  id: "mm-pick", "aria-pressed": "false", title: "make a list of features, to share it or to try all of them",
 });
 export const picks = make("section", { class: "mm-picked", "aria-label": "picked features", hidden: true });
 

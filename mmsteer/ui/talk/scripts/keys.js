@@ -1,6 +1,7 @@
-// What the keys do, the list of them, and the blank screen.
+// What the keys do, and the list of them.
 import { make } from "../../shared/scripts/dom.js";
 import { MODALITIES } from "../../shared/scripts/features.js";
+import { blank, uncover } from "./blank.js";
 import { nudge } from "./fader.js";
 import { moveBorder } from "./picture.js";
 import { asked, current, guess, show, steps } from "./state.js";
@@ -20,20 +21,9 @@ const ACTS = {
   ArrowUp: () => moveBorder(show.cut + 5), ArrowDown: () => moveBorder(show.cut - 5),
   Home: () => go(0), End: () => go(steps().length - 1),
   "+": () => nudge(1), "=": () => nudge(1), "-": () => nudge(-1), "−": () => nudge(-1),
-  b: () => blank("black"), ".": () => blank("black"), w: () => blank("white"),
+  b: () => blank(show.stage, "black"), ".": () => blank(show.stage, "black"), w: () => blank(show.stage, "white"),
   f: fullScreen, g: toggleGuessing, m: switchTalk, t: toggleTyped, v: setView, "?": toggleKeys,
 };
-
-const cover = () => show.stage.querySelector(".mm-talk-blank");
-
-function blank(colour) {
-  const uncover = (event) => {
-    event.stopPropagation();
-    cover().remove();
-  };
-  const screen = { class: `mm-talk-blank mm-${colour}`, role: "img", "aria-label": "blank screen", onpointerdown: uncover };
-  show.stage.append(make("div", screen));
-}
 
 export function toggleKeys() {
   const open = show.stage.querySelector(".mm-talk-list");
@@ -53,10 +43,7 @@ function digit(number) {
 export function onkeydown(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.key === "Escape") return; // the dialog closes itself
-  if (cover()) {
-    event.preventDefault();
-    return cover().remove();
-  }
+  if (uncover(show.stage)) return event.preventDefault();
   if ([" ", "Enter"].includes(event.key) && event.target.tagName === "BUTTON") return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const act = ACTS[key] ?? (/^[1-9]$/.test(key) ? () => digit(+key) : null);
