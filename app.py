@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mmsteer.cli.arguments import add_backbone
+from mmsteer.errors import SteerError
 from mmsteer.steering import zero_gpu
 
 
@@ -25,7 +26,10 @@ def main(arguments: list[str] | None = None) -> None:
     from mmsteer.bank import FeatureBank
     from mmsteer.ui.server.early import early_page
 
-    bank = FeatureBank.load(args.bank)
+    try:
+        bank = FeatureBank.load(args.bank)
+    except SteerError as error:
+        parser.error(str(error))
     ahead = None if args.adapter else read_drawn(bank, args.backbone)
     with early_page(ahead, args.host, args.port):
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -119,3 +119,12 @@ def test_pictures_come_before_the_model_and_the_live_pair_after_it(
         assert recipe_shown(page).prompt == "a cat"
         assert wrong == []
         page.close()
+
+
+def test_a_bank_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from app import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--bank", str(tmp_path / "none")])
+    assert ended.value.code == 2
+    assert f"there is no bank in {tmp_path / 'none'}" in capsys.readouterr().err.splitlines()[-1]
