@@ -90,7 +90,6 @@ def test_what_is_cached_between_visitors_is_bounded(steerer: Steerer):
         ("a cat", 1, rack({"id": 10**9}), "there is no feature"),
         ("a cat", 1, rack({"id": "1; import os"}), "there is no feature"),
         ("a cat", 1, rack({"strength": 1e9}), "allowed is -8 to 8"),
-        ("a cat", 1, rack({"words": [EVIL]}), "is not in the prompt"),
         ("a cat", 1, rack({"words": ["x" * 100_000]}), "characters; 1,000 are allowed"),
         ("a cat", 1, {"rows": [ROW] * 1_000, "silent": []}, "the rack cannot be read"),
     ],
@@ -156,11 +155,11 @@ def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: P
         page.locator(".mm-thumb").first.wait_for()
         open_row(page)  # chips of the prompt's words
         for name, message in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
-            page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
+            page.locator("#mm-under input[type=file]").set_input_files(tmp_path / name)
             expect(page.locator("#mm-notice")).to_contain_text(message)
         for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
             page.goto(f"{address}/?{query}")
-            expect(page.locator(".mm-problem, #mm-notice .mm-note").first).to_be_visible()
+            expect(page.locator(".mm-problem, .mm-note").first).to_be_visible()
             expect(page.locator(".mm-compare")).to_be_visible()
         assert page.evaluate("window.pwned") is None
         assert dialogs == []

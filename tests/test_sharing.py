@@ -77,12 +77,16 @@ def test_a_saved_picture_dropped_back_in_restores_everything(page: Page, steerer
     for name in ("saved.png", "saved.json"):
         page.get_by_role("button", name=PRESETS[1].title, exact=True).click()
         expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile(PRESETS[1].prompt))
-        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
+        page.locator("#mm-under input[type=file]").set_input_files(tmp_path / name)
         expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("seed 5"))
         assert recipe_shown(page) == recipe
-    for name, message in (("bad.png", "cannot be read"), ("bad.json", "unknown keys evil")):
-        page.locator("#mm-open input[type=file], input[type=file]").first.set_input_files(tmp_path / name)
-        expect(page.locator("#mm-notice .mm-problem")).to_contain_text(message)
+    # a picture without a recipe is one to edit
+    for name, place, message in (
+        ("bad.png", "#mm-own", "cannot be read"),
+        ("bad.json", "#mm-notice", "unknown keys evil"),
+    ):
+        page.locator("#mm-under input[type=file]").set_input_files(tmp_path / name)
+        expect(page.locator(f"{place} .mm-problem")).to_contain_text(message)
         assert recipe_shown(page) == recipe
 
 

@@ -259,7 +259,7 @@ def test_axe_finds_nothing_serious_on_any_tab(chromium, address: str, scheme: st
 def test_every_control_of_the_first_tab_is_reached_by_tab_with_a_visible_focus(page: Page):
     open_row(page)
     page.evaluate("""document.querySelectorAll('button, input, textarea, select, [tabindex="0"]').forEach((e) => {
-      if (e.checkVisibility() && !e.disabled && e.tabIndex >= 0 && e.type !== 'file') e.dataset.walk = '';
+      if (e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.tabIndex >= 0 && e.type !== 'file') e.dataset.walk = '';
     })""")
     left = page.locator("[data-walk]")
     assert left.count() > 40

@@ -15,7 +15,7 @@ def changed_share(before: "Image.Image", after: "Image.Image") -> float:
     """The share of pixels, 0 to 1, that differ by more than `VISIBLE` in any of red, green and blue.
 
     Args:
-        before: a picture.
+        before: an RGB picture.
         after: another one, of the same size.
     """
     return float(changed(before, after).mean())
@@ -23,7 +23,7 @@ def changed_share(before: "Image.Image", after: "Image.Image") -> float:
 
 def changed(before: "Image.Image", after: "Image.Image") -> "np.ndarray":
     """Which pixels differ by more than `VISIBLE` in any of red, green and blue, `bool [H, W]`."""
-    first, second = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (before, after))
+    first, second = (np.asarray(picture, dtype=np.int16) for picture in (before, after))
     return np.asarray(np.abs(first - second).max(axis=-1) > VISIBLE)
 
 
@@ -33,10 +33,10 @@ def mean_difference(first: "Image.Image", second: "Image.Image") -> float:
     It ranks edits that change every pixel, as those of light do: `changed_share` is 1 for most of them.
 
     Args:
-        first: a picture.
+        first: an RGB picture.
         second: another one, of the same size.
     """
-    a, b = (np.asarray(picture.convert("RGB"), dtype=np.int16) for picture in (first, second))
+    a, b = (np.asarray(picture, dtype=np.int16) for picture in (first, second))
     return float(np.abs(a - b).mean() / 255)
 
 

@@ -88,7 +88,7 @@ def render(
     )
     steps = Steps(backbone, len(seeds) * (2 if guided else 1), asked.start, between_steps)
     if not family.phases:
-        arguments["callback"] = lambda call, _, latents: steps.done(pipeline, call, latents)
+        arguments |= {"callback": lambda call, _, latents: steps.done(pipeline, call, latents), "callback_steps": 1}
     else:
         current = schedule.at(0.0)
 
