@@ -1,5 +1,6 @@
 """What promises most on a prompt: the rule, the pictures, and the panel in a real browser."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +134,16 @@ def test_on_my_prompt_sorts_by_change_and_a_click_activates(page: Page):
     changed(page, after)
 
 
-def test_on_my_prompt_stops_when_another_picture_is_asked_for(page: Page):
+def test_on_my_prompt_stops_when_another_picture_is_asked_for(
+    page: Page, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
+    draw = steerer._draw
+
+    def slow(*recipe):  # type: ignore[no-untyped-def]
+        time.sleep(0.5)  # or all twelve could be there before the click
+        return draw(*recipe)
+
+    monkeypatch.setattr(steerer, "_draw", slow)
     page.get_by_role("button", name="On my prompt").click()
     page.locator(".mm-trial img").first.wait_for()
     page.locator("#mm-dice").click()
