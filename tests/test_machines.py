@@ -159,9 +159,12 @@ config, sizes = TrainingConfig(20, batch_size=256), DictionarySizes(groups, grou
 few = pairs.image[:1024]
 train_dictionaries("matryoshka", few, few, sizes, config)  # starts all threads
 spent = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_DATA, (spent + int(sys.argv[3]),) * 2)
+_, most = resource.getrlimit(resource.RLIMIT_DATA)
+resource.setrlimit(resource.RLIMIT_DATA, (spent + int(sys.argv[3]), most))
 trained = train_dictionaries("matryoshka", pairs.image, pairs.text, sizes, config)
 print(f"{distributed.rank()} {float(trained.image.W_dec.sum())}\\n", end="", flush=True)
+resource.setrlimit(resource.RLIMIT_DATA, (most, most))  # the cap is one of training
+distributed.wait()
 torch.distributed.destroy_process_group()
 """
 

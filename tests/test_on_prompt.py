@@ -145,7 +145,8 @@ def test_on_my_prompt_stops_when_another_picture_is_asked_for(
 
     monkeypatch.setattr(steerer, "_draw", slow)
     page.get_by_role("button", name="On my prompt").click()
-    page.locator(".mm-trial img").first.wait_for()
-    page.locator("#mm-dice").click()
+    page.wait_for_function(
+        "document.querySelector('.mm-trial img') && !void document.querySelector('#mm-dice').click()", timeout=WAIT
+    )  # at once
     expect(page.locator(".mm-sweep-status")).to_contain_text("stopped at")
     expect(page.get_by_role("button", name="Go on")).to_be_visible()

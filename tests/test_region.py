@@ -15,6 +15,7 @@ from transformer_checkpoints import make_flux, make_sd3
 from mmsteer import Edit, Recipe, Region, Sampler, Steerer, SteerError
 from mmsteer.recipes.region import SIDE
 from mmsteer.steering import denoiser
+from mmsteer.steering.cache import Cache
 from mmsteer.steering.denoiser import soft_mask
 
 RIGHT, FAST = Region.box(0.5, 0, 1, 1), Sampler(3, 4.0)
@@ -110,6 +111,7 @@ def every(steerers, folders, tmp_path_factory) -> dict[str, Steerer]:
 
 def _latents(steerer: Steerer, monkeypatch) -> list[torch.Tensor]:
     """What the VAE decodes, as maps."""
+    monkeypatch.setattr(steerer, "befores", Cache(4))  # other tests may have drawn the same *before*
     seen, vae = [], steerer.backbone.pipeline.vae
     decode = vae.decode
     monkeypatch.setattr(vae, "decode", lambda z, *args, **more: seen.append(z.clone()) or decode(z, *args, **more))
