@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from mmsteer import Edit, FeatureBank, Steerer
+from mmsteer.bank.promising import CONTAINED
 from mmsteer.bank.shared_dictionary import as_shared
 from mmsteer.labelling.naming.known_names import concepts, known_value
 from mmsteer.models.sae import SAEConfig, SparseAutoencoder
 from mmsteer.steering.presence import Presence
 from mmsteer.ui.api import Api
-from mmsteer.ui.prompt.contained import SHOWN, contained
+from mmsteer.ui.prompt.contained import contained
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.world.captions import captions
 from mmsteer.world.factors import draw_factors
@@ -110,7 +111,7 @@ def test_api_and_chips_show_the_same(mini: Steerer, prompts: list[str]):
         told = [(record["id"], record["presence"]) for record in api.features_of_prompt(prompt)]
         assert told == [(feature.id, round(amount, 3)) for feature, amount in listed]
         chips = re.findall(r'data-mm-add="(\d+)".*?<small>([\d.]+)</small>', contained(listed))
-        shown = [(f, amount) for f, amount in listed if f.specific and amount >= SHOWN]
+        shown = [(f, amount) for f, amount in listed if f.specific and amount >= CONTAINED]
         assert chips == [(str(feature.id), f"{amount:.1f}") for feature, amount in shown]
 
 

@@ -102,6 +102,10 @@ class FeatureBank:
         except Exception as error:
             raise SteerError(f"cannot read {self.folder / FILE}: {first_line(error)}. {CURE}") from error
 
+    def push(self, feature: Feature) -> "torch.Tensor":
+        """What strength 1 of a feature adds in the joint space, `[d_joint]`: its activation scale times its steering vector."""
+        return self.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
+
     @cached_property
     def directions(self) -> "torch.Tensor":
         """The steering vector of each feature scaled to unit length, `[n_features, d_joint]`."""

@@ -1,5 +1,6 @@
 """One feature: a latent, or a matched pair of latents, and what is known of it. Pure data."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -89,6 +90,11 @@ class Feature:
     def specific(self) -> bool:
         """Whether its name accounts for most of what it fires for: "banana" may be no more than the largest of a dozen things."""
         return self.named_by is not None and (self.share is None or self.share >= 0.5)
+
+    @property
+    def concept(self) -> str:
+        """Its name without the number that sets it apart from others of the name: "owl 2" is a further feature of the concept "owl"."""
+        return re.sub(r" \d+$", "", self.name)
 
     @property
     def side(self) -> str:

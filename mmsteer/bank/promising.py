@@ -1,6 +1,5 @@
 """Which features to try on a prompt: a stated rule, without a search or a model. Pure."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
@@ -12,7 +11,6 @@ TRIALS = 12
 PLACES = {"contained": 3, "exclusive": 3, "other": 2, "only seen": 3, "only said": 1}
 """How many of the twelve each group gets. Places that one cannot fill go to the groups after it, then to those before."""
 CONTAINED = 0.5  # presence from which a prompt counts as containing a feature: half as strong as usual
-_NUMBER = re.compile(r" \d+$")  # "owl 2" is a further feature of the concept "owl"
 
 
 class Trial(NamedTuple):
@@ -43,8 +41,8 @@ def promising(
         active: ids of features that are active already: neither they nor others of their concepts are tried.
         image_only: whether the backbone draws what no prompt says; without that, no such feature is tried.
     """
-    taken = {concept(feature) for feature in bank.features if feature.id in active}
-    usable = [f for f in bank.features if f.specific and concept(f) not in taken and (image_only or not f.image_only)]
+    taken = {_concept(feature) for feature in bank.features if feature.id in active}
+    usable = [f for f in bank.features if f.specific and _concept(f) not in taken and (image_only or not f.image_only)]
     present = [f for f, amount in contained if f.specific and amount >= CONTAINED]
     both_sides = _surest([f for f in usable if f.modality == "cross"])
     stated = [f for f in present if f.modality == "cross"]
@@ -58,22 +56,22 @@ def promising(
     return _chosen(groups)
 
 
-def concept(feature: Feature) -> str:
-    """The name of a feature without the number that sets it apart from others of the name."""
-    return _NUMBER.sub("", feature.name.lower())
+def _concept(feature: Feature) -> str:
+    """A feature's concept, however its name is written."""
+    return feature.concept.lower()
 
 
 def _exclusive(bank: FeatureBank, stated: Sequence[Feature], features: Sequence[Feature]) -> Iterator[Trial]:
     """Features that exclude one of those stated, each of these in turn, nearest first."""
     row = {feature.id: k for k, feature in enumerate(bank.features)}
-    said = {concept(feature) for feature in stated}
+    said = {_concept(feature) for feature in stated}
 
     def nearest_first(one: Feature) -> list[Trial]:
-        excluded = [f for f in features if f.id in one.mutually_exclusive and concept(f) not in said]
+        excluded = [f for f in features if f.id in one.mutually_exclusive and _concept(f) not in said]
         cosines = bank.directions @ bank.directions[row[one.id]]
         return [Trial(f, False, one) for f in sorted(excluded, key=lambda f: -float(cosines[row[f.id]]))]
 
-    first = {concept(one): one for one in reversed(stated)}.values()  # of several of a concept the strongest speaks
+    first = {_concept(one): one for one in reversed(stated)}.values()  # of several of a concept the strongest speaks
     for turn in zip_longest(*map(nearest_first, sorted(first, key=stated.index))):
         yield from filter(None, turn)
 
@@ -91,7 +89,7 @@ def _surest(features: Sequence[Feature]) -> list[Feature]:
     """One feature of each concept, surest names first."""
     first: dict[str, Feature] = {}
     for feature in sorted(features, key=lambda f: (-(f.name_confidence or 0.0), f.id)):
-        first.setdefault(concept(feature), feature)
+        first.setdefault(_concept(feature), feature)
     return list(first.values())
 
 
@@ -102,7 +100,7 @@ def _chosen(groups: dict[str, list[Trial]]) -> list[Trial]:
 
     def fill(name: str, places: int) -> None:
         for trial in groups[name]:
-            if places > 0 and (key := concept(trial.feature)) not in concepts:
+            if places > 0 and (key := _concept(trial.feature)) not in concepts:
                 concepts.add(key)
                 chosen[name].append(trial)
                 places -= 1

@@ -3,7 +3,6 @@
 The paper's control experiment (2502.14888): inject only the vision-only, only the cross-modal or only the language-only part.
 """
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -110,7 +109,7 @@ class PictureReader:
     def words_of(self, picture: "Image.Image") -> str:
         """What a picture shows, in words for a prompt: the names of its strongest cross-modal features, or nothing."""
         named = [f for f, _ in self.features_of(picture) if f.modality == "cross" and f.specific and not f.image_only]
-        return ", ".join(list(dict.fromkeys(re.sub(r" \d+$", "", f.name) for f in named))[:_WORDS])
+        return ", ".join(list(dict.fromkeys(f.concept for f in named))[:_WORDS])
 
     def features_at(self, x: "torch.Tensor") -> list[tuple[Feature, float]]:
         """As `features_of`, of the picture whose joint vector is `x [d_joint]`."""
@@ -173,7 +172,7 @@ def share_that_fits(bank: FeatureBank, parts: Parts, strengths: Mapping[Modality
     amounts = _amounts(parts, {modality: min(1.0, strength) for modality, strength in strengths.items()})
     step = torch.zeros_like(bank.tensors["ood_mean"]).float()
     for feature, amount in amounts:
-        step += amount * feature.activation_scale * bank.tensors[f"steering_{feature.side}"][feature.latent].float()
+        step += amount * bank.push(feature)
     return usual_share(bank.tensors, bank.features, step)
 
 

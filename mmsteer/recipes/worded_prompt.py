@@ -35,7 +35,7 @@ def in_words(bank: FeatureBank, prompt: str, edits: Sequence[Edit]) -> WordedPro
             worded = _exchanged(worded, wording, edit)
             continue
         feature = bank.get(edit.feature)
-        words = re.sub(r" \d+$", "", feature.name)
+        words = feature.concept
         pattern, strength = _whole(words), _pushed(edit)
         if strength > 0 and not pattern.search(worded):
             worded = f"{worded} {_lead(bank, words)}{words}"

@@ -86,7 +86,7 @@ def _measure(
     steerer: Steerer, judge: Judge, cases: Cases, feature: Feature, value: Value, seed: int, counts: tuple[int, ...]
 ) -> Iterator[Row]:
     """Rows of one value: the feature, then a slider from each number of pictures of each kind."""
-    vector = steerer.bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
+    vector = steerer.bank.push(feature)
 
     def row(method: str, after: np.ndarray, made: Direction | None = None) -> Row:
         figures = {"hit": hit(cases, after, value), "leak": leak(cases, after, value[0])}

@@ -46,10 +46,9 @@ class Steps:
         """
         import torch
 
-        times, before = run.scheduler.timesteps, self._before
-        times = times[
-            -getattr(run, "num_timesteps", len(times)) :
-        ]  # a run that starts from a picture has the last of them
+        every, before = run.scheduler.timesteps, self._before
+        # a run that starts from a picture has the last of them
+        times = every[-getattr(run, "num_timesteps", len(every)) :]
         self._before = latents
 
         def preview() -> "Image.Image | None":

@@ -61,7 +61,7 @@ def directions(steerer: Steerer, feature: Feature, mean: torch.Tensor) -> dict[s
         mean: the difference of means of the feature's value, `[d_joint]`, of any length.
     """
     bank = steerer.bank
-    steering = bank.tensors[f"steering_{feature.side}"][feature.latent].float() * feature.activation_scale
+    steering = bank.push(feature)
     chance = torch.randn(len(steering), generator=torch.Generator().manual_seed(feature.id))
     decoder = bank.dictionaries[feature.side].W_dec[feature.latent].detach().float()
     vectors = {"feature": steering, "mean": mean, "decoder": decoder, "random": chance}

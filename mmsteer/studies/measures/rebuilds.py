@@ -4,7 +4,6 @@ Features are matched one to one by the cosine of their steering vectors, taken o
 Knows which arguments `bank build` needs; the command itself is passed in.
 """
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,7 +111,7 @@ def same_name(one: Feature, other: Feature) -> bool:
     """Whether two names mean the same: alike but for their number, or wordings of one factor value ("bicycle", "bike")."""
     if one.named_by is None or other.named_by is None:
         return False
-    plain = [re.sub(r" \d+$", "", feature.name) for feature in (one, other)]
+    plain = [one.concept, other.concept]
     return plain[0] == plain[1] or agrees(plain[0], plain[1], SCHEME) or agrees(plain[1], plain[0], SCHEME)
 
 

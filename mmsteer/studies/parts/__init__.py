@@ -15,6 +15,7 @@ import numpy as np
 from mmsteer.bank.feature import Feature
 from mmsteer.labelling.naming.known_names import known_value
 from mmsteer.models.sampler import Sampler
+from mmsteer.pictures.kept import psnr
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.region import SIDE, Region
 from mmsteer.steering.prompt_state import PromptState
@@ -107,10 +108,9 @@ class _Parts:
         side = within.shape[-1]
         middle, margin = side // 2, _MARGIN * side // SIDE
         inside, outside = slice(middle + margin, None), slice(0, middle - margin)
-        change = (within.float() - self.before.float())[..., outside].square().mean()
         return {
             "feature": feature.name, "inside": self._change(within, inside) / self._change(everywhere, inside),
-            "outside, dB": float(10 * np.log10(255**2 / float(change))),
+            "outside, dB": psnr(within[..., outside].numpy(), self.before[..., outside].numpy()),
             "hit": _hit(judge, within, feature), "hit everywhere": _hit(judge, everywhere, feature),
             "hit before": _hit(judge, self.before, feature),
         }  # fmt: skip

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from mmsteer.bank import Feature
+from mmsteer.bank.promising import CONTAINED
 from mmsteer.models.text.words import composed, spans
 from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.edit import Edit
 from mmsteer.ui.shared.badge import feature_chip, score_tooltip
 
-SHOWN = 0.5  # presence from which a feature is shown: half as strong as usual
 _MOST = 12  # features, and words without one
 _OWN_WORDS = 3  # of captions that go with a feature, strongest first; later ones are chance
 _FUNCTION_WORDS = frozenset(re.findall(
@@ -29,7 +29,7 @@ def contained(features: Sequence[tuple[Feature, float]], edited: Edited = (), pr
         edited: the edits of the pair that is shown, each with what it names.
         prompt: the words themselves.
     """
-    present = [(f, presence) for f, presence in features if presence >= SHOWN]
+    present = [(f, presence) for f, presence in features if presence >= CONTAINED]
     named = [(f, presence) for f, presence in present if f.specific][:_MOST]
     edits = list(edited)
     chips = "".join(_chip(f, presence, left(f, presence, edits)) for f, presence in named)
@@ -62,7 +62,7 @@ def words_without(prompt: str, features: Iterable[Feature]) -> list[str]:
 
 
 def _chip(feature: Feature, presence: float, remains: float) -> str:
-    gone = remains < SHOWN
+    gone = remains < CONTAINED
     now = "taken out" if gone else f"{remains:.1f} of it left" if remains < presence else "click to remove it"
     title = f"presence {presence:.1f}: 1 is as strong as usual; {now}. {score_tooltip(feature)}"
     return feature_chip(feature, -1, title, f" <small>{presence:.1f}</small>", "mm-gone" if gone else "")

@@ -2,7 +2,6 @@
 can draw. Only for backbones whose words are whole tokens (`Spec.whole_words`). Looks and behaviour: `scripts/known_words.js`.
 """
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,5 +35,5 @@ def vocabulary(backbone: "Backbone", bank: "FeatureBank") -> dict[str, Any]:
         return {"words": None, "drawn": []}
     words = whole_words(backbone.family.tokenizers(backbone.pipeline)[0])
     shown = [f for f in bank.features if f.modality == "cross" and f.specific]
-    names = dict.fromkeys(re.sub(r" \d+$", "", feature.name) for feature in shown)
+    names = dict.fromkeys(feature.concept for feature in shown)
     return {"words": words, "drawn": sorted(name for name in names if set(name.split()) <= set(words))}

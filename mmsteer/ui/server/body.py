@@ -5,9 +5,8 @@ import re
 from mmsteer.ui.server.asgi import App, Message, Receive, Scope, Send, header, refuse
 
 LARGEST_UPLOAD = 6 * 2**20  # bytes: a file of `LARGEST_FILE` and what the form adds
-LARGEST_CALL = (
-    256 * 2**10
-)  # bytes: a rack of 16 rows takes 3 kB, a sweep's description 40 kB, with a visitor's own picture 140
+LARGEST_CALL = 256 * 2**10
+"""Bytes: a rack of 16 rows takes 3 kB, a sweep's description 40 kB, with a visitor's own picture 140."""
 _UPLOADS = re.compile(r"/gradio_api/(upload|mcp(/.*)?)")  # MCP carries pictures in its calls
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)')
 
