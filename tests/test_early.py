@@ -3,6 +3,8 @@
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -128,3 +130,8 @@ def test_a_bank_that_is_not_there_is_one_sentence(tmp_path: Path, capsys: pytest
         main(["--bank", str(tmp_path / "none")])
     assert ended.value.code == 2
     assert f"there is no bank in {tmp_path / 'none'}" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_first_picture_waits_for_neither_gradio_nor_torch():
+    code = "import sys, app, mmsteer.ahead.drawn, mmsteer.ui.server.early; sys.exit('gradio' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0

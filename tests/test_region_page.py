@@ -9,13 +9,14 @@ from playwright.sync_api import Page, expect
 from shown_pair import WAIT, changed, open_menu, recipe_shown, source
 
 from mmsteer import Edit, Recipe, Region, Steerer
+from mmsteer.ui.shared.outline import outline
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer import live
 from mmsteer.ui.steer.compare import compare
 from mmsteer.ui.steer.opening import Opening
 from mmsteer.ui.steer.pair import PairDrawer
 from mmsteer.ui.steer.rack import rows
-from mmsteer.ui.steer.region import outline, read_region
+from mmsteer.ui.steer.region import read_region
 from mmsteer.ui.sweep.panel import Sweeps
 
 expect.set_options(timeout=WAIT)

@@ -8,8 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmsteer.recipes.data_url import recipe_url
+from mmsteer.ui.shared.outline import outline
 from mmsteer.ui.shared.pair import ahead_pictures, alternative
-from mmsteer.ui.steer.region import outline
 
 if TYPE_CHECKING:
     from mmsteer.ahead.drawn import Pair
