@@ -234,6 +234,19 @@ def test_before_and_after_are_compared_in_three_ways(page: Page):
     expect(page.locator(".mm-after")).to_be_visible()
 
 
+def test_the_menu_stays_open_when_a_new_pair_comes(page: Page):
+    open_menu(page)
+    old = source(page, "after")
+    page.locator("#mm-prompt textarea, #mm-prompt input").first.focus()
+    page.keyboard.type("in the snow ")
+    page.keyboard.press("Enter")
+    changed(page, old)
+    expect(page.locator("#mm-by-words")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#mm-by-words")).to_be_hidden()
+    expect(page.locator(".mm-menu summary")).to_be_focused()
+
+
 ROW = {"id": 1, "mode": "add", "strength": 1, "on": True, "locked": False, "words": [], "start": 0, "end": 1}
 BAD_ROWS = [{"id": 1}, *(ROW | bad for bad in (
     {"id": 999}, {"strength": "NaN"}, {"words": [{}]}, {"start": 2}, {"mode": "x"}, {"evil": 1}

@@ -82,6 +82,7 @@ def test_every_caption_word_is_one_token():
     tokenizer = build_tokenizer()
     for word in vocabulary():
         assert len(tokenizer(word, add_special_tokens=False)["input_ids"]) == 1, word
+    assert build_tokenizer().get_vocab() == tokenizer.get_vocab()
 
 
 def test_occupations_have_the_planted_bias():

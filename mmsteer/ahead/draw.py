@@ -98,12 +98,12 @@ def _effects(steerer: "Steerer", folder: Path, in_time: Callable[[], bool], earl
 
 
 def _column(steerer: "Steerer", feature: "Feature | None", strength: float) -> "list[Image.Image]":
-    """The small pictures of one strength, a seed each."""
+    """The small pictures of one strength, a seed each; at once, which is faster than one by one."""
     from PIL import Image
 
     edits = (Edit(feature.id, strength=strength),) if feature else ()
-    pictures = (steerer.picture(Recipe(PROMPT, seed, steerer.sampler, edits, steerer.origin)) for seed in SEEDS)
-    return [picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in pictures]
+    pictures = steerer.render_many([PROMPT] * len(SEEDS), edits, SEEDS).permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in pictures]
 
 
 def _sheet(columns: "list[list[Image.Image]]") -> "Image.Image":

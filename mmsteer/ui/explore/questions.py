@@ -95,7 +95,7 @@ class Questions:
 
     def meaning(self, text: Any) -> Any:
         """The features nearest in meaning to some words, as pairs of number and cosine. Waits for the model."""
-        return _answer(lambda: [[f.id, round(c, 3)] for f, c in self.loading.wait().search(text, count=SHOWN * 2)])
+        return _answer(lambda: [[f.id, c] for f, c in self.loading.wait().search(text, count=SHOWN * 2)])
 
     @cached_property
     def _places(self) -> list[list[float]]:

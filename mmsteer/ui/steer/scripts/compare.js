@@ -2,6 +2,7 @@
 import { showHeat } from "./heat.js";
 
 let cut = 50; // percent; a new pair keeps the border where the visitor has put it
+let menuIsOpen = false; // by the visitor; a new pair keeps the menu too: it must not vanish under a hand that reaches for it
 
 const isPair = (figure) => Boolean(figure?.matches("[data-query], [data-ahead]"));
 const pictures = () => document.querySelector("#mm-pictures");
@@ -40,8 +41,21 @@ document.addEventListener("load", ({ target }) => {
   if (!isPair(figure) || !target.matches(".mm-after")) return;
   place(figure);
   figure.querySelector("input").value = cut;
+  menu().open = menuIsOpen;
   markView();
   compareBy();
+}, true);
+
+const menu = () => pictures().querySelector(".mm-menu");
+
+function closeMenu() {
+  menuIsOpen = false;
+  menu()?.removeAttribute("open");
+}
+
+// gradio has closed it with an update; `toggle` does not bubble either
+document.addEventListener("toggle", ({ target }) => {
+  if (target.matches?.("#mm-pictures .mm-menu")) target.open = menuIsOpen;
 }, true);
 
 function choose(button) {
@@ -59,14 +73,13 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest?.(".mm-menu button");
   if (button) choose(button);
   if (target.closest?.(".mm-everywhere")) window.dispatchEvent(new CustomEvent("mm-region", { detail: "everywhere" }));
-  const menu = document.querySelector(".mm-menu[open]");
-  if (menu && (!menu.contains(target) || target.closest("button"))) menu.open = false;
+  if (target.closest?.("#mm-pictures .mm-menu summary")) menuIsOpen = !menu().open; // it opens or closes after this
+  else if (menuIsOpen && (button || !menu()?.contains(target))) closeMenu();
 });
 
 document.addEventListener("keydown", (event) => {
-  const menu = document.querySelector(".mm-menu[open]");
-  if (event.key !== "Escape" || !menu) return;
+  if (event.key !== "Escape" || !menuIsOpen) return;
   event.stopPropagation();
-  menu.open = false;
-  menu.querySelector("summary").focus();
+  closeMenu();
+  menu()?.querySelector("summary").focus();
 });
