@@ -4,6 +4,7 @@ Nothing is trained: the tests check what steering does to tensors and pictures, 
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmsteer.__main__ import main
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.bank.compatibility import probe
 from mmsteer.models.backbone import STEERABLE, Backbone
@@ -143,6 +145,15 @@ def tiny_bank(tiny_folder: Path) -> Path:
     probes = probe(Backbone.load(str(tiny_folder)), JointSpace(projection))
     make_bank({"projection": projection, "probes": probes}, "tiny").save(tiny_folder.parent / "bank")
     return tiny_folder.parent / "bank"
+
+
+@pytest.fixture(scope="session")
+def drawn_bank(tiny_folder: Path, tiny_bank: Path) -> Path:
+    """The bank made by hand with pictures that the command drew ahead; tests change a copy of it."""
+    bank = tiny_bank.parent / "drawn"
+    shutil.copytree(tiny_bank, bank)
+    assert main(["bank", "pictures", str(bank), "--backbone", str(tiny_folder), "--device", "cpu"]) == 0
+    return bank
 
 
 @pytest.fixture(scope="session")

@@ -27,15 +27,6 @@ def mean_difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean())
 
 
-@pytest.fixture(scope="module")
-def drawn_bank(tiny_folder: Path, tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny bank with pictures that the command drew."""
-    bank = tmp_path_factory.mktemp("drawn") / "bank"
-    shutil.copytree(tiny_bank, bank)
-    assert main(["bank", "pictures", str(bank), "--backbone", str(tiny_folder), "--device", "cpu"]) == 0
-    return bank
-
-
 def test_the_tour_and_every_effect_are_the_pictures_that_their_recipes_give(drawn_bank: Path, tiny_folder: Path):
     bank = FeatureBank.load(drawn_bank)
     drawn = read_drawn(bank, str(tiny_folder))

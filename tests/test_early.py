@@ -1,7 +1,6 @@
 """The first seconds: a picture from the first on, examples, talk mode and cards before the model is there, and the live pair after it."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from served import free_port, served
 from shown_pair import WAIT, open_menu, recipe_shown, source
 
 from mmsteer import FeatureBank, Steerer
-from mmsteer.ahead.draw import draw_ahead
 from mmsteer.ahead.drawn import DrawnAhead, read_drawn
 from mmsteer.ui.server.early import early_page
 
@@ -24,12 +22,9 @@ expect.set_options(timeout=WAIT)
 
 
 @pytest.fixture(scope="module")
-def drawn(tiny_folder: Path, tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> DrawnAhead:
-    """The tiny bank with pictures."""
-    bank = tmp_path_factory.mktemp("early") / "bank"
-    shutil.copytree(tiny_bank, bank)
-    draw_ahead(Steerer.load(str(tiny_folder), bank))
-    found = read_drawn(FeatureBank.load(bank), str(tiny_folder))
+def drawn(drawn_bank: Path, tiny_folder: Path) -> DrawnAhead:
+    """The tiny bank's pictures."""
+    found = read_drawn(FeatureBank.load(drawn_bank), str(tiny_folder))
     assert found is not None
     return found
 

@@ -24,11 +24,10 @@ PROMPTS = ("a cat in the snow", "a small penguin at night")
 
 
 @pytest.fixture(scope="module")
-def home(tiny_folder: Path, tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tiny_folder: Path, drawn_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bank that has pictures, and with the edition made of it."""
     home = tmp_path_factory.mktemp("edition")
-    shutil.copytree(tiny_bank, home / "bank")
-    assert main(["bank", "pictures", str(home / "bank"), "--backbone", str(tiny_folder), "--device", "cpu"]) == 0
+    shutil.copytree(drawn_bank, home / "bank")
     assert main(export(home, tiny_folder)) == 0
     return home
 
