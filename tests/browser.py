@@ -11,19 +11,22 @@ from playwright.sync_api import Browser, Error, sync_playwright
 
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
+# the first has no window of its own to draw, and takes half the time
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def _installed() -> str | None:
-    return next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 def _install() -> str | None:
-    """Debian's chromium where this user may install packages; else nothing."""
+    """Debian's where this user may install packages; else nothing."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-qq"], check=False)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], check=False)
+        apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600"]  # another worker may be at it
+        subprocess.run([*apt, "update"], check=False)
+        for package in NAMES[:2]:
+            if not _installed():
+                subprocess.run([*apt, "install", "-y", "--no-install-recommends", package], check=False)
     return _installed()
 
 

@@ -271,7 +271,9 @@ def test_the_readme_leads_from_a_checkpoint_and_pictures_to_the_page(tmp_path: P
     build, fit, steer, page = own_models()
     assert "2,000" in run(build, tmp_path, "--plan")
     assert not (tmp_path / "banks").exists()
-    assert "wrote banks/mine" in run(build, tmp_path, "--steps", "100")  # the default 1,500 would only take longer
+    assert "wrote banks/mine" in run(
+        build, tmp_path, "--steps", "100", "--pictures", "0.05"
+    )  # defaults only take longer
     assert "banks/mine now steers sd21" in run(fit, tmp_path)
     assert "fitted map to the joint space" in run(steer, tmp_path)
     width, height = Image.open(tmp_path / "pair.png").size
