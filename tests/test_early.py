@@ -86,6 +86,7 @@ def test_pictures_come_before_the_model_and_the_live_pair_after_it(
         expect(figure).to_have_attribute("data-ahead", "")
         expect(figure).to_contain_text("The model is loading")
         page.get_by_label("Border between before and after, percent").fill("80")
+        page.locator("#mm-preset-1").click()
         page.locator("#mm-preset-2").click()
         expect(figure).to_have_attribute("data-ahead", "")
         alt = re.compile(f"^After: {drawn.recipes[2].prompt}, ")
@@ -111,6 +112,7 @@ def test_pictures_come_before_the_model_and_the_live_pair_after_it(
         assert page.locator("#mm-pictures figure").bounding_box() == box  # nothing jumps
         recipe = recipe_shown(page)  # a PNG that carries it
         assert (recipe.prompt, recipe.edits) == (drawn.recipes[2].prompt, drawn.recipes[2].edits)
+        expect(page.locator(".mm-thumb")).to_have_count(1)  # of the example chosen before it nothing was drawn
         page.goto(f"{address}/?prompt=a+cat")
         expect(page.locator("#mm-pictures figure[data-query]")).to_be_visible()
         assert recipe_shown(page).prompt == "a cat"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from threading import Event
 
 from mmsteer.errors import SteerError
 
@@ -14,29 +13,38 @@ class StoppedError(SteerError):
         super().__init__("Stopped.")
 
 
+class ReplacedError(Exception):
+    """A newer call of the same visitor is answered in the place of this one, which therefore answers nothing."""
+
+
 class Turn:
-    """The turn of one call."""
+    """The turn of one call. Any thread may use it."""
 
     def __init__(self, spend: Callable[[float], None]) -> None:
         """`spend` charges the visitor seconds."""
         self.spend = spend
-        self._stopped = Event()
+        self._begun = False
+        self._ended: type[Exception] | None = None
+
+    def begin(self) -> None:
+        """It computes from now on; as `check`."""
+        self._begun = True
+        self.check()
+
+    def check(self) -> None:
+        """StoppedError or ReplacedError if nobody wants the answer any more."""
+        if self._ended is not None:
+            raise self._ended
 
     def stop(self) -> None:
-        """Nobody wants the rest. Any thread may call it."""
-        self._stopped.set()
+        """Nobody wants the rest."""
+        self._ended = self._ended or StoppedError
 
-    @property
-    def stopped(self) -> bool:
-        """Whether it has been stopped."""
-        return self._stopped.is_set()
-
-
-TURN: ContextVar[Turn | None] = ContextVar("TURN", default=None)
-"""The turn of the call that is being answered; set by the queue."""
+    def replace(self) -> None:
+        """A newer call takes its place, unless it has begun to compute: then it comes to its end."""
+        if not self._begun:
+            self._ended = self._ended or ReplacedError
 
 
-def check(turn: Turn | None) -> None:
-    """StoppedError if a turn has been stopped; calls that no visitor has made, which have none, never are."""
-    if turn is not None and turn.stopped:
-        raise StoppedError
+TURN: ContextVar[Turn] = ContextVar("TURN", default=Turn(lambda _: None))  # noqa: B039  nobody ends that one
+"""The turn of the call that is being answered, set by the queue; what no visitor has called for costs nobody anything."""

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import is_http_url_like
 
+from mmsteer.ui.progress.turn import ReplacedError
 from mmsteer.ui.server.log import UNREADABLE
 from mmsteer.ui.server.trace import what
 
@@ -24,6 +25,16 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
     def stop(self, visit: str | None, name: str) -> None:
         """Stop what a visit has asked an endpoint for (`FairQueue.stop`). Call it in the server's own loop."""
         self._queue.stop(visit, name)
+
+    async def call_function(self, block_fn: Any, *args: Any, **more: Any) -> dict[str, Any]:
+        """As gradio does it; nothing changes on the page for a call whose place a newer one has taken."""
+        try:
+            result: dict[str, Any] = await super().call_function(block_fn, *args, **more)
+            return result
+        except ReplacedError:
+            same = [gr.skip()] * len(block_fn.outputs)
+            prediction = same[0] if len(same) == 1 else same
+            return {"prediction": prediction, "duration": 0.0, "is_generating": False, "iterator": None}
 
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any) -> dict[str, Any]:
         """As gradio does it; `gr.Error` with a sentence for whatever is raised. gradio would print a traceback."""

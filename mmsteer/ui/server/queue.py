@@ -5,7 +5,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
@@ -110,6 +110,7 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
             event = self.event_ids_to_events[pushed[1]]
             event.client = Client(client.address, event.session_hash)
             event.turn = Turn(partial(self.turns.spend, event.client))
+            self._one_in_its_place(event)
             if self._refused(body):
                 self._read(event)
         return pushed
@@ -132,22 +133,45 @@ class FairQueue(Queue):  # type: ignore[misc]  # gradio is not typed
         line = self.event_queue_per_concurrency_id.setdefault(name, EventQueue(name, READ["concurrency_limit"]))
         line.queue.append(event)
 
-    # -- what is stopped --
+    # -- what is replaced or stopped --
+
+    def _one_in_its_place(self, event: Event) -> None:
+        """Of a visit's calls that answer in the same place, let only the newest wait.
+
+        gradio's trigger modes, which its browser code keeps for the calls of one event, hold for all events with the same outputs: those
+        that are `always_last` take the place of older ones, and one that is `once` gives way to them.
+        """
+        others = [
+            one
+            for one in self._of_visit(event.session_hash)
+            if one.fn is not event.fn and one.fn.outputs == event.fn.outputs
+        ]
+        replaced = {"always_last": others, "once": [event] if others else []}.get(event.fn.trigger_mode, [])
+        for one in replaced:
+            self._end(one, one.turn.replace)
+
+    def _of_visit(self, visit: str) -> list[Event]:
+        """A visit's calls, those that wait and those that run."""
+        waiting = [event for line in self.event_queue_per_concurrency_id.values() for event in line.queue]
+        return [event for event in [*waiting, *self._running] if event.session_hash == visit]
+
+    def _end(self, event: Event, end: Callable[[], None]) -> None:
+        """End a call: what runs ends between two steps, what waits is answered at once."""
+        end()
+        if event not in self._running:
+            self._read(event)
 
     def stop(self, visit: str, name: str) -> None:
-        """Stop a visit's calls of one endpoint: what runs ends between two steps, what waits is answered at once.
+        """Stop a visit's calls of one endpoint.
 
         Args:
             visit: the session.
             name: of the endpoint; further events with the same handler have a number behind it.
         """
         named = re.compile(rf"{re.escape(name)}(_\d+)?")
-        waiting = [event for line in self.event_queue_per_concurrency_id.values() for event in line.queue]
-        for event in [*waiting, *self._running]:
-            if event.session_hash == visit and named.fullmatch(str(event.fn.api_name)):
-                event.turn.stop()
-                if event in waiting:
-                    self._read(event)
+        for event in self._of_visit(visit):
+            if named.fullmatch(str(event.fn.api_name)):
+                self._end(event, event.turn.stop)
 
     # -- whose turn it is --
 

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from mmsteer.steering.progress.step import Step
-from mmsteer.ui.progress.turn import TURN, StoppedError, check
+from mmsteer.ui.progress.turn import TURN
 
 T = TypeVar("T")
 Watch = Callable[[Step, float], None]
@@ -30,12 +30,11 @@ class _Call:
         """Stop the clock, and charge what it shows."""
         passed = time.perf_counter() - self._since
         self.seconds += passed
-        if self.turn is not None:
-            self.turn.spend(passed)
+        self.turn.spend(passed)
 
     def answer(self) -> Any:
         """What is called for, unless nobody wants it any more."""
-        check(self.turn)
+        self.turn.begin()
         return self.do()
 
     def report(self, step: Step) -> None:
@@ -62,14 +61,16 @@ class Drawing:
         self._thread.start()
 
     def run(self, do: Callable[[], T]) -> T:
-        """Call `do` when its turn comes; returns or raises what it does, or StoppedError if nobody wants it any more."""
+        """Call `do` when its turn comes; returns or raises what it does, or as `Turn.check` if nobody wants it any more."""
         return self.begin(do).result()
 
     def begin(self, do: Callable[[], T], watch: Watch | None = None) -> "Future[T]":
         """As `run`, without waiting. `watch` is called in the thread that computes."""
         call = _Call(do, watch)
-        if call.turn is not None and call.turn.stopped:
-            call.future.set_exception(StoppedError())
+        try:
+            call.turn.check()
+        except Exception as error:  # its answer is there at once, although others may wait
+            call.future.set_exception(error)
         else:
             self._waiting.put(call)
         return call.future
@@ -86,7 +87,7 @@ class Drawing:
         call.report(step)
         if call.work >= self.ordinary:
             self._let_in(call)
-        check(call.turn)
+        call.turn.check()
 
     def _let_in(self, call: _Call) -> None:
         """Run whoever waits, inside a call."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmsteer.errors import SteerError, without_folders
 from mmsteer.steering.zero_gpu import ZeroGPUSteerer
-from mmsteer.ui.progress.turn import TURN, check
+from mmsteer.ui.progress.turn import TURN, ReplacedError
 from mmsteer.ui.quota.refusal import refusal
 from mmsteer.ui.server.trace import what
 from mmsteer.ui.shared.drawing import Drawing, Watch
@@ -82,8 +82,9 @@ class Loading:
     def begin(self, do: "Callable[[Steerer], T]", watch: Watch | None = None) -> "Future[T]":
         """As `run`, but the answer or the error comes later; `watch` is called between two steps, though not on ZeroGPU."""
         try:
+            TURN.get().check()
             steerer = self.wait()
-        except SteerError as error:
+        except (SteerError, ReplacedError) as error:
             return _done(partial(_raise, error))
         call = partial(do, steerer)
         if isinstance(steerer, ZeroGPUSteerer):
@@ -98,11 +99,11 @@ class Loading:
 
 
 def _wanted(do: Callable[[], T]) -> T:
-    """What `do` returns; StoppedError if nobody wants it, before or after: nothing reaches the GPU's process in between."""
+    """What `do` returns, unless nobody wants it, before or after: nothing reaches the GPU's process in between."""
     turn = TURN.get()
-    check(turn)
+    turn.begin()
     result = do()
-    check(turn)
+    turn.check()
     return result
 
 
@@ -125,11 +126,16 @@ def attempt(do: Callable[[], T]) -> tuple[T | None, str]:
 
     Returns:
         What `do` returns and an empty string; or None and one sentence on what went wrong, without folders of this machine.
+
+    Raises:
+        ReplacedError: a newer call is answered in its place. `ServedBlocks` then leaves everything as it is.
     """
     try:
         return do(), ""
     except SteerError as error:
         return None, _clipped(without_folders(str(error)))
+    except ReplacedError:
+        raise
     except Exception as error:
         if said := refusal(str(getattr(error, "title", "")), str(getattr(error, "message", ""))):
             return None, said

@@ -154,8 +154,8 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     arriving = page.blocks.load(opening.arrive, None, [*restored, link], **AT_ONCE)
     arriving.then(**look)
     learning = [page.controls.rack, page.controls.image, left.known, page.controls.notice]
-    # once the model is there, what stands in the fields by then is drawn: a visitor may have chosen an example meanwhile
-    arriving.then(opening.loaded, link, learning, **READ, **SILENT).then(**draw)
+    # once the model is there, what stands in the fields by then is drawn, unless the visitor has asked for it meanwhile
+    arriving.then(opening.loaded, link, learning, **READ, **SILENT).then(**draw | {"trigger_mode": "once"})
     again = visit.restore(
         lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
     )
