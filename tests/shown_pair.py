@@ -24,7 +24,9 @@ def recipe_shown(page: Page) -> Recipe:
 
 
 def changed(page: Page, old: str) -> None:
-    page.wait_for_function("old => document.querySelector('.mm-after')?.src !== old", arg=old, timeout=WAIT)
+    """Wait for another pair; live frames and previews, which are JPEGs, are none."""
+    another = "old => ![old, undefined].includes(src()) && !src().startsWith('data:image/jpeg')"
+    page.wait_for_function(another.replace("src()", "document.querySelector('.mm-after')?.src"), arg=old, timeout=WAIT)
 
 
 def open_row(page: Page, feature: str = "night") -> None:

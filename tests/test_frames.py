@@ -19,7 +19,7 @@ NIGHT = {"id": 1, "mode": "slide", "strength": 1, "on": True, "locked": False, "
 @pytest.mark.parametrize(
     "asked",
     [
-        None, [], "x", 7, {}, {"number": "1"}, {"number": True}, {"number": 1}, {"number": 1, "query": "prompt=a"},
+        None, [], "x", 7, {}, {"number": "1"}, {"number": True}, {"number": 1}, {"number": 1, "query": "prompt=a", "evil": 1},
         {"number": 1, "query": None, "rack": {"rows": [], "silent": []}},
         {"number": 1, "query": "prompt=a&seed=-1", "rack": {"rows": [], "silent": []}},
         {"number": 1, "query": ["prompt=a"], "rack": {"rows": [], "silent": []}},
@@ -44,7 +44,7 @@ def test_a_frame_is_the_picture_of_its_recipe(address: str, steerer: Steerer, ca
     assert shown["after"] == {"src": live._light(twin.after), "alt": "After: a cat at night, seed 9, night:0.5"}
     assert f"OOD distance {twin.ood_distance:.2f}" in shown["ood"]["innerHTML"]
     assert shown["seconds"] > 0
-    for rack in (None, {"rows": [NIGHT | {"evil": 1}], "silent": []}, {"rows": "x" * 1000, "silent": [{}]}):
+    for rack in ("x", {"rows": [NIGHT | {"evil": 1}], "silent": []}, {"rows": "x" * 1000, "silent": [{}]}):
         assert set(visitor.frame(rack)) == {"number"}
     assert "Traceback" not in capfd.readouterr().err
 

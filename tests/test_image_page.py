@@ -39,8 +39,9 @@ def drawn(page: Page, place: str, act) -> Recipe:
     old = page.locator(place).get_attribute("src")
     act()
     page.wait_for_function(
-        "([place, old]) => document.querySelector(place)?.src !== old", arg=[place, old], timeout=30_000
-    )
+        "([place, old]) => document.querySelector(place)?.src !== old && !document.querySelector(place)?.src.startsWith('data:image/jpeg')",
+        arg=[place, old], timeout=30_000,
+    )  # fmt: skip  # a live frame, a JPEG, is not the pair
     return recipe_at(page, place)
 
 

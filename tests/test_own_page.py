@@ -1,6 +1,8 @@
 """A visitor's own picture on the page: what a browser may send, the endpoint, and the page in a real browser."""
 
 import base64
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +15,12 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from sample_pictures import bomb, encoded
 from sample_pictures import picture as sample
+from served import served
 from shown_pair import WAIT, changed, open_options, pixels, recipe_shown, source
 
 from mmsteer import Edit, PictureReader, Recipe, Sampler, Start, Steerer, SteerError
 from mmsteer.__main__ import main
+from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.provenance import not_read
 from mmsteer.ui.own.panel import own_of, receive, start_of
 from mmsteer.ui.shared.loading import Loading
@@ -100,12 +104,36 @@ def test_frames_and_sweeps_start_from_it_too(tiny: Steerer, mine: Start):
     question = {"number": 1, "query": recipe.to_query(), "rack": {"rows": rack["rows"], "silent": []}}
     frame = live.frame(tiny.bank, Loading(lambda: tiny), question)["frame"]
     assert frame["after"]["src"] == live._light(tiny.picture(recipe))
+    assert "before" not in frame
     sweeps = Sweeps(PageState(tiny.bank, lambda: tiny))
     laid = sweeps.lay("a cat", 3, rack, recipe.sampler, "", None, own_of(recipe), {"kind": "seeds", "features": []})[
         "laid"
     ]
     drawn = sweeps.draw({"again": laid["again"], "cell": 6})["drawn"]  # the first *after* of six seeds
     assert Recipe.from_png(BytesIO(base64.b64decode(drawn["picture"].split(",")[1]))) == recipe
+
+
+def test_a_frame_follows_any_slider_of_the_pair(tiny: Steerer, mine: Start, adapted: dict[str, Steerer]):
+    def framed(steerer: Steerer, recipe: Recipe, **moved: float) -> dict:
+        question = {"number": 1, "query": recipe.to_query(), **moved}
+        return live.frame(steerer.bank, Loading(lambda: steerer), question)["frame"]
+
+    def shows(frame: dict, steerer: Steerer, recipe: Recipe) -> bool:
+        return frame["after"]["src"] == live._light(steerer.picture(recipe))
+
+    recipe = Recipe("a cat", 3, Sampler(3, 1.0), (Edit("night"),), start=mine)
+    freer, frame = replace(recipe, start=replace(mine, freedom=1.0)), framed(tiny, recipe, freedom=1.0)
+    assert shows(frame, tiny, freer)
+    assert frame["before"]["src"] == live._light(tiny.picture(freer.plain))  # it starts from the same picture
+    assert "at freedom 1" in frame["before"]["alt"]
+
+    reads = adapted["sd1"]
+    recipe = Recipe("a cat", 3, Sampler(3, 1.0), picture=Picture.of([0.1] * reads.backbone.image_width))
+    assert shows(framed(reads, recipe, share=0.5), reads, replace(recipe, picture=replace(recipe.picture, share=0.5)))
+    assert shows(framed(reads, recipe, share=0), reads, recipe.plain)
+    assert shows(framed(reads, recipe, scale=0.5), reads, replace(recipe, sampler=Sampler(3, 1.0, adapter_scale=0.5)))
+    for wrong in ({"freedom": 0}, {"share": 1.1}, {"scale": -1}, {"scale": float("nan")}, {"freedom": "1"}):
+        assert set(framed(tiny, recipe, **wrong)) == {"number"}
 
 
 def test_the_endpoint_takes_a_start_and_says_how_much_is_kept(address: str, tmp_path: Path):
@@ -143,6 +171,39 @@ def test_the_command_line_takes_a_start(tmp_path: Path, capsys):
 
 
 # -- in a real browser
+
+
+@pytest.fixture(scope="module")
+def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
+    """The page, served as on a machine that is always fast enough for live frames."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(live, "LIVE", 1e6)
+        with served(steerer, tiny_bank) as url:
+            yield url
+
+
+def test_both_pictures_follow_the_slider_from_keep_to_free(page: Page):
+    old = source(page, "after")
+    page.evaluate(DROP, [list(encoded(sample(1), "JPEG")), "mine.jpg", "image/jpeg"])
+    changed(page, old)
+    pair, slider = recipe_shown(page), page.get_by_label("how far from your picture")
+    old = source(page, "after")
+    slider.evaluate("(range) => { range.value = 0.3; range.dispatchEvent(new Event('input')); }")
+    frame = re.compile("^data:image/jpeg")
+    for which in ("before", "after"):
+        expect(page.locator(f"#mm-pictures .mm-{which}")).to_have_attribute("alt", re.compile("at freedom 0.3"))
+        expect(page.locator(f"#mm-pictures .mm-{which}")).to_have_attribute("src", frame)
+    slider.evaluate("(range) => range.dispatchEvent(new PointerEvent('pointerup'))")
+    changed(page, old)
+    assert recipe_shown(page) == replace(pair, start=replace(pair.start, freedom=0.3))
+    old = source(page, "after")
+    slider.evaluate("(range) => { range.value = 0.9; range.dispatchEvent(new Event('input')); }")
+    expect(page.locator("#mm-pictures .mm-after")).to_have_attribute("alt", re.compile("at freedom 0.9"))
+    slider.evaluate(
+        "(range) => range.dispatchEvent(new PointerEvent('pointercancel'))"
+    )  # the page scrolls: it was not meant
+    page.wait_for_function("old => document.querySelector('.mm-after').src === old", arg=old, timeout=WAIT)
+    expect(slider).to_have_value("0.3")
 
 
 def test_a_dropped_picture_is_edited_kept_by_a_reload_and_let_go(page: Page, steerer: Steerer):

@@ -2,6 +2,7 @@
 // "mm-own-choose", which asks for a file, and "mm-own-file", with a file that was dropped or opened. The value, {freedom, picture,
 // file}, is the recipe's and is sent by `release`; with a file on its way by `upload`, whose answer is {freedom, picture} or {error}.
 import { make } from "../../shared/scripts/dom.js";
+import { pairFollows } from "../../shared/scripts/pair.js";
 import { sendPicture } from "../../shared/scripts/picture_file.js";
 import { rangeInput } from "../../shared/scripts/range.js";
 
@@ -41,7 +42,11 @@ function slider() {
     min: props.least, max: 1, "aria-label": "how far from your picture",
     title: "how much of the sampling run is drawn anew: near keep the picture stays as it is, at free nothing of it is left",
     value: () => state.freedom,
-    rest: (freedom) => freedom !== state.freedom && change({ freedom }),
+    move: (freedom) => pairFollows({ freedom }),
+    rest: (freedom) => {
+      pairFollows(null);
+      change({ freedom });
+    },
   });
 }
 

@@ -19,6 +19,7 @@ export function rangeInput({ value, rest, move = () => {}, ...attributes }) {
     onpointercancel: () => {
       range.value = value();
       move(value());
+      rest(value());
     },
     onkeyup: (event) => KEYS.some((key) => event.key.startsWith(key)) && settle(PAUSE),
   });

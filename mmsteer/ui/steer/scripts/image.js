@@ -1,6 +1,7 @@
 // How strongly the image adapter acts, and how far a whole picture takes the place of the prompt's own image embedding.
 // The value, {scale, share, embedding}, is this recipe's; `adapter` says whether the backbone has one.
 import { make } from "../../shared/scripts/dom.js";
+import { pairFollows } from "../../shared/scripts/pair.js";
 import { rangeInput } from "../../shared/scripts/range.js";
 
 const place = element.querySelector(".mm-image");
@@ -11,8 +12,12 @@ function slider(name, label, most, title) {
   const range = rangeInput({
     min: 0, max: most, "aria-label": label, title,
     value: () => state[name],
-    move: (value) => (out.textContent = value.toFixed(2)),
+    move: (value) => {
+      out.textContent = value.toFixed(2);
+      pairFollows({ [name]: value });
+    },
     rest: (value) => {
+      pairFollows(null);
       state[name] = +value.toFixed(2);
       props.value = structuredClone(state);
       trigger("release");

@@ -1,6 +1,7 @@
-// While a slider of the rack moves, the picture follows: frame after frame is asked for, one at a time and always of the newest
-// value. The component's value is the question, {number, query, rack}, then the answer: {frame: {number, …}}; or, from the pair that
-// is drawn, {progress: {…}} and in the end {drawn: {…}}, which replaces all frames that were asked for before its slider was released.
+// While a slider of the pair moves, the picture follows: frame after frame is asked for, one at a time and always of the newest
+// value. Sliders say what they move by "mm-move": {rack}, {freedom}, {scale} or {share}, and nothing once they rest. The component's value
+// is the question, {number, query} with it, then the answer: {frame: {number, …}}; or, from the pair that is drawn, {progress: {…}}
+// and in the end {drawn: {…}}, which replaces all frames that were asked for before its slider was released.
 import { ended, report, showBar } from "../../progress/scripts/bar.js";
 import { cover, uncover } from "../../progress/scripts/cover.js";
 import { follower } from "../../shared/scripts/frames.js";
@@ -10,8 +11,8 @@ let released = 0; // the last frame before a release
 
 const status = () => document.querySelector("#mm-status");
 
-const frames = follower(props.limit, (number, rack) => {
-  props.value = { number, query: shownQuery(), rack };
+const frames = follower(props.limit, (number, moved) => {
+  props.value = { number, query: shownQuery(), ...moved };
   trigger("ask");
 });
 
@@ -42,7 +43,8 @@ watch("value", () => {
   frames.follow();
 });
 
-function show({ after, ood, changed }) {
+function show({ before, after, ood, changed }) {
+  if (before) cover("before", before);
   cover("after", after);
   showFigures(ood, changed);
   status().ariaBusy = "true"; // a screen reader waits for the end of the move

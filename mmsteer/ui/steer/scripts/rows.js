@@ -1,5 +1,6 @@
 // The rack's value, {rows: [{id, mode, strength, on, locked, words, start, end}], silent: [modality]}, and what changes it.
 // The server checks all of it.
+import { pairFollows } from "../../shared/scripts/pair.js";
 import { render } from "./rack.js";
 
 export const MOST = props.most;
@@ -53,8 +54,8 @@ export function publish(changed) {
 
 // The row of a slider that is moving, for the picture to follow; nothing once it rests.
 export function announceMove(row = null) {
-  const detail = row && { ...rack, rows: rack.rows.map((other) => (other.id === row.id ? row : other)) };
-  window.dispatchEvent(new CustomEvent("mm-move", { detail: structuredClone(detail) }));
+  const moved = row && { rack: { ...rack, rows: rack.rows.map((other) => (other.id === row.id ? row : other)) } };
+  pairFollows(structuredClone(moved));
 }
 
 export function store() {
