@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
     try:
         import_module(COMMANDS[args.command][0]).run(args)
+        if "WORLD_SIZE" in os.environ:  # one of several processes that a launcher started
+            import_module("mmsteer.distributed").leave()
     except SteerError as error:
         print(f"mmsteer: {error}", file=sys.stderr)
         return 2

@@ -53,6 +53,13 @@ def wait() -> None:
         _state().wait_for_everyone()
 
 
+def leave() -> None:
+    """Disconnect, once all have come this far: one that goes alone breaks connections that others still use."""
+    if _connected():
+        wait()
+        dist.destroy_process_group()
+
+
 def share(x: torch.Tensor) -> torch.Tensor:
     """This process's rows of `x`, which every process has."""
     return x[rank() :: count()] if _connected() else x

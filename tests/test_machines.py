@@ -41,8 +41,7 @@ work = Path(home) / ("work" if shared == "shared" else f"work-{rank}")
 source = open_pairs(str(Path(home) / f"tars-{rank}"))
 pairs = embed_pairs(Clip(clip), source, work, shard=4, batch=4)
 print(f"{rank} {len(pairs.captions)} {share_out(source, 4).readable}\\n", end="", flush=True)  # one write: lines must not mix
-if distributed.count() > 1:
-    torch.distributed.destroy_process_group()
+distributed.leave()
 """
 
 
@@ -63,11 +62,12 @@ def launch(tmp_path: Path, clip: Path, processes: int, *args: str, job: str = JO
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--rdzv-backend=c10d"]
     command += ["--rdzv-endpoint=localhost:0", str(tmp_path / "job.py"), str(clip), str(tmp_path), *args]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    environment["PYTHONFAULTHANDLER"] = "1"
     environment["MALLOC_MMAP_THRESHOLD_"] = str(
         2**20
     )  # what is freed goes back at once, so that a cap counts what is used
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[:6000]  # what the job says comes before what its launcher says
     return done.stdout
 
 
@@ -164,8 +164,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (spent + int(sys.argv[3]), most))
 trained = train_dictionaries("matryoshka", pairs.image, pairs.text, sizes, config)
 print(f"{distributed.rank()} {float(trained.image.W_dec.sum())}\\n", end="", flush=True)
 resource.setrlimit(resource.RLIMIT_DATA, (most, most))  # the cap is one of training
-distributed.wait()
-torch.distributed.destroy_process_group()
+distributed.leave()
 """
 
 
