@@ -54,11 +54,12 @@ function moveBox([dx, dy], isSizing) {
 
 function key(event) {
   const arrow = ARROWS[event.key];
-  if (arrow && event.target === board.area) cells = boxCells(moveBox(arrow, event.shiftKey));
-  else if (event.key === "Escape") return close();
-  else if (event.key === "Enter" && event.target === board.area) return finish();
+  if (event.key !== "Escape" && event.target !== board.area) return;
+  if (arrow) cells = boxCells(moveBox(arrow, event.shiftKey));
+  else if (event.key === "Escape") close();
+  else if (event.key === "Enter") finish();
   else return;
-  event.preventDefault();
+  event.preventDefault(); // or Enter would open the menu, which has the focus now
   show();
 }
 
