@@ -313,7 +313,8 @@ def test_the_proofs_say_what_their_files_say(
     assert words not in proof.proofs()
     figures = changed(written, name, path, value)[name]
     (tmp_path / f"{name}.json").write_text(json.dumps(figures), encoding="utf-8")
-    shutil.copy(proof.FIGURES / f"{name}.png", tmp_path)
+    for version in ("", "-dark"):
+        shutil.copy(proof.FIGURES / f"{name}{version}.png", tmp_path)
     assert words in proof.proofs(tmp_path)
 
 

@@ -348,22 +348,28 @@ def test_a_model_that_cannot_load_gives_a_sentence(chromium, tiny_bank: Path):
 
 def test_the_second_tab_shows_the_proofs_with_their_commands(page: Page):
     page.get_by_role("tab", name="Proof").click()
-    shown = page.locator(".mm-proof img")
+    shown, other = page.locator(".mm-proof .mm-on-light"), page.locator(".mm-proof .mm-on-dark")
     expect(shown).to_have_count(len(PROOFS))
     for k, proof in enumerate(PROOFS):
         expect(page.locator(".mm-proof .mm-bars").nth(k)).to_be_visible()
         expect(shown.nth(k)).to_be_hidden()
         page.locator(".mm-proof summary").nth(k).click()
         expect(shown.nth(k)).to_be_visible()
-        assert page.evaluate("k => document.querySelectorAll('.mm-proof img')[k].naturalWidth", k) > 600
+        expect(other.nth(k)).to_be_hidden()
+        assert shown.nth(k).evaluate("picture => picture.naturalWidth") > 600
         expect(page.locator(".mm-command").nth(k)).to_contain_text(f"study {proof.study}")
+    page.evaluate("document.body.classList.add('dark')")  # as gradio does it
+    expect(other.first).to_be_visible()
+    expect(shown.first).to_be_hidden()
+    page.evaluate("document.body.classList.remove('dark')")
     page.get_by_role("tab", name="Steer").click()
     expect(page.locator(".mm-after")).to_be_visible()
 
 
 def test_a_study_that_was_not_run_is_left_out(tmp_path):
     shutil.copy(FIGURES / "removal.json", tmp_path)
-    shutil.copy(FIGURES / "removal.png", tmp_path)
+    for version in ("removal.png", "removal-dark.png"):
+        shutil.copy(FIGURES / version, tmp_path)
     html = proofs(tmp_path)
     assert html.count("<section>") == 1
     assert json.loads((tmp_path / "removal.json").read_text())["text"].split(".")[0] in html

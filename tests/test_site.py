@@ -204,7 +204,7 @@ def test_the_proof_is_of_the_embedded_bank_alone(site: Page):
     from mmsteer.site.data import proof_html
 
     html = proof_html()
-    assert html.count("<img ") == 5
+    assert html.count("<img ") == 10  # five figures, light and dark
     assert html.count("<tr>") > 10
     view(site, "Proof")
     # this bank is another, and has no studies

@@ -1,9 +1,10 @@
-"""`python -m mmsteer study …`: one sub-command a study, each with --json, --quick and --seed; and `results`, which only renders."""
+"""`python -m mmsteer study …`: one sub-command a study, each with --json, --quick and --seed; `results` and `figures` only render."""
 
 import argparse
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from mmsteer.cli.arguments import check_target
 
@@ -23,6 +24,8 @@ STUDIES = {
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }
 """Each is a module of `mmsteer.studies` with a function `study`."""
+_SHEETS = ("world", "effects", "kept", "adversarial", "ordinary")
+"""Those that draw a sheet of pictures as they run."""
 _OWN_OPTIONS = (
     "work", "write", "steerable", "other_clip", "clip", "bank", "pictures", "attribute", "occupation",
 )  # fmt: skip
@@ -30,13 +33,16 @@ _OWN_OPTIONS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the studies."""
+    from mmsteer.studies.charts import CHARTS
+
     studies = parser.add_subparsers(dest="study", required=True)
     for name, summary in STUDIES.items():
         one = studies.add_parser(name, help=summary)
         one.add_argument("--json", type=Path, help="write the figures to this file, too")
         one.add_argument("--quick", action="store_true", help="a smaller run of all parts, under 50 s on 2 cores")
         one.add_argument("--seed", type=int, default=1000, help="of the fresh scenes, prompts and noise")
-        one.add_argument("--figure", type=Path, help="draw the study's figure to this file")
+        if name in CHARTS or name in _SHEETS:
+            one.add_argument("--figure", type=Path, help=_figure_help(name in CHARTS, name in _SHEETS))
         one.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves torch's own choice")
         if name == "gender":
             _add_own_pictures(one)
@@ -58,6 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "--write", action="store_true", help="write into the bank in how many builds each feature is found"
             )
     studies.add_parser("results", help="render assets/figures/RESULTS.md again from the files that studies wrote")
+    studies.add_parser(
+        "figures", help="draw assets/figures/*.png again, light and dark, from the files that studies wrote"
+    )
+
+
+def _figure_help(chart: bool, sheet: bool) -> str:
+    if not chart:
+        return "draw a sheet of pictures to this file"
+    return (
+        f"draw the study's figure to this file, and dark beside it{', and a sheet of pictures, .webp' if sheet else ''}"
+    )
 
 
 def _add_own_pictures(study: argparse.ArgumentParser) -> None:
@@ -81,26 +98,27 @@ def _add_own_pictures(study: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run one study, print its table, write its JSON; the results page with it, where a full study writes a shipped file."""
+    """Run one study, print its table, write its JSON and its figure; with shipped JSON also RESULTS.md and the shipped figure."""
     import torch
 
-    from mmsteer.studies.report import write_json
+    from mmsteer.studies.report import plain, write_json
     from mmsteer.studies.results import page
 
-    if args.study == "results":
-        page.write()
-        print(page.RESULTS)
+    if args.study in ("results", "figures"):
+        for path in [page.write()] if args.study == "results" else page.draw_figures():
+            print(path)
         return
+    figure: Path | None = getattr(args, "figure", None)
     if args.json:
         check_target("--json", args.json)
     if args.threads:
         torch.set_num_threads(args.threads)
     began = time.monotonic()
     study = import_module(f"mmsteer.studies.{args.study}").study
-    options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS}
+    options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS} | _sheet(args.study, figure)
     if args.study == "stability":
         options["build"] = _build_bank
-    figures = study(seed=args.seed, quick=args.quick, figure=args.figure, **options)
+    figures = study(seed=args.seed, quick=args.quick, **options)
     seconds = round(time.monotonic() - began, 1)
     figures |= {"study": args.study, "seed": args.seed, "quick": args.quick, "seconds": seconds}
     print(f"\n{seconds} s")
@@ -108,6 +126,26 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.json, figures)
         if not args.quick and args.json.resolve() == page.FIGURES / f"{args.study}.json":
             page.write()
+            page.draw_figures(args.study)
+    if figure:
+        _draw(args.study, plain(figures), figure)
+
+
+def _sheet(study: str, figure: Path | None) -> dict[str, Path]:
+    """Where the study draws its sheet of pictures, if it draws one."""
+    from mmsteer.studies.charts import CHARTS
+
+    if figure is None or study not in _SHEETS:
+        return {}
+    return {"sheet": figure.with_suffix(".webp") if study in CHARTS else figure}
+
+
+def _draw(study: str, figures: dict[str, Any], figure: Path) -> None:
+    """Draw the study's figure, beside the sheet of pictures where that has this name."""
+    from mmsteer.studies.charts import CHARTS, draw
+
+    if study in CHARTS:
+        draw(study, figures, figure.with_suffix(".png") if figure.suffix == ".webp" else figure)
 
 
 def _build_bank(arguments: list[str]) -> None:

@@ -24,11 +24,12 @@ import torch
 from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, FeatureBank
 from mmsteer.models.clip import Clip
-from mmsteer.studies.attacks import charts, detector, verdict
+from mmsteer.studies.attacks import detector, verdict
 from mmsteer.studies.attacks.attack import objective
 from mmsteer.studies.attacks.channel import SCOPES, Channel, channel
 from mmsteer.studies.attacks.controls import MANY, STRONG, channels, random_name
 from mmsteer.studies.attacks.pgd import embed_all, pgd, sign_noise
+from mmsteer.studies.attacks.strip import save_attacked
 from mmsteer.studies.attacks.tally import Cell, Tally
 from mmsteer.studies.attacks.trial import GALLERY, Trial, kinship, new_scenes, new_trial
 from mmsteer.studies.attacks.visibility import psnr, ssim
@@ -71,14 +72,14 @@ QUICK = Sizes(seeds=1, pictures=20, captions=10, reference=384, budgets=(SHOWN,)
 
 
 def study(
-    seed: int, quick: bool, figure: Path | None, other_clip: Sequence[Path] = (), sizes: Sizes | None = None
+    seed: int, quick: bool, sheet: Path | None = None, other_clip: Sequence[Path] = (), sizes: Sizes | None = None
 ) -> dict[str, Any]:
     """Attack, measure, defend, detect; print the figures and what they say.
 
     Args:
         seed: of the pairs, random starts and random latents; the next ones are used as well.
         quick: one seed, one budget, ten steps, few pictures.
-        figure: where to draw the curves; a strip of pictures goes beside it, with the suffix `.webp`.
+        sheet: where to draw a strip of attacked pictures.
         other_clip: other CLIPs of this world, for transfer; without any, the figures leave transfer out.
         sizes: instead of those that `quick` stands for.
 
@@ -122,9 +123,8 @@ def study(
     }  # fmt: skip
     figures["text"] = verdict.text(figures)
     _print(figures)
-    if figure:
-        charts.curves(figures, figure)
-        charts.strip(new_scenes(seed, sizes.pictures).attacked[:6], strips, figure.with_suffix(".webp"))
+    if sheet:
+        save_attacked(new_scenes(seed, sizes.pictures).attacked[:6], strips, sheet)
     return figures
 
 

@@ -10,7 +10,6 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from mmsteer.labelling.detection import f1
 from mmsteer.labelling.match import match_latents
 from mmsteer.labelling.naming.known_names import LEAST_CONFIDENCE
 from mmsteer.studies.measures.shares import mean_over_seeds
-from mmsteer.studies.report import COLOURS, table
+from mmsteer.studies.report import table
 from mmsteer.training.config import DictionarySizes, MatryoshkaGroup, TrainingConfig
 from mmsteer.training.dictionaries import fvu
 from mmsteer.training.objectives import OBJECTIVES, train_dictionaries
@@ -88,13 +87,12 @@ def _draw_present(rng: np.random.Generator, count: int, concepts: int) -> np.nda
     return np.asarray(rng.random((count, concepts)).argsort(1).argsort(1) < AT_ONCE)
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Measure every objective at each cosine; print a table; draw the figure.
+def study(seed: int, quick: bool) -> dict[str, Any]:
+    """Measure every objective at each cosine; print a table.
 
     Args:
         seed: the first of the seeds.
         quick: one seed, fewer pairs and steps.
-        figure: where to draw the figure.
 
     Returns:
         The figures, for JSON.
@@ -111,8 +109,6 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
             means = {key: mean_over_seeds([figures[key] for figures in per_seed]) for key in per_seed[0]}
             rows.append({"objective": name, "cosine": cosine} | means)
     print(table(rows))
-    if figure:
-        _figure(rows, figure)
     return {"concepts": rows, "pairs": count, "steps": steps, "seeds": seeds}
 
 
@@ -136,22 +132,3 @@ def _measure(job: tuple[str, float, int], seed: int, count: int, steps: int) -> 
         "split": len(seen & halves["vision"] & halves["language"]) / max(1, len(seen)),
         "FVU": (fvu(dictionaries.image, scoring.pairs.image) + fvu(dictionaries.text, scoring.pairs.text)) / 2,
     }  # fmt: skip
-
-
-def _figure(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw the recall of each kind of concept against the cosine, a panel for each objective."""
-    from matplotlib.figure import Figure
-
-    sheet = Figure((12, 6), layout="constrained")
-    panels = sheet.subplots(2, -(-len(OBJECTIVES) // 2), sharex=True, sharey=True).flat
-    for panel, name in zip(panels, OBJECTIVES, strict=True):
-        of_objective = [row for row in rows if row["objective"] == name]
-        for modality in MODALITIES:
-            recalls = [row[f"recall {modality}"].value for row in of_objective]
-            panel.plot(COSINES, recalls, "o-", color=COLOURS[modality], label=modality)
-        panel.set(title=name, ylim=(-0.03, 1.03), xlim=(1.03, 0.47), xticks=COSINES)
-    sheet.supxlabel("cosine of a cross-modal concept's directions in pictures and in captions")
-    sheet.supylabel("share of concepts detected and rightly labelled")
-    sheet.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(path, dpi=100)

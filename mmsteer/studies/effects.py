@@ -21,7 +21,7 @@ from mmsteer.bank import MODALITIES, Feature
 from mmsteer.recipes.edit import Edit
 from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.measures.cases import Value, concept_of
-from mmsteer.studies.measures.means import FIGURES, Row, as_shipped, draw_curves, filled, over, summarise
+from mmsteer.studies.measures.means import FIGURES, Row, as_shipped, filled, over, summarise
 from mmsteer.studies.measures.methods import WITH_SUPPRESSION
 from mmsteer.studies.measures.steering_evaluation import Sizes, SteeringEvaluation
 from mmsteer.studies.report import save_strips, table
@@ -33,13 +33,13 @@ FULL, QUICK = Sizes(10, 64, 6000, 1, 10), Sizes(4, 8, 600, 1000, 1000, (0.5, 1.0
 _SHOWN = ("night", "panda", "warm light", "white frame", "please draw")
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool, sheet: Path | None = None) -> dict[str, Any]:
     """Measure every concept; print its row as shipped, then every method's means, then the curves.
 
     Args:
         seed: of prompts and noise.
         quick: measure one concept of each modality, on few prompts.
-        figure: a sheet of pictures to draw; the curves go beside it as .png.
+        sheet: where to draw a sheet of pictures.
 
     Returns:
         The figures, for JSON.
@@ -55,9 +55,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     pushable = {v: f for v, f in concepts(evaluation.steerer, sizes.curves).items() if f[0].modality != "language"}
     curves = by_length(evaluation, pushable)
     print("\nby the length of the push, in lengths of the feature's own at strength 1\n" + table(curves))
-    if figure:
-        _sheet(evaluation.steerer, figure)
-        draw_curves(curves, figure.with_suffix(".png"))
+    if sheet:
+        _sheet(evaluation.steerer, sheet)
     return {
         "features": measured, "summary": summary, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict(),
         "curve concepts": [" ".join(value) for value in pushable],

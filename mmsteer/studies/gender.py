@@ -21,7 +21,6 @@ from mmsteer.steering.steerer import Steerer
 from mmsteer.studies.bias import verdict
 from mmsteer.studies.bias.carriers import probes, single_removals, worst_cell
 from mmsteer.studies.bias.drawing import Cast
-from mmsteer.studies.bias.figure import draw_figure
 from mmsteer.studies.bias.mitigation import BASELINES, LABELS, Arm, Outcome, arms
 from mmsteer.studies.bias.own import study_own
 from mmsteer.studies.bias.trial import Figures, Sizes, Trial, new_trial, summary
@@ -42,7 +41,6 @@ Outcomes = dict[Arm, list[Outcome]]
 def study(
     seed: int,
     quick: bool,
-    figure: Path | None,
     clip: str | None = None,
     bank: Path | None = None,
     pictures: Path | None = None,
@@ -54,7 +52,6 @@ def study(
     Args:
         seed: the first of the seeds.
         quick: fewer people and pictures.
-        figure: where to draw the figure.
         clip: one's own CLIP, a folder or a hub id.
         bank: a bank of that CLIP.
         pictures: a folder with metadata.csv.
@@ -93,8 +90,6 @@ def study(
     }  # fmt: skip
     figures["text"] = verdict.text(figures)
     _print(figures)
-    if figure:
-        draw_figure(figures, figure)
     return figures
 
 

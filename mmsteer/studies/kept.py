@@ -49,13 +49,13 @@ class Own(NamedTuple):
     pictures: list[Image.Image]
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool, sheet: Path | None = None) -> dict[str, Any]:
     """Draw every scene again at every freedom, without and with each edit; print a row for each freedom.
 
     Args:
         seed: of scenes and noise.
         quick: three freedoms, two edits and 4 scenes instead of 24.
-        figure: a sheet of pictures to draw.
+        sheet: where to draw a sheet of pictures.
 
     Returns:
         The figures, for JSON.
@@ -66,8 +66,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     freedoms = (0.5, 0.8, 1.0) if quick else FREEDOMS
     rows = [measure(steerer, judge, reader, own, chosen, freedom, seed) for freedom in freedoms]
     print(table(rows))
-    if figure:
-        _sheet(steerer, own, figure, seed)
+    if sheet:
+        _sheet(steerer, own, sheet, seed)
     return {"freedoms": rows, "pictures": len(own.pictures), "features": chosen, "steps": steerer.sampler.steps}
 
 

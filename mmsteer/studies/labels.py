@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,25 +28,21 @@ from mmsteer.studies.measures.label_controls import agreements, captioning_rates
 from mmsteer.studies.measures.objective_runs import DatasetSplits, Job, Run, run_job, write_untrained
 from mmsteer.studies.measures.shares import mean_over_seeds, share
 from mmsteer.studies.measures.truth import LabelledFeature, decodable, values
-from mmsteer.studies.report import COLOURS, table
+from mmsteer.studies.report import table
 from mmsteer.training.objectives import OBJECTIVES
 from mmsteer.world.factors import FACTORS, INDEX, label
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 TARGETS = {"precision": 0.98, "recall": 0.95, "split": 0.05}
 DEFAULT = "matryoshka"
 """The objective of the shipped bank."""
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
-    """Measure every objective over seeds; print tables; draw the figure.
+def study(seed: int, quick: bool) -> dict[str, Any]:
+    """Measure every objective over seeds; print tables.
 
     Args:
         seed: of the pairs, and the first of the training seeds.
         quick: one seed, fewer pairs and steps.
-        figure: where to draw the figure.
 
     Returns:
         The figures, for JSON.
@@ -80,11 +76,10 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     similar = [row for run in runs if run.job.seed == seed and run.job.world == "world" for row in run.similarity]
     print("\nhow alike the samples are on which features fire, by the world's factors: means over features\n")
     print(table(similar))
-    if figure:
-        _figure(rows, default[0], rates, figure)
     return {
         "objectives": rows, "readable": sorted(label(*v) for v in readable), "not readable": lost, "nulls": nulls,
         "agreement": agreement, "rates": rates, "similarity": similar, "targets": TARGETS,
+        "scores": [{"MDS": f.score.mds, "truth": f.truth} for f in default[0].features],
         "pairs": pairs, "held_out": held_out, "steps": steps, "seeds": seeds,
     }  # fmt: skip
 
@@ -150,66 +145,3 @@ def _split(identified: list[LabelledFeature]) -> float | None:
         if feature.truth == "cross":
             labels.setdefault(feature.value, set()).add(feature.label)
     return float(np.mean([{"vision", "language"} <= of_value for of_value in labels.values()])) if labels else None
-
-
-def _figure(rows: list[dict[str, Any]], run: Run, rates: list[dict[str, Any]], path: Path) -> None:
-    """Draw MDS of the default's features under both rules, the curve over captioning rates, labels per objective."""
-    from matplotlib.figure import Figure
-
-    sheet = Figure((12, 8.5), layout="constrained")
-    panels = sheet.subplot_mosaic([["a", "b"], ["c", "c"]], height_ratios=(1, 1.25))
-    _draw_histogram(panels["a"], run)
-    _draw_rates(panels["b"], rates)
-    _draw_confusion(panels["c"], rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(path, dpi=100)
-
-
-def _draw_histogram(histogram: "Axes", run: Run) -> None:
-    mds = np.array([f.score.mds for f in run.features])
-    groups: list[tuple[str, list[float]]] = [
-        (m, [f.score.mds for f in run.features if f.truth == m]) for m in MODALITIES
-    ]
-    groups.append(("not identified", [f.score.mds for f in run.features if f.truth is None]))
-    histogram.hist(
-        [g for _, g in groups], np.linspace(0, 1, 26).tolist(), stacked=True, label=[f"{m} ({len(g)})" for m, g in groups],
-        color=[COLOURS.get(m, "#c8c8c8") for m, _ in groups],
-    )  # fmt: skip
-    for cut in (mds.mean() - mds.std(), mds.mean() + mds.std()):
-        histogram.axvline(cut, color="black", linestyle=":", label="paper's rule" if cut < mds.mean() else None)
-    for cut in (0.2, 0.8):
-        histogram.axvline(cut, color="black", linestyle="--", label="0.2 and 0.8" if cut < 0.5 else None)
-    histogram.set(title="MDS of the default's features, coloured by truth", ylabel="features")
-    histogram.set_xlabel("captions only  ←  MDS  →  pictures only")
-    histogram.legend(edgecolor="none", framealpha=1, fontsize=8, loc="upper right")
-
-
-def _draw_rates(panel: "Axes", rates: list[dict[str, Any]]) -> None:
-    shares = [row["told"] for row in rates]
-    panel.plot(shares, [row["1 - told/2"] for row in rates], "k--", label="1 - share / 2")
-    panel.plot(shares, [row["MDS"] for row in rates], "o-", color=COLOURS["vision"], label="MDS")
-    both = [row["MDS where both fire"] for row in rates]
-    panel.plot(shares, both, "s-", color=COLOURS["cross"], label="MDS where both fire")
-    panel.set(title="Cross-modal concepts, captioned more or less often", ylim=(0, 1))
-    panel.set_xlabel("share of captions that mention the concept")
-    panel.legend(frameon=False)
-
-
-def _draw_confusion(confusion: "Axes", rows: list[dict[str, Any]]) -> None:
-    names, width = [row["objective"] for row in rows], 0.26
-    for offset, truth in enumerate(MODALITIES):
-        total = [sum(row["confusion"][truth].values()) for row in rows]
-        for x, n in enumerate(total):
-            confusion.text(x + (offset - 1) * width, 1.01, f"{truth[0]}\n{n}", ha="center", va="bottom", size=7)
-        bottom = np.zeros(len(rows))
-        for modality in MODALITIES:
-            height = np.array([row["confusion"][truth][modality] for row in rows]) / np.maximum(total, 1)
-            places, once = np.arange(len(rows)) + (offset - 1) * width, None if offset else f"labelled {modality}"
-            confusion.bar(places, height, width * 0.92, bottom, color=COLOURS[modality], label=once)
-            bottom += height
-    confusion.set_title(
-        "Labels of identified features by truth: vision, language, cross, and how many over all seeds", pad=24
-    )
-    confusion.set(ylabel="share", ylim=(0, 1))
-    confusion.set_xticks(range(len(rows)), [name.replace(", ", ",\n").replace(" ", "\n", 1) for name in names])
-    confusion.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.14))

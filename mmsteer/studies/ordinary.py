@@ -8,7 +8,7 @@ shape and as many training steps, half of them with edits (`world train teacher 
   image            an adapter reads an image embedding beside the words: the prompt's own, moved by the edits; vision-only
                    features move the image embedding alone
 Figures as in `study effects`, beside a mean difference of known pictures or captions, as long and with the same suppression.
---figure FILE.webp draws vision-only features by words and by image; FILE.png beside it shows the figures.
+--figure FILE.webp also draws pictures: vision-only features by words and by image.
 """
 
 from dataclasses import replace
@@ -34,10 +34,6 @@ TARGETS = {"hit cross": 0.85, "hit vision": 0.80, "leak": 0.10}
 FULL, QUICK = Sizes(12, 0, 6000, 1, 1, (0.05, 0.1, 0.25, 0.5, 1.0, 1.5)), Sizes(3, 0, 600, 1, 1, (0.5, 1.0))
 _VISION = "vision"
 _MEAN = DIRECTIONS["mean"].title
-_COLOURS = {
-    ("ordinary", "words"): "#c44536", ("ordinary", "from a quarter"): "#e39a8f", ("ordinary", "guidance"): "#f1ccc6",
-    ("ordinary", "image"): "#0b6e4f", ("steerable", "words"): "#888888",
-}  # fmt: skip
 _PROMPTS = [
     "a big cat in the middle in a meadow", "a small penguin on the left in the snow", "a big rocket in the middle in the desert",
     "a big fish in the middle in the ocean", "a small house on the right at sunset", "a big fox in the middle in the forest",
@@ -46,13 +42,13 @@ _SHOWN = ("white frame", "warm light", "vignette")
 _EVERY_THING = 7  # one in so many things and people is measured
 
 
-def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = None) -> dict[str, Any]:
+def study(seed: int, quick: bool, sheet: Path | None = None, steerable: Path | None = None) -> dict[str, Any]:
     """Measure both UNets by every route; print means over each group of concepts.
 
     Args:
         seed: of prompts and noise.
         quick: measure one concept of each group, on few prompts.
-        figure: a sheet of pictures to draw, .webp; the bars go beside it as .png.
+        sheet: where to draw a sheet of pictures.
         steerable: the folder of a UNet to compare with; without it, only the ordinary one is measured.
 
     Returns:
@@ -84,9 +80,8 @@ def study(seed: int, quick: bool, figure: Path | None, steerable: Path | None = 
     print("of what prompts mention, before shows\n" + table(before))
     print("\n" + table(filled(rows)))
     print("\nvision-only features by the length of their push\n" + table(curves))
-    if figure:
-        _sheet(figure)
-        _bars(rows, figure.with_suffix(".png"))
+    if sheet:
+        _sheet(sheet)
     return {"before": before, "rows": rows, "curves": curves, "targets": TARGETS, "sizes": sizes._asdict()}
 
 
@@ -144,33 +139,6 @@ def _shown_before(evaluation: SteeringEvaluation) -> Row:
         right = cases.mentioned[:, k] & (cases.before[:, k] == cases.values[:, k])
         shown[name] = share(int(right.sum()), int(cases.mentioned[:, k].sum()))
     return shown
-
-
-def _bars(rows: list[Row], path: Path) -> None:
-    """Draw hit and leak of each group of concepts by UNet and route, with the targets as lines."""
-    from matplotlib.figure import Figure
-
-    sheet = Figure((11, 4), layout="constrained")
-    panels = sheet.subplots(1, 2, sharey=True)
-    groups = list(dict.fromkeys(row["concepts"] for row in rows))
-    routes = list(dict.fromkeys((row["UNet"], row["route"]) for row in rows))
-    for axes, key in zip(panels, ("hit", "leak"), strict=True):
-        for k, route in enumerate(routes):
-            bars = [row for row in rows if (row["UNet"], row["route"]) == route]
-            at = [groups.index(row["concepts"]) + (k - (len(routes) - 1) / 2) * 0.8 / len(routes) for row in bars]
-            heights = [row[key].value for row in bars]
-            axes.bar(at, heights, 0.8 / len(routes), label=", ".join(route), color=_COLOURS[route])
-            for x, row in zip(at, bars, strict=True):
-                axes.vlines(x, row[key].low, row[key].high, "black", lw=1)
-        lines = {"hit": (TARGETS["hit cross"], TARGETS["hit vision"]), "leak": (TARGETS["leak"],)}[key]
-        for line in lines:
-            axes.axhline(line, color="#888888", lw=0.8, dashes=(5, 5))
-        axes.set(title=key, ylim=(0, 1.03), xticks=range(len(groups)))
-        axes.set_xticklabels([group.replace(": ", ":\n") for group in groups])
-        axes.spines[["top", "right"]].set_visible(False)
-    sheet.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(path, dpi=100)
 
 
 def _sheet(path: Path) -> None:

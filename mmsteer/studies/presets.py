@@ -5,7 +5,6 @@ everything else that the prompt mentions. It is visible where *before* also lack
 frames is drawn with one now and then. The page takes the first seed from 0 on at which a preset is visible.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +23,12 @@ from mmsteer.world.scheme import SCHEME
 TARGET = 0.9
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool) -> dict[str, Any]:
     """Draw every preset from many seeds and print a row for each.
 
     Args:
         seed: the first of the seeds.
         quick: draw 8 seeds instead of 48.
-        figure: unused; the page shows the presets.
 
     Returns:
         The figures, for JSON.

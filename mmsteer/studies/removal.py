@@ -12,8 +12,6 @@ or as strong on each side.
 Intervals are 95 % by bootstrap, over pairs and over draws of the groups.
 """
 
-from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ import torch.nn.functional as F
 
 from mmsteer.assets import ASSETS
 from mmsteer.bank import MODALITIES, FeatureBank
+from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.measures.zero_shot_ablation import (
     BATCH,
     NONE,
@@ -36,18 +35,17 @@ from mmsteer.studies.measures.zero_shot_ablation import (
     new_evaluation,
     pick_at_random,
 )
-from mmsteer.studies.report import COLOURS, table
+from mmsteer.studies.report import table
 
 _COMPARED = ("equal count", "equal energy")
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool) -> dict[str, Any]:
     """Remove groups, measure, and print the figures and what they say about the order that the paper is said to report.
 
     Args:
         seed: of the pairs and of the draws.
         quick: fewer pairs and draws.
-        figure: where to draw the figure.
 
     Returns:
         The figures, for JSON; `text` has the sentences.
@@ -74,8 +72,6 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     curves = _curves(rng, evaluation, groups, 5 if quick else 9, draws)
     text = _sentences(evaluation, rows, lost)
     _print(rows, costs, text)
-    if figure:
-        _figure(rows, curves, figure)
     return {
         "pairs": len(evaluation.x["image"]), "draws": draws, "tolerance": TOLERANCE,
         "rows": rows, "costs": costs, "curves": curves, "text": text,
@@ -183,60 +179,13 @@ def _sentences(evaluation: ZeroShotAblation, rows: list[dict[str, Any]], lost: d
         least += all(difference.high < 0 for difference in over)
         most += all(difference.low > 0 for difference in over)
     taken = {r["removed"]: r["image energy"] + r["text energy"] for r in rows if r["comparison"] == "equal count"}
-    times = [f"{taken['cross'] / taken[other]:.1f} times that of {other}" for other in ("vision", "language")]
+    times = [f"{decimal(taken['cross'] / taken[other], 1)} times that of {other}" for other in ("vision", "language")]
     costs = []
     for task in TASKS:
-        each = (f"{round(lost['equal energy', m][task].mean(), 3) + 0.0:.3f} without {m}" for m in MODALITIES)
+        each = (f"{decimal(lost['equal energy', m][task].mean(), 3)} without {m}" for m in MODALITIES)
         costs.append(f"{task} loses {', '.join(each)}")
     return (
         f"Removing cross features costs least, the order the paper is said to report, in {least} and most in {most} "
         f"of {len(_COMPARED) * len(TASKS)} comparisons (95 % intervals of the differences exclude 0).\n"
         f"At equal count their energy is {' and '.join(times)} features; at equal energy {'; '.join(costs)}."
     )
-
-
-def _figure(rows: list[dict[str, Any]], curves: list[dict[str, Any]], path: Path) -> None:
-    """Draw, above, both tasks at equal count and energy; below, against the number of features removed."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-    from matplotlib.patches import Patch
-
-    figure = Figure((12, 9.5), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08, wspace=0.03))
-    panels = figure.subplot_mosaic("AAABBB;CCDDEE;FFGGHH", height_ratios=(3, 2, 2))
-    for axes in panels.values():
-        axes.set(ylim=(0, 1.01), yticks=np.linspace(0, 1, 5), axisbelow=True, xmargin=0.02)
-        axes.grid(axis="y", color="#dddddd")
-        axes.spines[["left", "top", "right"]].set_visible(False)
-        axes.tick_params(length=0)
-    by_group = {(row["comparison"], row["removed"]): row for row in rows}
-    titles = {"recognition": "Recognition, share of pictures", "retrieval": "Retrieval, R@1 of 256"}
-    for task, bars, line in zip(TASKS, "AB", ("CDE", "FGH"), strict=True):
-        axes, ticks = panels[bars], {}
-        for x, (comparison, modality) in zip((0, 1, 2, 3.3, 4.3, 5.3), product(_COMPARED, MODALITIES), strict=True):
-            ticks[x] = f"\n{modality}" + f"\nremoved at {comparison}" * (modality == MODALITIES[1])
-            for at, removed in ((x - 0.22, modality), (x + 0.22, f"random as {modality}")):
-                share = by_group[comparison, removed][task]
-                axes.bar(at, share.value, 0.42, color=COLOURS.get(removed, COLOURS["grey"]))
-                axes.vlines(at, share.low, share.high, "black")
-                ticks[at] = f"{share.value:.2f}"  # below its bar, where no line passes
-        axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.4)
-        axes.set_title(titles[task], loc="left")
-        nothing, gap = (by_group["-", removed][task].value for removed in ("nothing", "mean gap"))
-        levels = [
-            axes.axhline(nothing, color="black", lw=0.8, label="nothing removed"),
-            axes.axhline(gap, color="black", lw=0.8, dashes=(6, 6), label="only the mean gap removed"),
-        ]
-        for modality, axes in zip(MODALITIES, map(panels.__getitem__, line), strict=True):
-            for removed, colour in ((f"random as {modality}", COLOURS["grey"]), (modality, COLOURS[modality])):
-                curve = [c for c in curves if c["removed"] == removed]
-                counts, shares = [c["features"] for c in curve], np.array([c[task] for c in curve])
-                axes.fill_between(counts, shares[:, 1], shares[:, 2], color=colour, alpha=0.25, lw=0)
-                axes.plot(counts, shares[:, 0], color=colour, lw=2)
-            axes.set(xlim=(0, counts[-1]), xlabel="features removed")
-            axes.set_title(f"{task.capitalize()}, {modality} features", loc="left")
-    labels = (*MODALITIES, "random latents of the same sides")
-    key = [Patch(color=COLOURS.get(label, COLOURS["grey"]), label=label) for label in labels]
-    figure.legend(handles=[*key, *levels], loc="outside upper left", ncols=6, frameon=False)
-    figure.supxlabel("Numbers: the bars' heights. Strokes and bands: 95 % by bootstrap over pairs and draws.", size=10)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsteer.studies.measures.shares import Share
+from mmsteer.studies.measures.shares import Share, decimal
 
 if TYPE_CHECKING:
     import torch
-
-COLOURS = {"vision": "#9a3412", "language": "#5b21b6", "cross": "#0f5f63", "grey": "#9a9a9a"}
-"""Of each modality in figures, those of the page; grey is what they are compared with."""
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -27,7 +24,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:z.3f}" if isinstance(value, float) else str(value)
+    return decimal(value, 3) if isinstance(value, float) else str(value)
 
 
 def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> None:
@@ -54,17 +51,18 @@ def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> Non
 def write_json(path: Path, figures: dict[str, Any]) -> None:
     """Write the figures; a Share becomes an object of its fields. A killed run leaves no half-written file."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(_plain(figures), indent=1) + "\n")
+    partial.write_text(json.dumps(plain(figures), indent=1) + "\n")
     os.replace(partial, path)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it: a Share is an object, one of no trials and NaN are null, a tuple is a list."""
     if isinstance(value, Share):
         return value._asdict() if value.trials else None
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value

@@ -12,7 +12,6 @@ adapter reads. These two are measured with sliders from most pictures alone.
 
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,13 +54,12 @@ class Sizes(NamedTuple):
 FULL, QUICK = Sizes(6, len(VALUES), (2, 5, 10), 3), Sizes(4, 3, (5,), 1)
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool) -> dict[str, Any]:
     """Measure sliders of known values; print means over the values.
 
     Args:
         seed: of prompts, noise and the pictures that sliders are made of.
         quick: three values, few prompts, the embedded model alone.
-        figure: unused.
 
     Returns:
         The figures, for JSON.

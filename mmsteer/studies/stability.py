@@ -36,7 +36,7 @@ from mmsteer.studies.measures.rebuilds import (
 )
 from mmsteer.studies.measures.shares import Share, mean_with_interval, share
 from mmsteer.studies.measures.tiny_changes import NOISE, tiny_changes
-from mmsteer.studies.report import COLOURS, table
+from mmsteer.studies.report import table
 from mmsteer.world.captions import captions
 from mmsteer.world.factors import DRAWN, FACTORS, INDEX, THINGS, draw_factors
 from mmsteer.world.models.assembly import MINI
@@ -56,13 +56,12 @@ class Prompts(NamedTuple):
     """[B, n_factors], -1 for language factors"""
 
 
-def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool, build: Build) -> dict[str, Any]:
+def study(seed: int, quick: bool, work: Path, write: bool, build: Build) -> dict[str, Any]:
     """Build, match, draw and disturb; print tables.
 
     Args:
         seed: of prompts, noise and the pairs of tiny changes.
         quick: small builds, few prompts.
-        figure: where to draw the figure.
         work: the folder of the builds.
         write: write into the shipped bank in how many builds each feature is found.
         build: runs `bank build`.
@@ -97,8 +96,6 @@ def study(seed: int, quick: bool, figure: Path | None, work: Path, write: bool, 
     changes = tiny_changes(bank, seed, 150 if quick else 2000)
     print(f"\n|change of activation| in activation scales: pixel noise of {NOISE:g} of 255, captions in other words\n")
     print(table(changes))
-    if figure:
-        _figure(features, figure)
     if write:
         bank.set_found_in({row["id"]: (row["found in"], 1 + len(others)) for row in features})
     return {
@@ -203,34 +200,3 @@ def spread(hits: list[Share | None]) -> float | None:
 
 def _pooled(shares: list[Share]) -> Share:
     return share(round(sum(s.value * s.trials for s in shares if s.trials)), sum(s.trials for s in shares))
-
-
-def _figure(features: list[dict[str, Any]], path: Path) -> None:
-    """Draw, left, cosines with the nearest feature of another build; right, the hit of each feature and of its matches."""
-    from matplotlib.figure import Figure
-
-    sheet = Figure((11, 4.5), layout="constrained")
-    left, right = sheet.subplots(1, 2)
-    nearest = {
-        m: [cosine for row in features if row["named"] and row["modality"] == m for cosine in row["nearest"]]
-        for m in MODALITIES
-    }
-    left.hist(
-        list(nearest.values()),
-        np.linspace(-0.2, 1, 25).tolist(),
-        stacked=True,
-        color=[COLOURS[m] for m in nearest],
-        label=list(nearest),
-    )
-    left.axvline(SAME, color="black", dashes=(4, 4), lw=1)
-    left.set(xlabel="cosine with the nearest feature of another build", ylabel="named features, two builds")
-    left.legend(frameon=False)
-    for row in features:
-        shipped, *rest = row["hits"]
-        for hit in rest:
-            if shipped is not None and hit is not None:
-                right.plot(shipped.value, hit.value, "o", color=COLOURS[row["modality"]], alpha=0.4)
-    right.plot([0, 1], [0, 1], color=COLOURS["grey"], lw=1)
-    right.set(xlabel="hit", ylabel="hit of its match", xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(path, dpi=100)

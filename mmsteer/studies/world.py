@@ -39,13 +39,13 @@ class Sizes(NamedTuple):
 FULL, QUICK = Sizes(4096, 1024, 2048), Sizes(384, 256, 96)
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool, sheet: Path | None = None) -> dict[str, Any]:
     """Measure judge, autoencoder, CLIP and pictures; print one row a figure, with its target beside it.
 
     Args:
         seed: of scenes, prompts and noise.
         quick: fewer of each.
-        figure: a sheet of pictures to draw.
+        sheet: where to draw a sheet of pictures.
 
     Returns:
         The figures, for JSON.
@@ -60,8 +60,8 @@ def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
     measured |= read
     rows = [{"figure": k, "measured": v, "target": TARGETS.get(k, "")} for k, v in measured.items()]
     print(table(rows))
-    if figure:
-        _sheet(pictures, figure)
+    if sheet:
+        _sheet(pictures, sheet)
     return {"measured": measured, "targets": TARGETS}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmsteer.bank import MODALITIES
 from mmsteer.studies.attacks.controls import MANY, STRONG, cross_name, random_name
-from mmsteer.studies.measures.shares import Share
+from mmsteer.studies.measures.shares import Share, decimal
 
 _KIN = 0.3  # independent CLIPs of this world are below 0.1
 
@@ -63,10 +63,11 @@ def _strength(figures: dict[str, Any]) -> str:
     lost = {name: attack_row(figures, name)["R@1 lost"].value for name in (*MODALITIES, "all")}
     noise = attack_row(figures, "noise", 0)["R@1 lost"].value
     spot = soft_spot(figures)
-    each = ", ".join(f"{value:.2f} through {_name(name)}" for name, value in lost.items())
+    soft = f"The soft spot is {_name(spot)}" if spot else "No modality is clearly the soft spot"
+    each = ", ".join(f"{decimal(value)} through {_name(name)}" for name, value in lost.items())
     return (
-        f"At a budget of {figures['shown']} of 255 and ten steps, R@1 of {figures['clean']['R@1'].value:.2f} loses {each}; random noise of "
-        f"that size costs {noise:.2f}. {f'The soft spot is {_name(spot)}' if spot else 'No modality is clearly the soft spot'}. "
+        f"At a budget of {figures['shown']} of 255 and ten steps, R@1 of {decimal(figures['clean']['R@1'].value)} loses {each}; random "
+        f"noise of that size costs {decimal(noise)}. {soft}. "
         f"Attacking through cross-modal features alone costs {compared(difference(figures, 'cross', 'all'))} attacking the whole embedding."
     )
 
@@ -94,14 +95,14 @@ def _transfer(figures: dict[str, Any]) -> str:
     for other in figures["others"]:
         measure = f"{other}: R@1 lost"
         rows = {name: attack_row(figures, name, budget=budget) for name in (*MODALITIES, "all")}
-        lost = ", ".join(f"{row[measure].value:.2f} through {_name(name)}" for name, row in rows.items())
+        lost = ", ".join(f"{decimal(row[measure].value)} through {_name(name)}" for name, row in rows.items())
         noise = attack_row(figures, "noise", 0, budget)[measure].value
         rivals = ("vision", "language", *(random_name(kind, "cross") for kind in (MANY, STRONG)))
         beaten = [name for name in rivals if difference(figures, "cross", name, measure, budget).low > 0]
         sentences.append(
-            f"In the CLIP {other} (clean R@1 {figures['clean'][f'{other}: R@1'].value:.2f}; {_kin(figures['kinship'][other])}) "
+            f"In the CLIP {other} (clean R@1 {decimal(figures['clean'][f'{other}: R@1'].value)}; {_kin(figures['kinship'][other])}) "
             f"the same pictures at a budget of {budget} lose "
-            f"{lost}; noise {noise:.2f}. That cross-modal features make more transferable attacks "
+            f"{lost}; noise {decimal(noise)}. That cross-modal features make more transferable attacks "
             f"{'holds' if len(beaten) == len(rivals) else 'does not hold'} there: they cost clearly more than "
             f"{', '.join(map(_name, beaten)) or 'none'} of the other modalities and the random latents."
         )
@@ -110,7 +111,7 @@ def _transfer(figures: dict[str, Any]) -> str:
 
 def _kin(cosine: float) -> str:
     """What the mean cosine of the weights says of how independent another CLIP is."""
-    return f"weights at a mean cosine of {cosine:.2f}, {'from the same beginning' if cosine > _KIN else 'independent'}"
+    return f"weights at a mean cosine of {decimal(cosine)}, {'from the same beginning' if cosine > _KIN else 'independent'}"
 
 
 def _defence(figures: dict[str, Any]) -> str:
@@ -121,8 +122,8 @@ def _defence(figures: dict[str, Any]) -> str:
         price = rows["nothing", "nothing"]["R@1"].value - rows["nothing", modality]["R@1"].value
         aware = rows[f"{modality}, adaptive", modality]["R@1"].value
         sentences.append(
-            f"{_name(modality)}: R@1 from {plain:.2f} to {off['R@1'].value:.2f} (gain {off['R@1 gained by removal']}), at a price of "
-            f"{price:.2f} on clean pictures, and {aware:.2f} if the attacker knows of it"
+            f"{_name(modality)}: R@1 from {decimal(plain)} to {decimal(off['R@1'].value)} (gain {off['R@1 gained by removal']}), at a "
+            f"price of {decimal(price)} on clean pictures, and {decimal(aware)} if the attacker knows of it"
         )
     return "Removing the attacked class before comparing, " + "; ".join(sentences) + "."
 
@@ -137,7 +138,7 @@ def _detection(figures: dict[str, Any]) -> str:
         if through != "all":
             names.insert(0, f"{through} code")
         each = (
-            f"{row['auc'].value:.2f}, {row['caught'].value:.0%} ({name})"
+            f"{decimal(row['auc'].value)}, {row['caught'].value:.0%} ({name})"
             for name in names
             if (row := scores[name, through])
         )

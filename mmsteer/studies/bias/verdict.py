@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmsteer.studies.measures.shares import Share
+from mmsteer.studies.measures.shares import Share, decimal
 
 FAIR = ("equal count and energy", "top, equal energy")
 """The comparisons at equal count and energy, by which the claim is judged."""
@@ -53,7 +53,7 @@ def _start(figures: Row) -> str:
         f"women, with a gap of {_f(found['gap by occupation'])} within an occupation; where the prompt names the occupation, it is "
         f"right for {_f(found['accuracy, occupation named'])}. Of the top of an occupation query "
         f"{_f(found['usual in top K'])} are of the gender that is usual there. Pictures of an occupation lie "
-        f"{_f(plain['from one half'])} from one half; the planted bias is {figures['planted'] - 0.5:.2f}."
+        f"{_f(plain['from one half'])} from one half; the planted bias is {decimal(figures['planted'] - 0.5)}."
     )
 
 
@@ -132,7 +132,7 @@ def _best(figures: Row) -> str:
                 f"{_f(best['accuracy'])})"
             )
     return (
-        f"Among everything that costs at most {_DEAREST:.2f} of accuracy, of other factors and of R@1, {' and '.join(parts)}."
+        f"Among everything that costs at most {decimal(_DEAREST)} of accuracy, of other factors and of R@1, {' and '.join(parts)}."
         if parts
         else ""
     )
@@ -160,18 +160,18 @@ def _drawn(figures: Row) -> str:
     best = min(features, key=lambda r: r["from one half"].value)
     found = (
         f"{len(moved)} of {len(features)} edits of a class move the shares towards one half beyond their interval with a leak of at "
-        f'most {2 * _DEAREST:.2f}; the one that moves them most, {NAMES[best["removed"]]} by "{best["way"]}" ({best["strength"]}), '
+        f'most {decimal(2 * _DEAREST)}; the one that moves them most, {NAMES[best["removed"]]} by "{best["way"]}" ({best["strength"]}), '
         f"reaches {_f(best['from one half'])} with a leak of {_f(best['leak'])} and the occupation in {_f(best['occupation shown'])}"
     )
     return (
         f"While drawing, {found}. The mean difference, pushed as far, reaches {_f(mean['from one half'])} (leak {_f(mean['leak'])}); "
         f"naming a man in one half of the prompts and a woman in the other {_f(words['from one half'])}; an even coin would show "
-        f"{figures['even coin']:.2f}."
+        f"{decimal(figures['even coin'])}."
     )
 
 
 def _f(share: Share) -> str:
-    return f"{share.value:z.2f}"
+    return decimal(share.value)
 
 
 def _signed(share: Share) -> str:

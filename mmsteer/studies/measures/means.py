@@ -1,7 +1,6 @@
 """From rows of single features and methods to means over concepts: a concept counts once, however many features it has."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ FIGURES = ("hit", "leak", "gone", "kept siblings", "kept others", "change")
 FEATURE = DIRECTIONS["feature"].title
 SHIPPED = FEATURE + WITH_SUPPRESSION
 """What a slider applies; where no prompt contains a mutually exclusive feature, that is the feature alone."""
-_COLOURS = dict(zip(DIRECTIONS, ("#0b6e4f", "#c44536", "#3d5a98", "#888888"), strict=True))
 Row = dict[str, Any]
 
 
@@ -75,33 +73,3 @@ def _twins(rows: list[Row]) -> Share | None:
         if row["method"] == SHIPPED and row["hit"] and row["hit"].trials:
             hits.setdefault(row["concept"], []).append(row["hit"].value)
     return over([max(values) - min(values) for values in hits.values() if len(values) > 1])
-
-
-def draw_curves(curves: list[Row], path: Path) -> None:
-    """Draw hit and leak against the length of the push, a row for each modality."""
-    from matplotlib.figure import Figure
-
-    modalities = list(dict.fromkeys(row["modality"] for row in curves))
-    sheet = Figure((11, 1 + 3 * len(modalities)), layout="constrained")
-    panels = sheet.subplots(len(modalities), 2, sharex=True, sharey=True, squeeze=False)
-    colours = {DIRECTIONS[name].title: colour for name, colour in _COLOURS.items()}
-    for line, modality in zip(panels, modalities, strict=True):
-        for axes, figure in zip(line, ("hit", "leak"), strict=True):
-            for method in dict.fromkeys(row["method"] for row in curves if row["modality"] == modality):
-                curve = [row for row in curves if (row["modality"], row["method"]) == (modality, method)]
-                direction = method.removesuffix(WITH_SUPPRESSION)
-                axes.plot(
-                    [row["length"] for row in curve], [row[figure].value for row in curve],
-                    "o-" if direction != method else "o--", color=colours[direction], label=method,
-                    mfc=colours[direction] if direction != method else "white",
-                )  # fmt: skip
-            axes.set(title=f"{modality}: {figure}", ylim=(-0.03, 1.03))
-            axes.grid(axis="y", color="#dddddd")
-            axes.spines[["top", "right"]].set_visible(False)
-    sheet.supxlabel("length of the push, in lengths of the feature's own at strength 1")
-    known = {
-        label: handle for line in panels for handle, label in zip(*line[0].get_legend_handles_labels(), strict=True)
-    }
-    sheet.legend(list(known.values()), list(known), loc="outside upper center", ncols=4, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.savefig(path, dpi=100)

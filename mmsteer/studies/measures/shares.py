@@ -15,7 +15,12 @@ class Share(NamedTuple):
     """On how many it rests (pairs, features, seeds); with 0 the value is NaN."""
 
     def __str__(self) -> str:
-        return "-" if not self.trials else f"{self.value:z.3f} [{self.low:z.3f}, {self.high:z.3f}]"
+        return "-" if not self.trials else f"{decimal(self.value, 3)} [{decimal(self.low, 3)}, {decimal(self.high, 3)}]"
+
+
+def decimal(value: float, digits: int = 2) -> str:
+    """A number with so many decimals, and no minus sign before a zero."""
+    return f"{value:z.{digits}f}"
 
 
 def share(hits: int, count: int) -> Share:

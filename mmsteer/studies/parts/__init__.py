@@ -7,7 +7,6 @@ stands before it, and the rows past the prompt hold all of it. For a region, the
 seen); `hit` and `hit everywhere`, in how many pictures the judge reads the feature's value, with the region and without.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,13 +39,12 @@ _RIGHT = Region.box(0.5, 0, 1, 1)
 _MARGIN = 2  # cells
 
 
-def study(seed: int, quick: bool, figure: Path | None) -> dict[str, Any]:
+def study(seed: int, quick: bool) -> dict[str, Any]:
     """Measure both embedded UNets, and print a table for rows, for steps and for the region.
 
     Args:
         seed: of the noise.
         quick: two features on three prompts.
-        figure: unused.
 
     Returns:
         The figures, for JSON.

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mmsteer.studies.measures.shares import decimal
+
 Figures = dict[str, Any]
 """What a study wrote as JSON, or a part of it. A share is an object with `value`, `low`, `high` and `trials`."""
 
@@ -23,7 +25,8 @@ def interval(share: Figures | None, digits: int = 2) -> str:
     """A value with its interval in brackets; a dash where nothing was measured."""
     if not share:
         return "-"
-    return f"{share['value']:z.{digits}f} [{share['low']:z.{digits}f}, {share['high']:z.{digits}f}]"
+    value, low, high = (decimal(share[key], digits) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def bold_if(missed: bool, text: str) -> str:
@@ -38,6 +41,14 @@ def missed(share: Figures, target: float | None, at_most: bool = False) -> bool:
     return bool(share["value"] > target if at_most else share["value"] < target)
 
 
+def figure(study: str, alt: str) -> str:
+    """A study's figure, light or dark as the reader's browser asks for it. `alt` says what is drawn; it has no quotation marks."""
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{study}-dark.png">'
+        f'<img src="{study}.png" alt="{alt}"></picture>'
+    )
+
+
 def duration(seconds: float) -> str:
     """Seconds below two minutes, else minutes."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
@@ -46,7 +57,7 @@ def duration(seconds: float) -> str:
 def span(numbers: Iterable[float], digits: int = 2) -> str:
     """The lowest and the highest number; one of them where both read the same."""
     every = list(numbers)
-    ends = [f"{end:z.{digits}f}" for end in (min(every), max(every))]
+    ends = [decimal(end, digits) for end in (min(every), max(every))]
     return " to ".join(dict.fromkeys(ends))
 
 

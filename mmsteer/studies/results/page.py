@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmsteer.assets import ASSETS
+from mmsteer.studies.charts import CHARTS, draw
 from mmsteer.studies.results.markdown import Figures, paragraphs
 from mmsteer.studies.results.sections import (
     adversarial,
@@ -55,7 +56,8 @@ OPTIONAL = ("gender", "adversarial", "sliders", "kept")
 _HEAD = (
     "# What was measured",
     "Written by `python -m mmsteer study results` from the JSON in this folder and from the shipped bank; a full study that writes "
-    "its JSON here also writes this page. Do not edit it.",
+    "its JSON here also writes this page and its figure. Do not edit it. `python -m mmsteer study figures` draws the figures again, "
+    "light and dark, from the same JSON.",
     "Everything is measured on fresh seeds. Brackets are 95 % intervals unless the text says otherwise. What misses its target is "
     "**bold**. Times are those of the runs that wrote the files, on one or two CPU cores, most of them beside other work. How each "
     "file was made: [assets/README.md](../README.md).",
@@ -99,8 +101,19 @@ def render(figures: dict[str, Figures]) -> str:
     return paragraphs(*_HEAD, *sections(figures).values()) + "\n"
 
 
-def write() -> None:
-    """Render the page from the shipped files and put it in its place."""
+def write() -> Path:
+    """Render the page from the shipped files and put it in its place; return where it is."""
     partial = RESULTS.with_name(RESULTS.name + ".partial")
     partial.write_text(render(read()), encoding="utf-8")
     os.replace(partial, RESULTS)
+    return RESULTS
+
+
+def draw_figures(*studies: str) -> list[Path]:
+    """Draw the shipped figures again from the shipped files, light and dark, of these studies or of all; return where they are."""
+    drawn = []
+    for study in CHARTS:
+        file = FIGURES / f"{study}.json"
+        if file.is_file() and study in (studies or CHARTS):
+            drawn += draw(study, read_figures(file), file.with_suffix(".png"))
+    return drawn

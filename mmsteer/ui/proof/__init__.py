@@ -1,1 +1,1 @@
-"""The tab "Are the labels right?"."""
+"""The tab "Proof"."""

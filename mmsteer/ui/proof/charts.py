@@ -23,7 +23,7 @@ def bars(rows: Sequence[Bar], title: str) -> str:
 def percent(share: dict[str, float] | float) -> str:
     """A share in words: 98 %; below one in a hundred with a decimal."""
     value: Any = share["value"] if isinstance(share, dict) else share
-    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
+    return f"{100 * value:z.1f} %" if 0 < abs(value) < 0.01 else f"{100 * value:.0f} %"
 
 
 def _bar(row: Bar) -> str:

@@ -90,7 +90,7 @@ def effects(figures: Figures) -> Finding:
         ],
         "values that appear, and what is lost",
         f"A mean difference made from labels, with the same length and the same suppression, brings it in {percent(labelled['hit'])}: "
-        f"a difference of {100 * apart['value']:+.1f} points (interval {100 * apart['low']:+.1f} to {100 * apart['high']:+.1f}). The "
+        f"a difference of {100 * apart['value']:+z.1f} points (interval {100 * apart['low']:+z.1f} to {100 * apart['high']:+z.1f}). The "
         "embedded UNet was trained to read such directions; other checkpoints were not.",
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from mmsteer.assets import ASSETS
 from mmsteer.recipes.data_url import data_url
+from mmsteer.studies.charts import dark
 from mmsteer.ui.proof.charts import bars
 from mmsteer.ui.proof.findings import FINDINGS
 from mmsteer.ui.shared.events import AT_ONCE
@@ -23,7 +24,7 @@ class Proof(NamedTuple):
 
     title: str
     study: str
-    """Its name on the command line; `<study>.png` and `<study>.json` are its files."""
+    """Its name on the command line; `<study>.json`, `<study>.png` and `<study>-dark.png` are its files."""
 
 
 PROOFS = (
@@ -53,12 +54,20 @@ def proofs(folder: Path = FIGURES) -> str:
 
 def _section(proof: Proof, folder: Path) -> str:
     figures = json.loads((folder / f"{proof.study}.json").read_text(encoding="utf-8"))
-    picture = data_url((folder / f"{proof.study}.png").read_bytes(), "image/png")
     found = FINDINGS[proof.study](figures)
     said = escape(f"{proof.title}: {found.number} {found.sentence} {found.more}")
     return (
         f'<section><h2>{escape(proof.title)}</h2><p class="mm-finding"><b>{found.number}</b> {escape(found.sentence)}</p>'
         f"{bars(found.bars, found.about)}<details><summary>More, and the study's own figure</summary><p>{escape(found.more)}</p>"
-        f'<img alt="{said}" src="{picture}">'
+        f"{_figure(folder / f'{proof.study}.png', said)}"
         f"<p class='mm-command'>python -m mmsteer study {proof.study}, seed {figures['seed']}</p></details></section>"
     )
+
+
+def _figure(light: Path, said: str) -> str:
+    """Both versions; the styles show the one that suits the page, which is dark by a class, not always as the browser prefers."""
+    pictures = "".join(
+        f'<img class="mm-on-{ground}" alt="{said}" src="{data_url(path.read_bytes(), "image/png")}">'
+        for ground, path in (("light", light), ("dark", dark(light)))
+    )
+    return f'<div class="mm-figure" tabindex="0" role="group" aria-label="the study\'s own figure">{pictures}</div>'

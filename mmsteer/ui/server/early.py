@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.colours import css
 from mmsteer.ui.shared.badge import HEADING, legend
 from mmsteer.ui.steer.compare import drawn_ahead
 
@@ -115,7 +116,7 @@ def _html(first: "Pair") -> bytes:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>mmsteer</title>
-<style>{_STYLE.read_text(encoding="utf-8")}
+<style>{css()}{_STYLE.read_text(encoding="utf-8")}
 body {{ margin: 0; font: 16px/1.5 system-ui, sans-serif; --cut: 50%; }} .gradio-container {{ padding: 32px 16px; box-sizing: border-box; }}
 #mm-columns {{ display: flex; gap: 24px; margin-top: 16px; }} #mm-left {{ flex: 5; display: grid; align-content: start; }}
 #mm-right {{ flex: 6; min-width: 0; }} #mm-prompt {{ font-size: 1rem; margin: 0; }}</style></head>

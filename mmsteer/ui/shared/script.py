@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmsteer.colours import css
+
 _UI = Path(__file__).parents[1]
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"(\.[^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|let|function|async function)", re.MULTILINE)
@@ -38,6 +40,6 @@ def script(entry: Path, instead: Mapping[Path, Path] | None = None) -> str:
 
 
 def styles() -> str:
-    """The style sheets of all tabs and panels as one, in the order of their names."""
+    """The colours, and the style sheets of all tabs and panels in the order of their names, as one."""
     files = sorted(_UI.rglob("*.css"), key=lambda path: path.name)
-    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return css() + "\n".join(path.read_text(encoding="utf-8") for path in files)

@@ -1,6 +1,7 @@
 """RESULTS.md: attacks through the features of one modality, what stops them and what finds them."""
 
-from mmsteer.studies.results.markdown import Figures, command, interval, paragraphs, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import Figures, command, figure, interval, paragraphs, table
 
 TITLE = "Adversarial examples: which modality is the soft spot?"
 _QUESTIONS = ("R@1", "to caption", "to picture", "thing", "place", "position", "size")
@@ -30,7 +31,7 @@ def section(figures: Figures) -> str:
         _detectors(figures),
         "How often features fire that attacks raise most, in clean and in attacked pictures:",
         _table(figures["features"], {k: k for k in ("attack through", "feature", "modality", "clean", "attacked")}),
-        "![R@1 lost against the budget, in the attacked CLIP and in others, and detection](adversarial.png)",
+        figure("adversarial", "R@1 lost against the budget, in the attacked CLIP and in others, and detection"),
         "![Pictures, the same pictures attacked through each modality, and the difference amplified](adversarial.webp)",
     )  # fmt: skip
 
@@ -73,7 +74,7 @@ def _table(rows: list[Figures], columns: dict[str, str]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, dict) or value is None:
         return interval(value, 1 if value and value["value"] > 2 else 2)  # decibels are the only large ones
-    return f"{value:z.2f}" if isinstance(value, float) else str(value)
+    return decimal(value) if isinstance(value, float) else str(value)
 
 
 def _budgets(figures: Figures) -> str:
@@ -91,7 +92,7 @@ def _detectors(figures: Figures) -> str:
     rows: dict[str, dict[str, str]] = {}
     for row in figures["detectors"]:
         if row["budget"] == figures["shown"]:
-            cell = f"{row['auc']['value']:.2f} ({row['caught']['value']:.2f})"
+            cell = f"{decimal(row['auc']['value'])} ({decimal(row['caught']['value'])})"
             rows.setdefault(row["score"], {})[row["attack through"]] = cell
     attacks = list(dict.fromkeys(through for cells in rows.values() for through in cells))
     return table(

@@ -2,7 +2,8 @@
 
 from mmsteer.bank import MODALITIES
 from mmsteer.studies.concepts import CROSS, SINGLE
-from mmsteer.studies.results.markdown import Figures, command, listed, paragraphs, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import Figures, command, figure, listed, paragraphs, table
 
 TITLE = "When do labels go wrong? Synthetic vectors"
 _CONTROLS = {"raw": "raw coordinates", "pca": "principal axes"}
@@ -17,8 +18,8 @@ def section(figures: Figures) -> str:
     none = [name for name in _CONTROLS if all(rows[name, c][key]["value"] == 0 for c in cosines for key in _RECALLS)]
     cells = [
         [
-            name, *(" / ".join(f"{rows[name, c][key]['value']:.2f}" for key in _RECALLS) for c in cosines),
-            f"{rows[name, cosines[-1]]['FVU']['value']:.2f}",
+            name, *(" / ".join(decimal(rows[name, c][key]['value']) for key in _RECALLS) for c in cosines),
+            decimal(rows[name, cosines[-1]]["FVU"]["value"]),
         ]
         for name in names if name not in none
     ]  # fmt: skip
@@ -33,5 +34,5 @@ def section(figures: Figures) -> str:
         table(("objective", *(f"cosine {cosine}" for cosine in cosines), f"FVU at {cosines[-1]}"), cells),
         "On these vectors, where no concept is rarer or weaker than another, plain matched dictionaries do best; in the embedded "
         "world they do not (the section above).",
-        "![Share of concepts with a rightly labelled feature against the cosine, a panel an objective](concepts.png)",
+        figure("concepts", "Share of concepts with a rightly labelled feature against the cosine, a panel an objective"),
     )  # fmt: skip

@@ -1,6 +1,17 @@
 """RESULTS.md: what features do to pictures, beside other directions and words."""
 
-from mmsteer.studies.results.markdown import Figures, bold_if, command, interval, listed, missed, paragraphs, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import (
+    Figures,
+    bold_if,
+    command,
+    figure,
+    interval,
+    listed,
+    missed,
+    paragraphs,
+    table,
+)
 
 TITLE = "What features do to pictures"
 _WITH = " + suppression"
@@ -29,8 +40,8 @@ def section(figures: Figures) -> str:
         "exclusive feature in the prompt. A slider applies *feature + suppression*; *hit - shipped* is the paired difference to "
         "it. *Twins apart*: how far the hits of one concept's features lie apart.",
         _METRICS,
-        f"Targets: hit {targets['hit cross']:.2f}, leak at most {targets['leak']:.2f}, gone {targets['gone']:.2f}, change at most "
-        f"{targets['change language']:.2f}.",
+        f"Targets: hit {decimal(targets['hit cross'])}, leak at most {decimal(targets['leak'])}, gone {decimal(targets['gone'])}, change "
+        f"at most {decimal(targets['change language'])}.",
         "### Cross-modal features, added",
         _table(figures, "cross", ("hit", "hit - shipped", "leak")),
         *_comparison(figures),
@@ -85,10 +96,10 @@ def _comparison(figures: Figures) -> list[str]:
     feature, mean = "feature", "mean difference"
 
     def hit(rows: dict[str, Figures], method: str) -> str:
-        return f"{rows[method]['value']:.2f}"
+        return decimal(rows[method]["value"])
 
     weak = [row for row in _weakest_first(figures, "hit") if row["hit"]["value"] < 0.6]
-    faint = listed([f'"{row["feature"]}" ({row["hit"]["value"]:.1f})' for row in weak])
+    faint = listed([f'"{row["feature"]}" ({decimal(row["hit"]["value"], 1)})' for row in weak])
     return [
         "So the dictionary gives no better direction than labels do, but one that needs no labels. Alone, a feature reaches "
         f"{hit(hits, feature)} and a mean difference {hit(hits, mean)}; with suppression {hit(hits, feature + _WITH)} and "
@@ -96,7 +107,7 @@ def _comparison(figures: Figures) -> list[str]:
         f"suppression; pushed twice as far, {hit(twice, feature)} and {hit(twice, mean)} without it (over "
         f"{twice[feature]['trials']} concepts; the figure has every length). "
         + (f"Weakest in hit are {faint}." if faint else "Every feature has a hit of 0.6 or more."),
-        "![Hit and leak of every direction by the length of its push](effects.png)",
+        figure("effects", "Hit and leak of every direction by the length of its push"),
     ]
 
 
@@ -104,7 +115,7 @@ def _weakest_removed(figures: Figures) -> str:
     weak = [row for row in _weakest_first(figures, "gone") if row["gone"]["value"] < 0.5]
     if not weak:
         return "Every feature's removal is at 0.5 or more."
-    names = [f'"{row["feature"]}" ({row["gone"]["value"]:.1f})' for row in weak]
+    names = [f'"{row["feature"]}" ({decimal(row["gone"]["value"], 1)})' for row in weak]
     return (
         f"Weakest in removal are {listed(names)}: a prompt that no longer mentions a value may still be drawn with it."
     )

@@ -3,7 +3,8 @@
 from mmsteer.studies.bias.groups import COMPARISONS
 from mmsteer.studies.bias.removal import WAYS
 from mmsteer.studies.bias.verdict import FAIR, GAPS
-from mmsteer.studies.results.markdown import Figures, command, interval, paragraphs, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import Figures, command, figure, interval, paragraphs, table
 
 TITLE = "Gender bias, and what removing a class of features does to it"
 _DETECTED = (
@@ -38,7 +39,7 @@ def section(figures: Figures) -> str:
         table(
             ("feature", "modality", "MDS", *(f"{gap} lost" for gap in GAPS), "captions on which it fires most"),
             [
-                [f["feature"], f["modality"], f"{f['MDS']:.2f}", *(interval(f[f"{gap} lost"]) for gap in GAPS), "; ".join(f["captions"])]
+                [f["feature"], f["modality"], decimal(f['MDS']), *(interval(f[f"{gap} lost"]) for gap in GAPS), "; ".join(f["captions"])]
                 for f in figures["features"][:_LISTED]
             ],
         ),
@@ -70,12 +71,12 @@ def section(figures: Figures) -> str:
         table(
             ("features", "way", "strength", "length of the push", "from one half", "occupation shown", "leak"),
             [
-                [row["removed"], row["way"], row["strength"], f"{row['length']:.2f}",
+                [row["removed"], row["way"], row["strength"], decimal(row['length']),
                  *(interval(row[key]) for key in ("from one half", "occupation shown", "leak"))]
                 for row in figures["drawn"]
             ],
         ),
-        "![Gap and MaxSkew without the features of each class at equal count and energy; shares of men in pictures](gender.png)",
+        figure("gender", "Gap and MaxSkew without the features of each class at equal count and energy; shares of men in pictures"),
     )  # fmt: skip
 
 

@@ -4,10 +4,12 @@ from collections import Counter
 
 from mmsteer.bank import MODALITIES
 from mmsteer.studies.labels import DEFAULT, TARGETS
+from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.results.markdown import (
     Figures,
     bold_if,
     command,
+    figure,
     interval,
     listed,
     missed,
@@ -50,7 +52,7 @@ def section(figures: Figures) -> str:
         ),
         _METHODS,
         _matched(figures),
-        "![MDS of the default's features by truth; MDS against captioning; labels of each objective](labels.png)",
+        figure("labels", "MDS of the default's features by truth; MDS against captioning; labels of each objective"),
         "### Further, from the same run",
         _null(figures),
         _agreement(figures),
@@ -62,7 +64,7 @@ def section(figures: Figures) -> str:
         _similarity(figures),
         table(
             ("objective", "side", *_SIMILARITY),
-            [[row["objective"], row["side"], *(f"{row[key]:.2f}" for key in _SIMILARITY)] for row in figures["similarity"]],
+            [[row["objective"], row["side"], *(decimal(row[key]) for key in _SIMILARITY)] for row in figures["similarity"]],
         ),
     )  # fmt: skip
 
@@ -89,9 +91,9 @@ def _verdict(figures: Figures) -> str:
         "either that reaches F1 of 0.7"
     )
     return (
-        f"Targets: precision {TARGETS['precision']:.2f}, recall {TARGETS['recall']:.2f} in each class, split at most "
-        f"{TARGETS['split']:.2f}. The default meets all{verdict}{why if misses == ['recall vision'] else ''}. Its Matryoshka groups and "
-        "thresholds were chosen on this world with other pairs, seeds and an earlier CLIP; the other objectives run with as many "
+        f"Targets: precision {decimal(TARGETS['precision'])}, recall {decimal(TARGETS['recall'])} in each class, split at most "
+        f"{decimal(TARGETS['split'])}. The default meets all{verdict}{why if misses == ['recall vision'] else ''}. Its Matryoshka groups "
+        "and thresholds were chosen on this world with other pairs, seeds and an earlier CLIP; the other objectives run with as many "
         "latents, one setting each."
     )  # fmt: skip
 
@@ -108,14 +110,14 @@ def _cells(row: Figures) -> list[str]:
     misses = _missed(row) if default else []
     return [
         f"**{name}** (default)" if default else name, *(bold_if(key in misses, interval(row[key])) for key in _SHARES),
-        bold_if("split" in misses, f"{row['split']:.2f}"), f"{row['FVU image']:.2f} / {row['FVU text']:.2f}",
-        f"{row['L0 image']:.0f} / {row['L0 text']:.0f}",
+        bold_if("split" in misses, decimal(row['split'])), f"{decimal(row['FVU image'])} / {decimal(row['FVU text'])}",
+        f"{decimal(row['L0 image'], 0)} / {decimal(row['L0 text'], 0)}",
     ]  # fmt: skip
 
 
 def _matched(figures: Figures) -> str:
     recalls = {
-        row["objective"]: [f"{row[f'recall {m}']['value']:.2f}" for m in ("vision", "cross")]
+        row["objective"]: [decimal(row[f"recall {m}"]["value"]) for m in ("vision", "cross")]
         for row in figures["objectives"]
     }
     (vision, cross), (default_vision, default_cross) = recalls["matched"], recalls[DEFAULT]
@@ -143,24 +145,24 @@ def _agreement(figures: Figures) -> str:
 
 def _rates(figures: Figures) -> str:
     rates = {round(100 * row["told"]): row for row in figures["rates"]}
-    scores = listed([f"{rates[share]['MDS']:.2f}" for share in _SHOWN_RATES])
-    right = {share: f"{row['labelled cross']['value']:.2f}" for share, row in rates.items()}
+    scores = listed([decimal(rates[share]["MDS"]) for share in _SHOWN_RATES])
+    right = {share: decimal(row["labelled cross"]["value"]) for share, row in rates.items()}
     return (
         f"Captioned in {listed([str(share) for share in _SHOWN_RATES])} % of pictures, the same concepts have MDS {scores}, near "
         f"1 - share/2; over pairs where both sides fire it is {span(row['MDS where both fire'] for row in figures['rates'])} throughout. "
         f"At 40 % the label of {right[40]} of them stays cross-modal, while MDS alone with the same cuts calls "
-        f"{rates[40]['MDS alone would say']['value']:.2f} cross-modal. At 25 % the label of {right[25]} stays; at 10 %, where few pairs "
-        f"fire on both sides, that of {right[10]}."
+        f"{decimal(rates[40]['MDS alone would say']['value'])} cross-modal. At 25 % the label of {right[25]} stays; at 10 %, where few "
+        f"pairs fire on both sides, that of {right[10]}."
     )
 
 
 def _rate_cells(row: Figures) -> list[str]:
     shares = [interval(row[key]) for key in ("labelled cross", "MDS alone would say")]
-    return [f"{row['told']:.2f}", f"{row['MDS']:.2f}", f"{row['MDS where both fire']:.2f}", *shares]
+    return [decimal(row["told"]), decimal(row["MDS"]), decimal(row["MDS where both fire"]), *shares]
 
 
 def _similarity(figures: Figures) -> str:
-    mms = {row["objective"]: f"{row['MMS']:.2f}" for row in figures["similarity"]}
+    mms = {row["objective"]: decimal(row["MMS"]) for row in figures["similarity"]}
     return (
         "EmbSim and WinRate of the 20 samples that activate a feature most, MonoSemanticity (MS) and its cross-modal form (MMS), means "
         "over features, by the world's factors (10 to 100 samples are in the JSON). They hardly separate objectives: on pictures, random "

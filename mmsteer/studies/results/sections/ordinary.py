@@ -1,6 +1,7 @@
 """RESULTS.md: what features do to a UNet that was not trained to be steered."""
 
-from mmsteer.studies.results.markdown import Figures, bold_if, command, interval, missed, paragraphs, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import Figures, bold_if, command, figure, interval, missed, paragraphs, table
 
 TITLE = "On a UNet that was not trained to be steered"
 _SHOWN = ("thing", "place", "position", "size")
@@ -10,7 +11,7 @@ def section(figures: Figures) -> str:
     """The section, from what `study ordinary` wrote."""
     targets = figures["targets"]
     head = ("UNet", "route", "concepts", "hit", "leak", "gone", "mean difference: hit", "mean difference: leak")
-    before = [[row["UNet"], row["route"], *(f"{row[key]['value']:.2f}" for key in _SHOWN)] for row in figures["before"]]
+    before = [[row["UNet"], row["route"], *(decimal(row[key]["value"]) for key in _SHOWN)] for row in figures["before"]]
     return paragraphs(
         command(figures, f"{figures['sizes']['prompts']} prompts a concept", " --steerable FOLDER"),
         "What does a checkpoint do that has never seen an edit? *Ordinary* is a UNet of under half the size of the embedded one, "
@@ -21,13 +22,13 @@ def section(figures: Figures) -> str:
         "words, with `--edit-guidance 2`. *Image*: vision-only features move the image embedding that an adapter reads; all others "
         "move that and the words. Beside them stands a mean difference of known pictures or captions, pushed as far and with the "
         "same suppression. The number of concepts is in brackets.",
-        f"Targets on the ordinary UNet: hit {targets['hit cross']:.2f} for cross-modal and {targets['hit vision']:.2f} for vision-only "
-        f"features, leak at most {targets['leak']:.2f}.",
+        f"Targets on the ordinary UNet: hit {decimal(targets['hit cross'])} for cross-modal and {decimal(targets['hit vision'])} for "
+        f"vision-only features, leak at most {decimal(targets['leak'])}.",
         table(head, [_cells(row, targets) for row in figures["rows"]]),
         *_sentences(figures),
         "![The ordinary UNet: one prompt a column; before and three vision-only features through the words, then the same through an "
         "image adapter](ordinary.webp)",
-        "![Hit and leak of each group of concepts by UNet and route](ordinary.png)",
+        figure("ordinary", "Hit and leak of each group of concepts by UNet and route"),
     )  # fmt: skip
 
 
@@ -49,9 +50,10 @@ def _sentences(figures: Figures) -> list[str]:
     quarter = curve["ordinary", "words", 0.25]
     return [
         "In one sentence: on a UNet that was not trained to be steered, vision-only features pushed through the words show in "
-        f"{words['hit']['value']:.2f} of cases and break {words['leak']['value']:.2f} of what the prompt fixed; through the image adapter "
-        f"they show in {image['hit']['value']:.2f} and break {image['leak']['value']:.2f}. A weaker push through the words does not help: "
-        f"a quarter of it shows in {quarter['hit']['value']:.2f} and breaks {quarter['leak']['value']:.2f}.",
+        f"{decimal(words['hit']['value'])} of cases and break {decimal(words['leak']['value'])} of what the prompt fixed; through the "
+        f"image adapter they show in {decimal(image['hit']['value'])} and break {decimal(image['leak']['value'])}. A weaker "
+        f"push through the words does not help: a quarter of it shows in {decimal(quarter['hit']['value'])} and breaks "
+        f"{decimal(quarter['leak']['value'])}.",
         "Cross-modal features carry over by either route. The image route misses one target, the leak of things and people. For that "
         "reason, and because this UNet draws less sharply, the embedded default stays the steerable one.",
     ]  # fmt: skip

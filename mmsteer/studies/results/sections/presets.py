@@ -1,5 +1,6 @@
 """RESULTS.md: on how many seeds each preset of the page shows what it promises."""
 
+from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.results.markdown import Figures, bold_if, command, missed, paragraphs, table
 
 TITLE = "Presets of the page"
@@ -20,7 +21,7 @@ def section(figures: Figures) -> str:
     return paragraphs(
         command(figures, f"{figures['seeds']} seeds a preset", " --threads 1"),
         f"Of the {figures['seeds']} seeds: those on which *before* shows the prompt; on which *after* shows the edits and the rest of "
-        f"the prompt; on which both hold (target: {figures['target']:.2f} of all); and on which, besides, *before* lacks what is added. "
-        "The page draws each preset with the first seed of the last kind.",
+        f"the prompt; on which both hold (target: {decimal(figures['target'])} of all); and on which, besides, *before* lacks what is "
+        "added. The page draws each preset with the first seed of the last kind.",
         table(head, rows),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """RESULTS.md: what recognition and retrieval lose without the features of a modality."""
 
-from mmsteer.studies.results.markdown import Figures, command, interval, paragraphs, table
+from mmsteer.studies.results.markdown import Figures, command, figure, interval, paragraphs, table
 
 TITLE = "What zero-shot recognition and retrieval lose without a modality"
 _KEYS = ("recognition cost", "recognition over random", "retrieval cost", "retrieval over random")
@@ -16,6 +16,9 @@ def section(figures: Figures) -> str:
         "random latents of the same sides cost, as many or as strong; negative where they cost more.",
         table(("comparison", "removed", *_KEYS), rows),
         str(figures["text"]).replace("\n", " "),
-        "![Recognition and retrieval without vision-only, language-only or cross-modal features, at equal count and equal energy, "
-        "beside random latents and the mean gap](removal.png)",
+        figure(
+            "removal",
+            "Recognition and retrieval without vision-only, language-only or cross-modal features, at equal count and equal "
+            "energy, beside random latents and the mean gap",
+        ),
     )

@@ -1,5 +1,6 @@
 """RESULTS.md: sliders made from a few pictures."""
 
+from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.results.markdown import Figures, command, interval, paragraphs, table
 
 TITLE = "Sliders made from a few pictures"
@@ -32,7 +33,7 @@ def _sentence(figures: Figures) -> list[str]:
     rows = {(row["backbone"], row["method"]): row for row in figures["summary"]}
 
     def said(backbone: str, method: str, key: str) -> str:
-        return f"{rows[backbone, method][key]['value']:.2f}"
+        return decimal(rows[backbone, method][key]["value"])
 
     alike, unlike = f"{most} pictures, alike", f"{most} pictures, unlike"
     return [

@@ -3,7 +3,8 @@
 import re
 
 from mmsteer.bank import MODALITIES
-from mmsteer.studies.results.markdown import Figures, command, interval, listed, paragraphs, quoted, span, table
+from mmsteer.studies.measures.shares import decimal
+from mmsteer.studies.results.markdown import Figures, command, figure, interval, listed, paragraphs, quoted, span, table
 
 TITLE = "Do features come back? Do activations stay put?"
 _CHANGES = {"pictures": "pixel noise", "captions": "other words"}
@@ -25,6 +26,7 @@ def section(figures: Figures) -> str:
             [_build_cells(row) for row in figures["summary"]],
         ),
         _lost(figures),
+        figure("stability", "Cosines of named features with the nearest of another build; hit of each feature and of its matches"),
         "### Tiny changes of the input",
         f"{figures['changes'][0]['inputs']:,} fresh pairs. Pictures get pixel noise of standard deviation {figures['noise']:g} of 255; "
         "captions are paraphrased with the same facts. The table has |change of activation| in activation scales, over features that "
@@ -53,7 +55,7 @@ def _matching(figures: Figures) -> str:
 
 def _build_cells(row: Figures) -> list[str]:
     name = row["features"] if row["features"] == "no sure name" else f"{row['features']}, named"
-    shares = [f"{row[key]['value']:.2f}" for key in ("2 of 3", "1 of 3")]
+    shares = [decimal(row[key]["value"]) for key in ("2 of 3", "1 of 3")]
     others = [interval(row[key]) for key in ("same label", "same name", "hit", "hit of matches", "spread")]
     return [f"{name} ({row['count']})", interval(row["3 of 3"]), *shares, *others]
 
@@ -75,6 +77,6 @@ def _change_cells(changes: list[Figures]) -> list[list[str]]:
     for row in changes:
         side, _, measure = row["what"].partition(", ")
         group = "all others" if row["features"].endswith("others") else "named after a factor"
-        ends = f"{row['median']['value']:.3f}, {row['95th percentile']['value']:.2f}"
+        ends = f"{decimal(row['median']['value'], 3)}, {decimal(row['95th percentile']['value'])}"
         rows.setdefault(f"{_CHANGES[side]}, {measure}: {group}", {})[row["modality"]] = ends
     return [[title, *(cells.get(modality, "-") for modality in MODALITIES)] for title, cells in rows.items()]

@@ -1,6 +1,7 @@
 """RESULTS.md: what the embedded models reach."""
 
 from mmsteer.studies import world
+from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.results.markdown import Figures, bold_if, command, interval, paragraphs, table
 
 TITLE = "What the embedded models reach"
@@ -13,7 +14,7 @@ def section(figures: Figures) -> str:
         share = isinstance(value, dict)
         missed = name in targets and (value["value"] if share else value) < targets[name]
         rows.append(
-            [name, bold_if(missed, interval(value, 3) if share else f"{value:.2f}"), str(targets.get(name, ""))]
+            [name, bold_if(missed, interval(value, 3) if share else decimal(value)), str(targets.get(name, ""))]
         )
     scenes = figures["measured"]["judge: thing"]["trials"]
     return paragraphs(
