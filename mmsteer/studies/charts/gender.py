@@ -34,7 +34,7 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
     panels = parts[0].subplots(1, len(gaps), sharey=True, squeeze=False)[0]
     for gap, axes in zip(gaps, panels, strict=True):
         for at, row in enumerate(rows):
-            bar(axes, at, row[gap], of_modality(row["removed"].split(" +")[0], colours), colours)
+            bar(axes, at, row[gap], row["removed"].split(" +")[0], colours)
         axes.axvline(
             figures["detect"][gap]["value"], color=colours["ink"], lw=1, ls="--", path_effects=outline(colours)
         )

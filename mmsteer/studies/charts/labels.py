@@ -6,7 +6,7 @@ import numpy as np
 
 from mmsteer.bank import MODALITIES
 from mmsteer.colours import Colours
-from mmsteer.studies.charts.style import new_sheet, of_modality, outline
+from mmsteer.studies.charts.style import fill, histogram, new_sheet, outline
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
     heights = (3.9, 1.3 + 0.27 * len(rows))
     sheet = new_sheet(sum(heights))
     above, below = sheet.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
-    histogram, curve = above.subplots(1, 2)
-    _histogram(histogram, figures["scores"], colours)
+    counts, curve = above.subplots(1, 2)
+    _histogram(counts, figures["scores"], colours)
     _rates(curve, figures["rates"], colours)
     panels = below.subplots(1, len(MODALITIES), sharey=True)
     for truth, axes in zip(MODALITIES, panels, strict=True):
@@ -40,15 +40,7 @@ def _histogram(axes: "Axes", scores: list[Figures], colours: Colours) -> None:
     """MDS of every feature, by the modality of the value that it detects."""
     groups: dict[str, list[float]] = {m: [row["MDS"] for row in scores if row["truth"] == m] for m in MODALITIES}
     groups["not identified"] = [row["MDS"] for row in scores if row["truth"] is None]
-    bins = np.linspace(0, 1, 26)
-    base = np.zeros(len(bins) - 1)
-    for name, group in groups.items():
-        counts, _ = np.histogram(group, bins)
-        axes.bar(
-            bins[:-1], counts, bins[1], base, align="edge", lw=0, label=f"{name} ({len(group)})",
-            color=of_modality(name, colours), alpha=1 if name in MODALITIES else 0.35,
-        )  # fmt: skip
-        base += counts
+    histogram(axes, groups, np.linspace(0, 1, 26).tolist(), colours)
     mds = np.array([row["MDS"] for row in scores])
     for rule, dots, cuts in (
         ("paper's rule", ":", (mds.mean() - mds.std(), mds.mean() + mds.std())),
@@ -82,7 +74,7 @@ def _labels(axes: "Axes", rows: list[Figures], truth: str, colours: Colours) -> 
     base = np.zeros(len(rows))
     for modality, count in zip(MODALITIES, counts.T, strict=True):
         width = count / np.maximum(total, 1)
-        axes.barh(places, width, 0.8, base, color=colours[modality], label=f"labelled {modality}")
+        axes.barh(places, width, 0.8, base, label=f"labelled {modality}", **fill(modality, colours))
         base += width
     for place, n in zip(places, total, strict=True):
         axes.text(1.02, float(place), str(n) if n else "none", va="center", size=9)

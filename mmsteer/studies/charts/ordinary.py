@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mmsteer.colours import Colours
-from mmsteer.studies.charts.style import bar, new_sheet, of_modality, outline
+from mmsteer.studies.charts.style import bar, new_sheet, outline
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
         for group, placed in places.items():
             modality = group.partition(":")[0]
             for at, row in placed:
-                bar(axes, at, row[key], of_modality(modality if row["UNet"] == _ORDINARY else "", colours), colours)
+                bar(axes, at, row[key], modality if row["UNet"] == _ORDINARY else "", colours)
             target = figures["targets"].get(f"{key} {modality}", figures["targets"].get(key))
             axes.vlines(
                 target,

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmsteer.bank import MODALITIES
 from mmsteer.colours import Colours
-from mmsteer.studies.charts.style import new_sheet, of_modality, stroke
+from mmsteer.studies.charts.style import fill, new_sheet, of_modality, stroke
 from mmsteer.studies.measures.shares import decimal
 from mmsteer.studies.results.markdown import Figures
 
@@ -38,7 +38,7 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
         for modality, one in zip(MODALITIES, below, strict=True):
             _curves(panels[one], task, modality, figures["curves"], colours)
     compared = "random latents of the same sides"
-    key = [Patch(color=of_modality(label, colours), label=label) for label in (*MODALITIES, compared)]
+    key = [Patch(**fill(label, colours), label=label) for label in (*MODALITIES, compared)]
     sheet.legend(handles=[*key, *levels], loc="outside upper left", ncols=3)
     sheet.supxlabel("Numbers: the bars' heights. Strokes and bands: 95 % by bootstrap over pairs and draws.", size=9)
     return sheet
@@ -52,7 +52,7 @@ def _bars(axes: "Axes", task: str, rows: list[Figures], colours: Colours) -> "li
         ticks[x] = f"\n{modality}" + f"\nremoved at {comparison}" * (modality == MODALITIES[1])
         for at, removed in ((x - 0.22, modality), (x + 0.22, f"random as {modality}")):
             share = by_group[comparison, removed]
-            axes.bar(at, share["value"], 0.42, color=of_modality(removed, colours))
+            axes.bar(at, share["value"], 0.42, **fill(removed, colours))
             stroke(axes, [at, at], [share["low"], share["high"]], colours)
             ticks[at] = decimal(share["value"])  # below its bar, where no line passes
     axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.4, size=8.5)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmsteer.bank import MODALITIES
 from mmsteer.colours import Colours
-from mmsteer.studies.charts.style import new_sheet
+from mmsteer.studies.charts.style import histogram, new_sheet
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -18,14 +18,11 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
     sheet = new_sheet(4.2)
     left, right = sheet.subplots(1, 2)
     features = figures["features"]
-    nearest = {
+    nearest: dict[str, list[float]] = {
         m: [cosine for row in features if row["named"] and row["modality"] == m for cosine in row["nearest"]]
         for m in MODALITIES
     }
-    left.hist(
-        list(nearest.values()), np.linspace(-0.2, 1, 25).tolist(), stacked=True, color=[colours[m] for m in MODALITIES],
-        label=list(MODALITIES),
-    )  # fmt: skip
+    histogram(left, nearest, np.linspace(-0.2, 1, 25).tolist(), colours)
     left.axvline(figures["same"], color=colours["ink"], ls="--", lw=1, label="counts as the same from here")
     left.set(xlabel="cosine with the nearest feature of another build", ylabel="named features, two builds")
     left.legend(loc="upper left")

@@ -1,11 +1,11 @@
 """How every chart looks: as wide as the page, in its colours, light or dark; and how it becomes a file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmsteer.bank import MODALITIES
 from mmsteer.colours import Colours
@@ -31,7 +31,7 @@ def styled(colours: Colours) -> Iterator[None]:
         "figure.facecolor": paper, "axes.facecolor": paper, "savefig.facecolor": paper, "text.color": ink,
         "axes.edgecolor": colours["soft"], "axes.labelcolor": ink, "axes.titlecolor": ink, "xtick.color": ink, "ytick.color": ink,
         "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "grid.color": line, "font.size": 10,
-        "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 10,
+        "axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False, "legend.fontsize": 10, "hatch.linewidth": 0.7,
     }  # fmt: skip
     with style.context(["default", look]):
         yield
@@ -69,10 +69,37 @@ def of_modality(name: str, colours: Colours) -> str:
     return next((colours[modality] for modality in MODALITIES if modality == name), colours["soft"])
 
 
-def bar(axes: "Axes", at: float, share: Figures | None, colour: str, colours: Colours) -> None:
-    """A horizontal bar with its interval as a stroke; nothing where nothing was measured."""
+def fill(name: str, colours: Colours) -> dict[str, Any]:
+    """What fills an area that stands for a modality: its colour, and on the page's bars as here, stripes for who sees no colours."""
+    stripes = {"language": "////", "cross": "---"}.get(name, "")
+    return {"facecolor": of_modality(name, colours), "edgecolor": colours["paper"], "hatch": stripes, "linewidth": 0}
+
+
+def histogram(axes: "Axes", groups: dict[str, list[float]], bins: Sequence[float], colours: Colours) -> None:
+    """Counts in bins of equal width, a modality upon the other; what is none is pale."""
+    import numpy as np
+
+    base = np.zeros(len(bins) - 1)
+    for name, group in groups.items():
+        counts, _ = np.histogram(group, bins)
+        pale = {} if name in MODALITIES else {"alpha": 0.35}
+        axes.bar(
+            bins[:-1],
+            counts,
+            bins[1] - bins[0],
+            base,
+            align="edge",
+            label=f"{name} ({len(group)})",
+            **fill(name, colours),
+            **pale,
+        )
+        base += counts
+
+
+def bar(axes: "Axes", at: float, share: Figures | None, name: str, colours: Colours) -> None:
+    """A horizontal bar with its interval as a stroke, filled for a modality; nothing where nothing was measured."""
     if share:
-        axes.barh(at, share["value"], 0.8, color=colour)
+        axes.barh(at, share["value"], 0.8, **fill(name, colours))
         stroke(axes, [share["low"], share["high"]], [at, at], colours)
 
 

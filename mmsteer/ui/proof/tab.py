@@ -70,4 +70,4 @@ def _figure(light: Path, said: str) -> str:
         f'<img class="mm-on-{ground}" alt="{said}" src="{data_url(path.read_bytes(), "image/png")}">'
         for ground, path in (("light", light), ("dark", dark(light)))
     )
-    return f'<div class="mm-figure" tabindex="0" role="group" aria-label="the study\'s own figure">{pictures}</div>'
+    return f'<div class="mm-study" tabindex="0" role="group" aria-label="the study\'s own figure">{pictures}</div>'
