@@ -4,7 +4,6 @@ import argparse
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from mmsteer.cli.arguments import check_target
 
@@ -70,11 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _figure_help(chart: bool, sheet: bool) -> str:
-    if not chart:
-        return "draw a sheet of pictures to this file"
-    return (
-        f"draw the study's figure to this file, and dark beside it{', and a sheet of pictures, .webp' if sheet else ''}"
-    )
+    if chart and sheet:
+        return "draw the study's figure to this file as .png, dark beside it, and a sheet of pictures as .webp"
+    return "draw the study's figure to this file, dark beside it" if chart else "draw a sheet of pictures to this file"
 
 
 def _add_own_pictures(study: argparse.ArgumentParser) -> None:
@@ -101,6 +98,7 @@ def run(args: argparse.Namespace) -> None:
     """Run one study, print its table, write its JSON and its figure; with shipped JSON also RESULTS.md and the shipped figure."""
     import torch
 
+    from mmsteer.studies.charts import draw
     from mmsteer.studies.report import plain, write_json
     from mmsteer.studies.results import page
 
@@ -108,14 +106,16 @@ def run(args: argparse.Namespace) -> None:
         for path in [page.write()] if args.study == "results" else page.draw_figures():
             print(path)
         return
-    figure: Path | None = getattr(args, "figure", None)
+    chart, sheet = _files(args.study, getattr(args, "figure", None))
     if args.json:
         check_target("--json", args.json)
     if args.threads:
         torch.set_num_threads(args.threads)
     began = time.monotonic()
     study = import_module(f"mmsteer.studies.{args.study}").study
-    options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS} | _sheet(args.study, figure)
+    options = {key: value for key, value in vars(args).items() if key in _OWN_OPTIONS}
+    if sheet:
+        options["sheet"] = sheet
     if args.study == "stability":
         options["build"] = _build_bank
     figures = study(seed=args.seed, quick=args.quick, **options)
@@ -127,25 +127,18 @@ def run(args: argparse.Namespace) -> None:
         if not args.quick and args.json.resolve() == page.FIGURES / f"{args.study}.json":
             page.write()
             page.draw_figures(args.study)
-    if figure:
-        _draw(args.study, plain(figures), figure)
+    if chart:
+        draw(args.study, plain(figures), chart)
 
 
-def _sheet(study: str, figure: Path | None) -> dict[str, Path]:
-    """Where the study draws its sheet of pictures, if it draws one."""
+def _files(study: str, figure: Path | None) -> tuple[Path | None, Path | None]:
+    """Where the study's figure is drawn, and its sheet of pictures; None for one that it does not have."""
     from mmsteer.studies.charts import CHARTS
 
-    if figure is None or study not in _SHEETS:
-        return {}
-    return {"sheet": figure.with_suffix(".webp") if study in CHARTS else figure}
-
-
-def _draw(study: str, figures: dict[str, Any], figure: Path) -> None:
-    """Draw the study's figure, beside the sheet of pictures where that has this name."""
-    from mmsteer.studies.charts import CHARTS, draw
-
-    if study in CHARTS:
-        draw(study, figures, figure.with_suffix(".png") if figure.suffix == ".webp" else figure)
+    chart, sheet = study in CHARTS, study in _SHEETS
+    if figure and chart and sheet:
+        return figure.with_suffix(".png"), figure.with_suffix(".webp")
+    return figure if chart else None, figure if sheet else None
 
 
 def _build_bank(arguments: list[str]) -> None:
