@@ -162,19 +162,21 @@ def test_the_command_renders_the_page_and_nothing_else(monkeypatch, tmp_path, ca
     assert capsys.readouterr().out.strip() == str(tmp_path / "RESULTS.md")
 
 
-def test_a_full_study_that_writes_a_shipped_file_writes_the_page(monkeypatch, tmp_path):
-    rendered = []
+def test_a_full_study_that_writes_a_shipped_file_writes_the_page_and_its_figure(monkeypatch, tmp_path):
+    rendered, drawn = [], []
     monkeypatch.setattr(page, "FIGURES", tmp_path)
     monkeypatch.setattr(
         page, "write", lambda: rendered.append(json.loads((tmp_path / "removal.json").read_text())["pairs"])
     )
+    monkeypatch.setattr(page, "draw_figures", drawn.append)
     monkeypatch.setattr("mmsteer.studies.removal.study", lambda **_: {"pairs": 7})
     command = ["study", "removal", "--json"]
     assert main([*command, str(tmp_path / "removal.json"), "--quick"]) == 0
     assert main([*command, str(tmp_path / "other.json")]) == 0
-    assert rendered == []
+    assert rendered == drawn == []
     assert main([*command, str(tmp_path / "removal.json")]) == 0
     assert rendered == [7]
+    assert drawn == ["removal"]
 
 
 def test_the_headlines_of_readme_are_rendered_from_the_files(readme: str, written):

@@ -82,7 +82,6 @@ def histogram(axes: "Axes", groups: dict[str, list[float]], bins: Sequence[float
     base = np.zeros(len(bins) - 1)
     for name, group in groups.items():
         counts, _ = np.histogram(group, bins)
-        pale = {} if name in MODALITIES else {"alpha": 0.35}
         axes.bar(
             bins[:-1],
             counts,
@@ -90,8 +89,8 @@ def histogram(axes: "Axes", groups: dict[str, list[float]], bins: Sequence[float
             base,
             align="edge",
             label=f"{name} ({len(group)})",
+            alpha=1 if name in MODALITIES else 0.35,
             **fill(name, colours),
-            **pale,
         )
         base += counts
 
