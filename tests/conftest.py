@@ -249,13 +249,21 @@ def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def chromium() -> "Iterator[Browser]":
-    """A real browser."""
+@pytest.fixture(scope="session")
+def launched() -> "Iterator[Browser]":
+    """A real browser. Its event loop runs in this thread from then on: a test that needs another one takes another thread."""
     from browser import required
 
     with required() as found:
         yield found
+
+
+@pytest.fixture
+def chromium(launched: "Browser") -> "Iterator[Browser]":
+    """The browser; the test's pages are closed after it."""
+    yield launched
+    for context in launched.contexts:
+        context.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,8 @@ def test_tools_over_mcp(address: str, steerer: Steerer):
             own = await session.call_tool("features_of_picture", picture)
             return tools, steered, own, await session.call_tool("steer", {"prompt": ""})
 
-    tools, steered, own, wrong = asyncio.run(use())
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser of another test may have this thread's event loop
+        tools, steered, own, wrong = elsewhere.submit(asyncio.run, use()).result()
     assert {tool.name for tool in tools} == ENDPOINTS
     for tool in tools:
         assert tool.description

@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
-from browser import required
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from served import free_port
 
 from mmsteer import Edit, Recipe, Sampler, Steerer, SteerError
@@ -118,9 +117,9 @@ def hosting_page(space: str) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(space: str, tiny: Steerer):
+def test_a_link_works_inside_the_hosting_pages_frame_and_leads_back_to_it(chromium: Browser, space: str, tiny: Steerer):
     recipe = Recipe("a small cat", 77, Sampler(2, 2.0), (Edit("night"),), tiny.origin)
-    with hosting_page(space) as hub, required() as chromium:
+    with hosting_page(space) as hub:
         host = chromium.new_page()
         host.goto(f"{hub}?{recipe.to_query()}")
         frame = host.frame_locator("iframe")

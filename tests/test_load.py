@@ -11,10 +11,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from browser import browser
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from shown_pair import open_row
 
 from mmsteer import Edit, Origin, Recipe, Steerer
@@ -137,35 +136,34 @@ def test_no_file_is_read_by_its_name_through_the_upload(address: str):
         assert b"root:" not in refused.value.read()
 
 
-def test_a_page_that_is_asked_to_run_scripts_runs_none(address: str, tmp_path: Path):
+def test_a_page_that_is_asked_to_run_scripts_runs_none(chromium: Browser, address: str, tmp_path: Path):
     """Through the prompt of a link, its words, its backbone; through the text of a PNG; and by a link of 30,000 characters."""
     recipe = Recipe(f"a cat {EVIL}", 3, edits=(Edit("night"),), origin=Origin(EVIL))
     info = PngInfo()
     info.add_itxt("mmsteer", json.dumps({**json.loads(recipe.to_json()), "prompt": EVIL, EVIL: EVIL}))
     Image.new("RGB", (4, 4)).save(tmp_path / "keys.png", pnginfo=info)
     recipe.save_png(Image.new("RGB", (4, 4)), tmp_path / "prompt.png")
-    with browser() as chromium:
-        if chromium is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        page = chromium.new_page()
-        dialogs: list[str] = []
-        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-        page.goto(f"{address}/?{recipe.to_query()}")
-        expect(page.locator(".mm-after")).to_have_attribute("alt", f"After: a cat {EVIL}, seed 3, night:1")
-        page.locator(".mm-thumb").first.wait_for()
-        open_row(page)  # chips of the prompt's words
-        for name, message in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
-            page.locator("#mm-under input[type=file]").set_input_files(tmp_path / name)
-            expect(page.locator("#mm-notice")).to_contain_text(message)
-        for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
-            page.goto(f"{address}/?{query}")
-            expect(page.locator(".mm-problem, .mm-note").first).to_be_visible()
-            expect(page.locator(".mm-compare")).to_be_visible()
-        assert page.evaluate("window.pwned") is None
-        assert dialogs == []
+    page = chromium.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.goto(f"{address}/?{recipe.to_query()}")
+    expect(page.locator(".mm-after")).to_have_attribute("alt", f"After: a cat {EVIL}, seed 3, night:1")
+    page.locator(".mm-thumb").first.wait_for()
+    open_row(page)  # chips of the prompt's words
+    for name, message in (("keys.png", "unknown keys"), ("prompt.png", "made for the backbone")):
+        page.locator("#mm-under input[type=file]").set_input_files(tmp_path / name)
+        expect(page.locator("#mm-notice")).to_contain_text(message)
+    for query in (f"prompt=a+cat&edit=night%40{EVIL}", f"prompt=a+cat&edit={EVIL}", "prompt=" + "x" * 30_000):
+        page.goto(f"{address}/?{query}")
+        expect(page.locator(".mm-problem, .mm-note").first).to_be_visible()
+        expect(page.locator(".mm-compare")).to_be_visible()
+    assert page.evaluate("window.pwned") is None
+    assert dialogs == []
 
 
-def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
+def test_of_a_visitors_moves_the_newest_wins(
+    chromium: Browser, address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
     drawn: list[float] = []
     begun, released, draw = threading.Event(), threading.Event(), steerer._draw
 
@@ -176,25 +174,24 @@ def test_of_a_visitors_moves_the_newest_wins(address: str, steerer: Steerer, mon
             released.wait(30)
         return draw(plan, recipe, *more)
 
-    with browser() as chromium:
-        if chromium is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
-        page = chromium.new_page()
-        page.goto(address)
-        expect(page.locator(".mm-after")).to_be_visible()
-        monkeypatch.setattr(steerer, "_draw", slow)
-        open_row(page)
-        number = page.locator(".mm-row input[type=number]").first
-        for strength in ("0.5", "0.6", "0.7", "0.8"):  # while the first of them is being drawn
-            number.fill(strength)
-            page.keyboard.press("Enter")
-            assert begun.wait(30)
-        released.set()
-        expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("night:0.8$"))
-        assert drawn == [0.5, 0.8]
+    page = chromium.new_page()
+    page.goto(address)
+    expect(page.locator(".mm-after")).to_be_visible()
+    monkeypatch.setattr(steerer, "_draw", slow)
+    open_row(page)
+    number = page.locator(".mm-row input[type=number]").first
+    for strength in ("0.5", "0.6", "0.7", "0.8"):  # while the first of them is being drawn
+        number.fill(strength)
+        page.keyboard.press("Enter")
+        assert begun.wait(30)
+    released.set()
+    expect(page.locator(".mm-after")).to_have_attribute("alt", re.compile("night:0.8$"))
+    assert drawn == [0.5, 0.8]
 
 
-def test_who_waits_sees_their_place_in_the_queue(address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch):
+def test_who_waits_sees_their_place_in_the_queue(
+    chromium: Browser, address: str, steerer: Steerer, monkeypatch: pytest.MonkeyPatch
+):
     released, begun, draw = threading.Event(), threading.Event(), steerer._draw
 
     def waiting(*a):
@@ -202,9 +199,7 @@ def test_who_waits_sees_their_place_in_the_queue(address: str, steerer: Steerer,
         released.wait(30)
         return draw(*a)
 
-    with browser() as chromium, ThreadPoolExecutor(2) as pool:
-        if chromium is None:
-            pytest.skip("no Chromium is installed and none can be installed by this user")
+    with ThreadPoolExecutor(2) as pool:
         page = chromium.new_page()
         page.goto(address)
         expect(page.locator(".mm-after")).to_be_visible()
