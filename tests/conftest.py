@@ -258,9 +258,9 @@ def launched() -> "Iterator[Browser]":
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def chromium(launched: "Browser") -> "Iterator[Browser]":
-    """The browser; the test's pages are closed after it."""
+    """The browser; pages that a file's tests leave open are closed after the last of them."""
     yield launched
     for context in launched.contexts:
         context.close()
