@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mmsteer.colours import Colours
 from mmsteer.studies.bias.verdict import FAIR
-from mmsteer.studies.charts.style import bar, new_sheet, of_modality, outline
+from mmsteer.studies.charts.style import bar, new_sheet, of_modality
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
     for gap, axes in zip(gaps, panels, strict=True):
         for at, row in enumerate(rows):
             bar(axes, at, row[gap], row["removed"].split(" +")[0], colours)
-        axes.axvline(
-            figures["detect"][gap]["value"], color=colours["ink"], lw=1, ls="--", path_effects=outline(colours)
-        )
+        axes.axvline(figures["detect"][gap]["value"], color=colours["ink"], lw=1, ls="--")
         axes.set(title=f"{gap[0].upper()}{gap[1:]} at equal count and energy", xlabel="dashed: nothing removed")
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
