@@ -185,7 +185,7 @@ VARIANTS: dict[str, tuple[Damage, str]] = {
     "a map of another width": (tensors(projection=torch.zeros(16, 9)), r"projection is \[16, 9\], not \[16, 16\]"),
     "steering vectors too few": (tensors(effect_text=torch.zeros(3, 16)), r"steering_text is \[3, 16\], not \[24, 16\]"),
     "probes of another width": (tensors(probes=torch.zeros(4, 3)), r"probes is \[4, 3\], not \[4, 16\]"),
-    "a map of whole numbers": (tensors(mean_text=torch.zeros(16, dtype=torch.int64)), "no whole safetensors file .KeyError: 'I64'"),
+    "a map of whole numbers": (tensors(mean_text=torch.zeros(16, dtype=torch.int64)), "mean_text is of I64, not of floating-point numbers"),
     "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "sae_weights.safetensors: No such file"),
     "weights cut off": (lambda folder: os.truncate(folder / WEIGHTS, 1000), "sae_weights.safetensors is no whole"),
     "weights of NaN": (tensors(WEIGHTS, W_dec=torch.full((24, 16), NAN)), "sae_weights.safetensors: it has values that are not"),

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.models.weights_header import read_header
+
 if TYPE_CHECKING:
     import torch
 
@@ -48,15 +50,12 @@ def _digest(about: str, files: Mapping[str, Path]) -> str:
 
 def _samples(path: Path) -> Iterator[bytes]:
     """The header of a safetensors file, and bytes from the middle of each tensor; a small tensor whole."""
+    header = read_header(path)
+    yield header.text
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = file.read(length)
-        yield header
-        for name, entry in json.loads(header).items():
-            if name != "__metadata__":
-                start, stop = entry["data_offsets"]
-                file.seek(8 + length + max(start, (start + stop - _BYTES) // 2))
-                yield file.read(min(_BYTES, stop - start))
+        for tensor in header.tensors.values():
+            file.seek(header.end + max(tensor.start, (tensor.start + tensor.stop - _BYTES) // 2))
+            yield file.read(min(_BYTES, tensor.stop - tensor.start))
 
 
 def of_tensors(about: str, tensors: "Mapping[str, torch.Tensor]") -> str:

@@ -1,10 +1,13 @@
-"""The shapes of the tensors in a safetensors file, from its header alone. Needs neither torch nor numpy, and allocates no weights."""
+"""The header of a safetensors file: which tensors are in it, and where. Needs neither torch nor numpy, and allocates no weights.
+
+The only reader of headers of files that strangers made; everything that asks for shapes before it loads asks here.
+"""
 
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmsteer.errors import SteerError
 
@@ -14,29 +17,77 @@ _LONGEST = 100_000_000  # bytes of a header, as the library itself allows
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
-def shapes_in(path: Path) -> Shapes:
-    """The shape of each tensor.
+class Tensor(NamedTuple):
+    """What a header says of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    """Of its bytes, counted from the end of the header."""
+    stop: int
+
+
+class Header(NamedTuple):
+    """What a file says of its tensors."""
+
+    text: bytes
+    """As it stands in the file: JSON."""
+    tensors: dict[str, Tensor]
+    """By name, in the order of the header."""
+
+    @property
+    def end(self) -> int:
+        """Where the header ends, and the tensors' bytes begin."""
+        return 8 + len(self.text)
+
+    @property
+    def shapes(self) -> Shapes:
+        """The shape of each tensor."""
+        return {name: tensor.shape for name, tensor in self.tensors.items()}
+
+
+def read_header(path: Path) -> Header:
+    """The header of a whole file.
 
     Raises:
-        SteerError: The file is missing, is no safetensors file, has other than floating-point numbers, or is shorter than its
-            header says.
+        OSError: the file cannot be read.
+        ValueError: it is no safetensors file, or shorter or longer than its header says; the message says what is wrong.
+    """
+    with path.open("rb") as file:
+        length, size = int.from_bytes(file.read(8), "little"), path.stat().st_size
+        if length > min(_LONGEST, size):
+            raise ValueError(f"a header of {length:,} bytes")
+        text = file.read(length)
+    try:
+        entries = json.loads(text)
+        entries.pop("__metadata__", None)
+        header = Header(text, {name: _tensor(entry) for name, entry in entries.items()})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{type(error).__name__}: {str(error)[:80]}") from None
+    needed = header.end + max((tensor.stop for tensor in header.tensors.values()), default=0)
+    if size != needed:
+        raise ValueError(f"{size:,} bytes, and its header speaks of {needed:,}")
+    return header
+
+
+def shapes_in(path: Path) -> Shapes:
+    """The shape of each tensor in a file of floating-point numbers.
+
+    Raises:
+        SteerError: The file is missing, is no whole safetensors file, or has other than floating-point numbers.
     """
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > _LONGEST:
-                raise ValueError(f"a header of {length:,} bytes")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        shapes = {name: _shape(entry) for name, entry in header.items()}
-        needed = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        if path.stat().st_size != needed:
-            raise ValueError(f"{path.stat().st_size:,} bytes, and its header speaks of {needed:,}")
+        header = read_header(path)
+        for name, tensor in header.tensors.items():
+            if tensor.dtype not in _BYTES:
+                raise ValueError(f"{name[:80]} is of {tensor.dtype[:80]}, not of floating-point numbers")
+            if tensor.stop - tensor.start != math.prod(tensor.shape) * _BYTES[tensor.dtype]:
+                raise ValueError("a tensor that is shorter or longer than its shape")
     except OSError as error:
         raise SteerError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise SteerError(f"{path} is no whole safetensors file ({type(error).__name__}: {str(error)[:80]})") from None
-    return shapes
+    except ValueError as error:
+        raise SteerError(f"{path} is no whole safetensors file ({error})") from None
+    return header.shapes
 
 
 def check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> None:
@@ -48,11 +99,11 @@ def check_shapes(path: Path, found: Mapping[str, tuple[int, ...]], wanted: Mappi
             raise SteerError(f"{path}: {name} is {list(found[name])}, not {list(shape)}")
 
 
-def _shape(entry: Mapping[str, Any]) -> tuple[int, ...]:
-    """The shape in a tensor's entry; ValueError, TypeError or KeyError for one that contradicts itself."""
+def _tensor(entry: Mapping[str, Any]) -> Tensor:
+    """A tensor's entry; ValueError, TypeError or KeyError for one that makes no sense."""
     shape, (start, stop) = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("a shape that is none")
-    if type(start) is not int or stop - start != math.prod(shape) * _BYTES[str(entry["dtype"])]:
-        raise ValueError("a tensor that is shorter or longer than its shape")
-    return tuple(shape)
+    if type(start) is not int or type(stop) is not int or not 0 <= start <= stop:
+        raise ValueError("a tensor that is nowhere")
+    return Tensor(str(entry["dtype"]), tuple(shape), start, stop)

@@ -1,13 +1,11 @@
 """What the header of a safetensors file says of an image adapter: how wide its tokens are, and what it reads. Reads no weights."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mmsteer.errors import SteerError, first_line
+from mmsteer.models.weights_header import Shapes, read_header
 
-Shapes = Mapping[str, Sequence[int]]
-"""The shape of each tensor of a file, by name."""
 EXAMPLE = "hub:h94/IP-Adapter"
 CLIPS = {1024: "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", 1280: "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k"}
 """The CLIP whose image embeddings published adapters read, by the width of these."""
@@ -28,13 +26,10 @@ class Kind(NamedTuple):
 
 def shapes_in(path: Path) -> Shapes:
     """The shapes of a file's tensors; SteerError if it is no safetensors file."""
-    from safetensors import SafetensorError, safe_open
-
     refuse_pickle(path.name)
     try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  it is no dictionary
-    except (SafetensorError, OSError) as error:
+        return read_header(path).shapes
+    except (OSError, ValueError) as error:
         raise SteerError(f"cannot read the adapter {path} ({first_line(error)}): give a safetensors file") from error
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mmsteer.errors import SteerError, first_line
-from mmsteer.models.image_adapter.header import CLIPS, EXAMPLE, Kind, Shapes, kind_of, refuse_pickle, shapes_in
+from mmsteer.models.image_adapter.header import CLIPS, EXAMPLE, Kind, kind_of, refuse_pickle, shapes_in
+from mmsteer.models.weights_header import Shapes
 
 _HUB = re.compile(r"(?:hub:)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>.+))?")
 
@@ -77,7 +78,7 @@ def _listed(repo: str, revision: str | None) -> tuple[str, list[str], Callable[[
     def shapes(name: str) -> Shapes:
         # of a file on the hub a few kB are read
         header = api.parse_safetensors_file_metadata(repo, name, revision=commit)
-        return {tensor: about.shape for tensor, about in header.tensors.items()}
+        return {tensor: tuple(about.shape) for tensor, about in header.tensors.items()}
 
     return commit, sorted(file.rfilename for file in info.siblings or ()), shapes
 

@@ -5,15 +5,13 @@ folder beside it, called as the file is, or of the known backbone of that kind.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmsteer.errors import SteerError, first_line
 from mmsteer.models.registry import BACKBONES
+from mmsteer.models.weights_header import Shapes, read_header
 
-Shapes = Mapping[str, tuple[int, ...]]
-"""Name of each tensor -> its shape."""
 _UNET = "model.diffusion_model."
 _FIRST = f"{_UNET}input_blocks.0.0.weight"
 _V_PREDICTION, _ZERO_SNR = "v_pred", "ztsnr"
@@ -74,10 +72,8 @@ def kind_of(file: Path) -> str:
 def shapes_of(file: Path) -> Shapes:
     """What a safetensors file holds, by its header alone; SteerError for a damaged one."""
     try:
-        with file.open("rb") as opened:
-            header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
-        return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        return read_header(file).shapes
+    except (OSError, ValueError) as error:
         raise SteerError(f"{file} is damaged ({first_line(error)}): fetch it again") from None
 
 
