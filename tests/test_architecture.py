@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mmsteer"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({path.relative_to(PACKAGE).parts[0] for path in FILES if path.parent != PACKAGE})
-BASICS = {"errors", "assets", "colours", "image_file"}
+BASICS = {"errors", "assets", "colours", "image_file", "pixels"}
 EMBED_OR_TRAIN = {"data", "training", "labelling", "exchange", "cli"}
 MOST_FILES, MOST_LINES = 14, 320
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mmsteer.ahead.drawn import FOLDER, INDEX, LARGEST_SIDE, MOST_PAIRS, DrawnAhead, Effects, Index, drawn_with
 from mmsteer.ahead.effect import PROMPT, SEEDS, SIDE, STRENGTHS
 from mmsteer.errors import SteerError, first_line
+from mmsteer.pixels import save_webp
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.presets import tour
 from mmsteer.recipes.recipe import Recipe
@@ -71,7 +72,7 @@ def _pairs(steerer: "Steerer", folder: Path, in_time: Callable[[], bool]) -> lis
         for which, picture in (("before", result.before), ("after", result.after)):
             small = picture.copy()
             small.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-            _save(small, folder / f"{number}-{which}.webp", 90)
+            save_webp(small, folder / f"{number}-{which}.webp", 90)
         recipes.append(result.recipe)
     return recipes
 
@@ -83,7 +84,7 @@ def _effects(steerer: "Steerer", folder: Path, in_time: Callable[[], bool], earl
         for name in ("plain.webp", *(f"feature-{number}.webp" for number in drawn)):
             shutil.copyfile(earlier.folder / name, folder / name)
     elif in_time():
-        _save(_sheet([_column(steerer, None, 0.0)]), folder / "plain.webp", 80)
+        save_webp(_sheet([_column(steerer, None, 0.0)]), folder / "plain.webp", 80)
     for feature in sorted(
         steerer.bank.features, key=lambda f: (f.name_confidence is None, -(f.name_confidence or 0.0))
     ):
@@ -92,7 +93,7 @@ def _effects(steerer: "Steerer", folder: Path, in_time: Callable[[], bool], earl
         columns = [_column(steerer, feature, strength) for strength in STRENGTHS if strength and in_time()]
         if len(columns) < len(STRENGTHS) - 1:
             break
-        _save(_sheet(columns), folder / f"feature-{feature.id}.webp", 80)
+        save_webp(_sheet(columns), folder / f"feature-{feature.id}.webp", 80)
         drawn.append(feature.id)
     return drawn
 
@@ -114,10 +115,6 @@ def _sheet(columns: "list[list[Image.Image]]") -> "Image.Image":
         for y, picture in enumerate(column):
             sheet.paste(picture, (SIDE * x, SIDE * y))
     return sheet
-
-
-def _save(picture: "Image.Image", path: Path, quality: int) -> None:
-    picture.save(path, quality=quality, method=6)
 
 
 def _write_index(steerer: "Steerer", recipes: list[Recipe], features: list[int], folder: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmsteer.data.pairs import Pairs
 from mmsteer.labelling.naming.picture_properties import PROPERTIES, SIDE, measure
+from mmsteer.pixels import to_pixels
 
 THUMBNAIL = 56  # pixels a side
 EXAMPLES = 9  # on one sheet
@@ -33,7 +34,7 @@ def read_pictures(source: Pairs, numbers: Sequence[int]) -> tuple[np.ndarray, li
         thumbnails.append(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS))
         if picture.size != (SIDE, SIDE):
             picture = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        waiting.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
+        waiting.append(to_pixels(picture))
         if len(waiting) == _BATCH:
             properties.append(measure(torch.stack(waiting)))
             waiting = []

@@ -28,6 +28,13 @@ def picture_url(picture: "Image.Image", kind: str, **options: Any) -> str:
     return data_url(buffer.getvalue(), f"image/{kind.lower()}")
 
 
+def thumbnail_url(picture: "Image.Image", side: int, kind: str, **options: Any) -> str:
+    """The same of a picture no larger than it is shown, `side` pixels."""
+    small = picture.copy()
+    small.thumbnail((side, side))
+    return picture_url(small, kind, **options)
+
+
 def recipe_url(picture: "Image.Image", recipe: "Recipe") -> str:
     """A picture as a PNG data URL that carries its recipe: saved from the page, it can be drawn again."""
     buffer = BytesIO()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.pixels import save_webp, shrunk, to_picture
 from mmsteer.recipes.edit import Edit
 from mmsteer.site.plan import STRENGTHS, Plan
 
@@ -29,7 +30,7 @@ def draw_strips(steerer: "Steerer", plan: Plan, folder: Path) -> Iterator[int]:
     for count, feature in enumerate(plan.features, 1):
         frames = [_draw(steerer, plan, (Edit(feature.id, strength=s),)) if s else plain for s in STRENGTHS]
         for number, strip in enumerate(zip(*frames, strict=True)):
-            save(beside(strip), folder / f"{number}-{feature.id}.webp", _QUALITY)
+            save_webp(beside(strip), folder / f"{number}-{feature.id}.webp", _QUALITY)
         yield count
 
 
@@ -38,7 +39,7 @@ def draw_tour(steerer: "Steerer", steps: list[tuple[str, int, tuple[Edit, ...]]]
     for number, (prompt, seed, edits) in enumerate(steps):
         result = steerer.steer(prompt, edits, seed)
         for which, picture in (("before", result.before), ("after", result.after)):
-            save(_small(picture, 2 * SIDE), folder / f"{number}-{which}.webp", 90)
+            save_webp(shrunk(picture, 2 * SIDE), folder / f"{number}-{which}.webp", 90)
 
 
 def beside(pictures: "tuple[Image.Image, ...]") -> "Image.Image":
@@ -52,22 +53,7 @@ def beside(pictures: "tuple[Image.Image, ...]") -> "Image.Image":
     return strip
 
 
-def save(picture: "Image.Image", path: Path, quality: int) -> None:
-    """Write a WebP file, as small as it gets."""
-    picture.save(path, quality=quality, method=6)
-
-
 def _draw(steerer: "Steerer", plan: Plan, edits: tuple[Edit, ...]) -> "list[Image.Image]":
     """A picture for each prompt."""
-    from PIL import Image
-
     drawn = steerer.render_many(plan.prompts, edits, [plan.seed] * len(plan.prompts))
-    return [_small(Image.fromarray(picture.permute(1, 2, 0).numpy()), SIDE) for picture in drawn]
-
-
-def _small(picture: "Image.Image", side: int) -> "Image.Image":
-    from PIL import Image
-
-    scale = side / max(picture.size)
-    size = round(picture.width * scale), round(picture.height * scale)
-    return picture.resize(size, Image.Resampling.LANCZOS) if scale < 1 else picture
+    return [shrunk(to_picture(picture), SIDE) for picture in drawn]

@@ -14,6 +14,7 @@ from mmsteer.errors import SteerError
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.prompt import Encoded, encode_negative
 from mmsteer.models.sampler import Sampler
+from mmsteer.pixels import to_picture
 from mmsteer.recipes.direction import Direction
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.notebook import counts, table
@@ -276,11 +277,9 @@ class Steerer:
 
     def _draw(self, schedule: Schedule, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":
         """A picture, and whether the safety checker blanked it."""
-        from PIL import Image
-
         how = recipe.sampler, self.between_steps, recipe.region, recipe.start
         drawn = render(self.backbone, schedule, state.against.conditioning, [recipe.seed], *how)
-        return Image.fromarray(drawn.pictures[0].permute(1, 2, 0).numpy()), drawn.blanked[0]
+        return to_picture(drawn.pictures[0]), drawn.blanked[0]
 
     def _before(self, recipe: Recipe, state: PromptState) -> "tuple[Image.Image, bool]":
         """The picture without edits: drawn once, then cached."""

@@ -21,6 +21,7 @@ from PIL import Image
 from mmsteer.models.sampler import Sampler
 from mmsteer.pictures.kept import kept
 from mmsteer.pictures.picture_features import PictureReader
+from mmsteer.pixels import to_picture, to_pixels
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.recipes.start import Start
@@ -78,8 +79,8 @@ def scenes(seed: int, count: int) -> Own:
     mentioned = np.ones_like(drawn.mentioned)
     for name in ("opening", "mood", "closing"):
         mentioned[:, INDEX[name]] = False
-    pictures = (draw(drawn.values, drawn.nuisance, SIZE) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return Own(drawn.values, captions(rng, drawn.values, mentioned), [Image.fromarray(one) for one in pictures])
+    pictures = (draw(drawn.values, drawn.nuisance, SIZE) * 255).round().to(torch.uint8)
+    return Own(drawn.values, captions(rng, drawn.values, mentioned), [to_picture(one) for one in pictures])
 
 
 def measure(
@@ -135,7 +136,7 @@ def _read(judge: Judge, pictures: list[Image.Image]) -> np.ndarray:
 
 def _stacked(pictures: list[Image.Image]) -> torch.Tensor:
     """`uint8 [K, 3, H, W]`."""
-    return torch.stack([torch.from_numpy(np.array(one)).permute(2, 0, 1) for one in pictures])
+    return torch.stack([to_pixels(one) for one in pictures])
 
 
 def _value(steerer: Steerer, name: str) -> Value:

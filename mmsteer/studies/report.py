@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmsteer.pixels import to_picture
 from mmsteer.studies.measures.shares import Share, decimal
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def save_strips(strips: "Sequence[tuple[str, torch.Tensor]]", path: Path) -> Non
     for row, (title, strip) in enumerate(strips):
         pen.multiline_text((side // 12, side * row + side // 2), title, "black", font, anchor="lm")
         for column, picture in enumerate(strip):
-            sheet.paste(Image.fromarray(picture.permute(1, 2, 0).numpy()), (left + side * column, side * row))
+            sheet.paste(to_picture(picture), (left + side * column, side * row))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, quality=90)
 

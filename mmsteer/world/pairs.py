@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from mmsteer.pixels import to_picture
 from mmsteer.world.captions import caption, captions
 from mmsteer.world.factors import FACTORS, draw_factors, named
 from mmsteer.world.scene import N_NUISANCE, SIZE, draw
@@ -63,7 +64,7 @@ class WorldPairs:
         if not 0 <= i < self.count:
             raise IndexError(f"pair {i} of {self.count}")
         block, k = self._block(i // _BLOCK), i % _BLOCK
-        picture = Image.fromarray(block.pictures[k].permute(1, 2, 0).numpy())
+        picture = to_picture(block.pictures[k])
         return Pair(picture, block.captions[k], named(block.factors[k]))
 
     def pictures(self, indices: list[int]) -> dict[int, Image.Image]:

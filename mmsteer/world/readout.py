@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsteer.pixels import to_pixels
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -28,12 +30,11 @@ class Readout:
         Returns:
             For each picture, what the judge reads for each drawn factor: `{"thing": "cat", "light": "warm light", …}`.
         """
-        import numpy as np
         import torch
 
         from mmsteer.world.factors import DRAWN, FACTORS, INDEX, label
 
-        pixels = torch.stack([torch.from_numpy(np.array(picture)).permute(2, 0, 1) for picture in pictures])
+        pixels = torch.stack([to_pixels(picture) for picture in pictures])
         return [
             {
                 name: label(name, FACTORS[INDEX[name]].values[row[INDEX[name]]])

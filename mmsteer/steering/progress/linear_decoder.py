@@ -8,6 +8,8 @@ import math
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from mmsteer.pixels import to_picture
+
 if TYPE_CHECKING:
     import torch
     from PIL import Image
@@ -56,14 +58,13 @@ class LinearDecoder:
         a number is not finite.
         """
         import torch
-        from PIL import Image
 
         first = latents[:1].float().cpu()
         patches = (_rows(first) @ self.weights).reshape(1, *first.shape[-2:], -1).permute(0, 3, 1, 2)
         pixels = torch.nn.functional.pixel_shuffle(patches, self.patch)[0]
         if not torch.isfinite(pixels).all():
             return None
-        return Image.fromarray(((pixels.clamp(-1, 1) + 1) * 127.5).byte().permute(1, 2, 0).numpy())
+        return to_picture(((pixels.clamp(-1, 1) + 1) * 127.5).byte())
 
 
 _FITTED: "WeakKeyDictionary[Any, LinearDecoder]" = WeakKeyDictionary()

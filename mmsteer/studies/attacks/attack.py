@@ -9,6 +9,7 @@ from PIL import Image
 from mmsteer.bank import MODALITIES, Feature, FeatureBank
 from mmsteer.errors import SteerError
 from mmsteer.models.clip import Clip
+from mmsteer.pixels import to_picture, to_pixels
 from mmsteer.studies.attacks.channel import READ_BY, SCOPES, Channel, Scope, Side, channel
 from mmsteer.studies.attacks.pgd import Objective, bytes_read, embed_all, pgd
 from mmsteer.studies.attacks.visibility import psnr, ssim
@@ -42,8 +43,8 @@ class AttackResult:
 
     def difference(self, times: float = 16.0) -> Image.Image:
         """Attacked minus original, amplified, around middle grey."""
-        before, after = (_tensor(picture).float() for picture in (self.picture, self.attacked))
-        return _picture((128 + times * (after - before)).clamp(0, 255).to(torch.uint8))
+        before, after = (to_pixels(picture).float() for picture in (self.picture, self.attacked))
+        return to_picture((128 + times * (after - before)).clamp(0, 255).to(torch.uint8))
 
 
 def attack(
@@ -87,7 +88,7 @@ def attack(
     attacked = pgd(clip, pixels, goal, budget, steps, torch.Generator().manual_seed(seed))
     after = embed_all(clip, attacked)
     return AttackResult(
-        _picture(pixels[0]), _picture(attacked[0]), before[0], after[0], moved_features(bank, before[0], after[0]),
+        to_picture(pixels[0]), to_picture(attacked[0]), before[0], after[0], moved_features(bank, before[0], after[0]),
         float(psnr(pixels, attacked)), float(ssim(pixels, attacked)),
     )  # fmt: skip
 
@@ -155,13 +156,3 @@ def top_captions(
 
 def _row(feature: Feature, reader: Side) -> int | None:
     return feature.image_latent if reader == "image" else feature.text_latent
-
-
-def _tensor(picture: Image.Image) -> torch.Tensor:
-    import numpy as np
-
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-
-
-def _picture(values: torch.Tensor) -> Image.Image:
-    return Image.fromarray(values.permute(1, 2, 0).numpy())

@@ -13,6 +13,7 @@ import torch
 
 from mmsteer.bank import FeatureBank
 from mmsteer.models.clip import Clip
+from mmsteer.pixels import to_picture
 from mmsteer.steering.presence import Presence
 from mmsteer.studies.measures.cases import concept_of
 from mmsteer.studies.measures.rebuilds import latent_on
@@ -110,7 +111,5 @@ def quantile_with_interval(values: np.ndarray, sample: np.ndarray, q: float) -> 
 
 
 def _embed(clip: Clip, pictures: torch.Tensor) -> torch.Tensor:
-    from PIL import Image
-
-    shown = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
+    shown = [to_picture(picture) for picture in pictures]
     return torch.cat([clip.embed_pictures(clip.prepare(shown[i : i + 128])) for i in range(0, len(shown), 128)]).cpu()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmsteer.ahead.effect import PROMPT, SEEDS, SIDE, STRENGTHS
+from mmsteer.pixels import shrunk
 from mmsteer.recipes.data_url import picture_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
@@ -58,7 +59,4 @@ class Effects:
 
 def _small(picture: "Image.Image") -> str:
     """A picture as a data URL of a few kB."""
-    from PIL import Image
-
-    small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS) if max(picture.size) > SIDE else picture
-    return picture_url(small, "WEBP", quality=88)
+    return picture_url(shrunk(picture, SIDE), "WEBP", quality=88)

@@ -17,7 +17,7 @@ from mmsteer.bank import Feature
 from mmsteer.bank.modality import SHAPES
 from mmsteer.image_file import FORMATS, decode
 from mmsteer.pictures.picture_features import edits, share_that_fits, strongest
-from mmsteer.recipes.data_url import picture_url, recipe_url
+from mmsteer.recipes.data_url import recipe_url, thumbnail_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.picture import Picture
 from mmsteer.recipes.recipe import LARGEST_SEED, Recipe
@@ -136,7 +136,7 @@ class _Handlers:
             reads = steerer.backbone.image_width is not None
             offers |= {"embedding": Picture.of(x.tolist()).embedding} if reads else {}
             parts = gr.HTML(in_picture=offers, no_whole="" if reads else _NO_IMAGE)
-            return [gr.HTML(answer={"picture": _small(picture), "alt": alt}), parts, caption]
+            return [gr.HTML(answer={"picture": thumbnail_url(picture, _SIDE, "PNG"), "alt": alt}), parts, caption]
 
         values, error = attempt(looked)
         # with the time, a browser notices a sentence that it already shows
@@ -263,10 +263,3 @@ def _pair(result: "Steered") -> str:
             f'<span class="mm-tag mm-tag-before" aria-hidden="true">{which}</span></figure>'
         )
     return f'<div class="mm-pair">{tiles}</div>'
-
-
-def _small(picture: "Image.Image") -> str:
-    """A picture as a data URL, no larger than it is shown."""
-    small = picture.copy()
-    small.thumbnail((_SIDE, _SIDE))
-    return picture_url(small, "PNG")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmsteer.bank import Feature
 from mmsteer.errors import SteerError
-from mmsteer.recipes.data_url import picture_url, recipe_url
+from mmsteer.pixels import to_picture
+from mmsteer.recipes.data_url import recipe_url, thumbnail_url
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.recipe import Recipe
 from mmsteer.steering.cache import Cache
@@ -21,8 +22,6 @@ from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.uses.payloads import PICTURES, Dozen, dozen_question, save_question
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from mmsteer.steering.steerer import Steerer
     from mmsteer.studies.bias.pictures import GenderEdits
 
@@ -131,18 +130,16 @@ class Occupations:
 
     def _dozen(self, steerer: "Steerer", dozen: Dozen, edits: tuple[Edit, ...]) -> Seen:
         """The pictures of a dozen with some edits, drawn in one batch where they are not cached."""
-        from PIL import Image
-
         from mmsteer.studies.bias.pictures import draw
 
         key = _prompt(dozen), edits
         if (seen := self._cache.get(key)) is None:
             pixels = draw(steerer, [key[0]] * PICTURES, SEEDS, edits)
-            pictures = [Image.fromarray(one.permute(1, 2, 0).numpy()) for one in pixels]
+            pictures = [to_picture(one) for one in pixels]
             readings = self.reading.read(steerer, pictures)
             if readings is None:
                 raise SteerError(MISSING)
-            seen = Seen([_small(picture) for picture in pictures], readings)
+            seen = Seen([thumbnail_url(one, _SIDE, "WEBP", quality=88) for one in pictures], readings)
             self._cache.put(key, seen)
         return seen
 
@@ -162,12 +159,6 @@ def _prompt(dozen: Dozen) -> str:
     from mmsteer.studies.bias.pictures import prompt_for
 
     return prompt_for(dozen.occupation)
-
-
-def _small(picture: "Image.Image") -> str:
-    small = picture.copy()
-    small.thumbnail((_SIDE, _SIDE))
-    return picture_url(small, "WEBP", quality=88)
 
 
 def _alternative(dozen: Dozen, edits: Sequence[Edit], number: int, reading: dict[str, str]) -> str:
