@@ -1,5 +1,5 @@
 // Before and after, cut from one strip of all strengths: scrubbing moves the strip, and asks for nothing.
-import { make } from "../../ui/shared/scripts/dom.js";
+import { make, tag } from "../../ui/shared/scripts/dom.js";
 import { PROMPTS, STRENGTHS, shown } from "./state.js";
 
 const BLINK = 900; // milliseconds
@@ -15,8 +15,7 @@ const border = make("input", {
 });
 export const figure = make("figure", { class: "mm-compare", style: `--cut:${cut}%` },
   before, after,
-  make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "before"),
-  make("span", { class: "mm-tag mm-tag-after", "aria-hidden": "true" }, "after"),
+  tag("before"), tag("after"),
   make("span", { class: "mm-border", "aria-hidden": "true" }), border);
 
 export const blink = make("button", { type: "button", class: "mm-chip", id: "mm-blink", "aria-pressed": "false", onclick: toggle },

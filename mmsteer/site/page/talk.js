@@ -1,17 +1,16 @@
 // The tour on the whole screen. Its keys do what they do in the page's talk mode; those for which a model must draw are not there.
-import { make } from "../../ui/shared/scripts/dom.js";
+import { make, tag } from "../../ui/shared/scripts/dom.js";
 import { badge } from "../../ui/shared/scripts/features.js";
 import { blank, uncover } from "../../ui/talk/scripts/blank.js";
+import { fillScreen, fullScreen, touches } from "../../ui/talk/scripts/screen.js";
 import { inAddress } from "./address.js";
 
 const STEPS = props.tour;
 let stage = null;
 let at = 0;
 let cutAt = 50; // percent
-let pressedAt = null; // x of the pointer
 
 const count = (step) => `${step + 1} of ${STEPS.length}`;
-const fillScreen = () => document.documentElement.requestFullscreen?.().catch(() => {}); // if not allowed, the window is filled
 const leaveWithFullScreen = () => document.fullscreenElement || leave();
 
 function moveTo(value) {
@@ -27,8 +26,7 @@ function pair() {
   const words = { before: `Before: ${prompt}`, after: `After: ${prompt}, ${features.map((f) => f.name).join(", ")}` };
   return make("figure", { class: "mm-compare mm-reveal", style: "--cut:50%" },
     ...["before", "after"].map((which) => make("img", { class: `mm-${which}`, src: `tour/${at}-${which}.webp`, alt: words[which] })),
-    make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "before"),
-    make("span", { class: "mm-tag mm-tag-after", "aria-hidden": "true" }, "after"),
+    tag("before"), tag("after"),
     make("span", { class: "mm-border", "aria-hidden": "true" }),
     make("input", {
       type: "range", min: 0, max: 100, value: 50, tabindex: -1, oninput: (event) => moveTo(+event.target.value),
@@ -60,7 +58,7 @@ const KEYS = {
   ArrowUp: () => moveTo(cutAt + 5), ArrowDown: () => moveTo(cutAt - 5),
   Home: () => go(0), End: () => go(STEPS.length - 1),
   b: () => blank(stage, "black"), ".": () => blank(stage, "black"), w: () => blank(stage, "white"),
-  f: () => (document.fullscreenElement ? document.exitFullscreen() : fillScreen()),
+  f: fullScreen,
 };
 
 function onkeydown(event) {
@@ -72,18 +70,6 @@ function onkeydown(event) {
   if (!act) return;
   event.preventDefault();
   act();
-}
-
-function onpointerdown(event) {
-  pressedAt = event.target.closest("button, figure") ? null : event.clientX;
-}
-
-function onpointerup(event) {
-  if (pressedAt == null) return;
-  const moved = event.clientX - pressedAt;
-  pressedAt = null;
-  if (Math.abs(moved) < 10) go(at + 1);
-  else if (Math.abs(moved) > 40) go(at + (moved < 0 ? 1 : -1));
 }
 
 function leave() {
@@ -112,7 +98,8 @@ function foot() {
 function open() {
   stage = make("dialog", {
     class: "mm-talk dark", "aria-label": `Talk mode: a tour in ${STEPS.length} steps`, tabindex: -1,
-    onkeydown, onpointerdown, onpointerup, onclose: leave,
+    onkeydown, onclose: leave,
+    ...touches("button, figure", { tap: () => go(at + 1), swipe: (step) => go(at + step) }),
   },
     make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }), foot(),
     button("leave talk mode", "✕", leave, { class: "mm-talk-out" }));

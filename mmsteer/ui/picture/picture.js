@@ -1,14 +1,14 @@
 // The picture whose features are shown, and where it comes from: a file, dropped or chosen, or what the tab Steer shows.
 // The component's value is the question, {ask, query, file}, sent by `upload` if it is a file and else by `ask`; `answer` is
 // {picture, alt} or {error}.
-import { chip, make } from "../shared/scripts/dom.js";
+import { chip, make, tag } from "../shared/scripts/dom.js";
 import { shownQuery } from "../shared/scripts/pair.js";
 import { sendPicture } from "../shared/scripts/picture_file.js";
 
 const LARGEST = props.largest;
 const TYPES = props.types;
 const image = make("img", { alt: "" });
-const tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "the picture");
+const corner = tag("before", "the picture");
 const notice = make("div", { class: "mm-problem", role: "alert", hidden: true });
 const input = make("input", {
   type: "file", accept: TYPES.join(","), hidden: true, "aria-label": "a picture of your own", onchange: () => give(input.files[0]),
@@ -43,7 +43,7 @@ function use(which) {
 const useButton = (which) => chip(`Use ${which}`, () => use(which), { title: `the picture ${which} of the tab Steer` });
 
 source.replaceChildren(
-  make("figure", { class: "mm-tile mm-waiting" }, image, tag),
+  make("figure", { class: "mm-tile mm-waiting" }, image, corner),
   make("div", { class: "mm-chips" },
     chip("Upload a picture", () => input.click(), { title: "PNG, JPEG or WebP, at most 5 MB; or drop one here" }),
     input, useButton("before"), useButton("after"),

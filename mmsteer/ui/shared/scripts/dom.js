@@ -22,4 +22,7 @@ export function chip(text, onclick, attributes = {}) {
   return make("button", { type: "button", class: "mm-chip", onclick, ...attributes }, text);
 }
 
+// what a picture is, in its corner
+export const tag = (which, text = which) => make("span", { class: `mm-tag mm-tag-${which}`, "aria-hidden": "true" }, text);
+
 export const pressed = (yes) => String(Boolean(yes));

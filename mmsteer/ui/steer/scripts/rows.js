@@ -1,10 +1,10 @@
 // The rack's value, {rows: [{id, mode, strength, on, locked, words, start, end}], silent: [modality]}, and what changes it.
 // The server checks all of it.
 import { pairFollows } from "../../shared/scripts/pair.js";
+import { PAUSE } from "../../shared/scripts/range.js";
 import { render } from "./rack.js";
 
 export const MOST = props.most;
-const PAUSE = 250; // milliseconds of rest after which keys or typing count as a change
 
 export const FEATURES = new Map(props.catalogue.map((feature) => [feature.id, feature]));
 export const rack = taken(props.value);

@@ -1,15 +1,12 @@
 // A row's slider, and the same strength as a number among its options.
 import { make } from "../../shared/scripts/dom.js";
+import { fillBar, rangeInput, share } from "../../shared/scripts/range.js";
 import { STEP, strengthLimits, within } from "../../shared/scripts/strength.js";
 import { announceMove, changed, isOneWay, isRisky, usableRange } from "./rows.js";
 import { render } from "./rack.js";
 
-const KEYS = ["Arrow", "Page", "Home", "End"];
-
 const limits = (row, feature) =>
   strengthLimits(usableRange(feature), props.strongest, { risky: isRisky(feature), startsAtZero: isOneWay(row) });
-
-const share = (value, [low, high]) => (100 * (value - low)) / (high - low);
 
 function marks(feature, ends) {
   const mark = (value, text, title) =>
@@ -24,21 +21,22 @@ function marks(feature, ends) {
 export function slider(row, feature) {
   const ends = limits(row, feature);
   const output = make("output", { class: "mm-value" });
-  const range = make("input", {
-    type: "range", min: ends[0], max: ends[1], step: STEP, "aria-label": `strength of ${feature.name}`,
-    oninput: () => {
+  const range = rangeInput({
+    min: ends[0], max: ends[1], step: STEP, "aria-label": `strength of ${feature.name}`,
+    value: () => +row.strength.toFixed(2),
+    move: (strength) => {
       paint();
-      announceMove({ ...row, strength: +range.value });
+      announceMove({ ...row, strength });
     },
-    onpointerup: () => set(+range.value, true),
-    onpointercancel: putBack, // a finger that scrolls the page: it did not mean the slider
-    onkeyup: (event) => KEYS.some((key) => event.key.startsWith(key)) && set(+range.value, false),
+    rest: (strength) => set(strength, true),
+    key: (strength) => set(strength, false),
+    back: () => {
+      paint();
+      changed(true, row); // a picture on its way to where the finger was gives way to the pair that was there
+    },
   });
-  // the bar is filled from zero to the strength, whichever side that is
   function paint() {
-    const [from, to] = [share(0, ends), share(+range.value, ends)].sort((a, b) => a - b);
-    range.style.setProperty("--from", `${from}%`);
-    range.style.setProperty("--to", `${to}%`);
+    fillBar(range, +range.value, ends);
     output.textContent = (+range.value).toFixed(2);
   }
   function set(value, now) {
@@ -49,12 +47,6 @@ export function slider(row, feature) {
     paint();
     changed(now, row);
   }
-  function putBack() {
-    range.value = row.strength;
-    paint();
-    changed(true, row); // a picture on its way to where the finger was gives way to the pair that was there
-  }
-  range.value = +row.strength.toFixed(2);
   paint();
   return make("div", { class: "mm-strength" }, make("div", { class: "mm-track" }, range, marks(feature, ends)), output);
 }

@@ -1,5 +1,5 @@
 // The third picture, "the same thing by prompt": asked for at a click, then again with every new pair, until it is closed.
-import { make } from "../../shared/scripts/dom.js";
+import { make, tag } from "../../shared/scripts/dom.js";
 import { onNewPair, shownQuery } from "../../shared/scripts/pair.js";
 
 const place = element.querySelector(".mm-words-place");
@@ -22,9 +22,8 @@ function ask(prompt = "") {
 }
 
 function fillPlace(picture, ...lines) {
-  const tag = make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, "by prompt");
   place.replaceChildren(make("figure", { class: "mm-third" },
-    make("div", { class: "mm-third-frame" }, picture, tag),
+    make("div", { class: "mm-third-frame" }, picture, tag("before", "by prompt")),
     make("figcaption", {}, make("div", { role: "status" }, ...lines))));
 }
 

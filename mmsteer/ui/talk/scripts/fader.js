@@ -1,18 +1,15 @@
 // The slider of a step: one feature by its strength, several together by a share of theirs. The picture follows it.
 import { make } from "../../shared/scripts/dom.js";
-import { rangeInput } from "../../shared/scripts/range.js";
+import { PAUSE, fillBar, rangeInput } from "../../shared/scripts/range.js";
 import { STEP, strengthLimits, within } from "../../shared/scripts/strength.js";
 import { asked, current, featuresOf, pairOf } from "./state.js";
 
-const REST = 250; // milliseconds after the last key
 const NUDGE = 2 * STEP; // a key moves so far
 const UP_TO = 1.25; // of their strengths, for several features together
 let fader = null; // of the step shown; null where it has none
 let timer;
 
 const announce = (detail) => window.dispatchEvent(new CustomEvent("mm-fader", { detail }));
-
-const share = (value, [low, high]) => (100 * (value - low)) / (high - low);
 
 function settings({ query, fader: { rack, ranges } }) {
   const strengths = rack.rows.map(({ strength }) => strength);
@@ -35,9 +32,7 @@ function question(value) {
 }
 
 function paint(value) {
-  const [from, to] = [share(0, fader.limits), share(value, fader.limits)].sort((a, b) => a - b);
-  fader.range.style.setProperty("--from", `${from}%`);
-  fader.range.style.setProperty("--to", `${to}%`);
+  fillBar(fader.range, value, fader.limits);
   fader.output.textContent = fader.together ? `${Math.round(100 * value)} %` : value.toFixed(2);
 }
 
@@ -86,5 +81,5 @@ export function nudge(direction) {
   fader.range.value = value;
   move(value);
   clearTimeout(timer);
-  timer = setTimeout(() => rest(value), REST);
+  timer = setTimeout(() => rest(value), PAUSE);
 }

@@ -4,8 +4,9 @@ import { MODALITIES } from "../../shared/scripts/features.js";
 import { blank, uncover } from "./blank.js";
 import { nudge } from "./fader.js";
 import { moveBorder } from "./picture.js";
+import { fullScreen } from "./screen.js";
 import { asked, current, guess, show, steps } from "./state.js";
-import { fullScreen, go, next, render, setView, switchTalk, toggleGuessing, toggleTyped } from "./talk.js";
+import { go, next, render, setView, switchTalk, toggleGuessing, toggleTyped } from "./talk.js";
 
 const LIST = [
   ["→ PgDn Space Enter", "next step; in a guess: the answer"], ["← PgUp Backspace", "previous step"],

@@ -1,5 +1,5 @@
 // The pictures of a step: before and after with a movable border, or in turn; or before, typed and steered side by side.
-import { make } from "../../shared/scripts/dom.js";
+import { make, tag } from "../../shared/scripts/dom.js";
 import { LABELS } from "../../shared/scripts/features.js";
 import { asked, current, featuresOf, pairOf, show, typedOf } from "./state.js";
 
@@ -12,8 +12,6 @@ export function view() {
 }
 
 const empty = (sentence) => make("div", { class: "mm-compare mm-waiting" }, make("p", {}, sentence));
-
-const tag = (which, text = which) => make("span", { class: `mm-tag mm-tag-${which}`, "aria-hidden": "true" }, text);
 
 // "33 % changed: seen and said"
 function stamp(pair) {

@@ -5,11 +5,11 @@ import { renderFader } from "./fader.js";
 import { onkeydown, tools } from "./keys.js";
 import { exchange, pictures, showFrame, view } from "./picture.js";
 import { fetchNext, forgetWaiting, received } from "./requests.js";
+import { fillScreen, touches } from "./screen.js";
 import { asked, current, forgetErrors, guess, nameOf, ownSteps, show, startGuessing, steps } from "./state.js";
 import { text } from "./text.js";
 
 const place = element.querySelector(".mm-tour");
-let pressedAt = null; // x of the pointer
 
 const count = (step) => `${step + 1} of ${steps().length}`;
 const part = (name) => show.stage.querySelector(`.mm-talk-${name}`);
@@ -78,26 +78,6 @@ export function switchTalk() {
   render();
 }
 
-const fillScreen = () => document.documentElement.requestFullscreen?.().catch(() => {}); // if not allowed, the window is filled
-
-export function fullScreen() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else fillScreen();
-}
-
-// taps and swipes, not clicks: a browser makes no click of a tap that follows close on a swipe
-function onpointerdown(event) {
-  pressedAt = event.target.closest("button, figure, label, .mm-talk-list") ? null : event.clientX;
-}
-
-function onpointerup(event) {
-  if (pressedAt == null) return;
-  const moved = event.clientX - pressedAt;
-  pressedAt = null;
-  if (Math.abs(moved) < 10) next();
-  else if (Math.abs(moved) > 40) go(show.at + (moved < 0 ? 1 : -1));
-}
-
 function leave() {
   if (!show.stage) return;
   document.removeEventListener("fullscreenchange", leaveWithFullScreen);
@@ -131,7 +111,8 @@ function open(own = show.own) {
   show.own = own && ownSteps().length > 0;
   show.stage = make("dialog", {
     class: "mm-talk dark", "aria-label": "Talk mode", tabindex: -1,
-    onkeydown, onpointerdown, onpointerup, onclose: leave,
+    onkeydown, onclose: leave,
+    ...touches("button, figure, label, .mm-talk-list", { tap: next, swipe: (step) => go(show.at + step) }),
   },
     make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }), make("div", { class: "mm-talk-move" }),
     foot(), button("leave talk mode", "✕", leave, { class: "mm-talk-out" }));

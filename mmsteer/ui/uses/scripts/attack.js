@@ -1,6 +1,6 @@
 // Fool the eye: a picture, the same picture attacked, their difference, and what CLIP says of both.
 // The component's value is the question, {number, prompt, seed, budget, scope}, then the answer: {opened}, {attacked} or {error}.
-import { chip, make, pressed } from "../../shared/scripts/dom.js";
+import { chip, make, pressed, tag } from "../../shared/scripts/dom.js";
 import { choice, featureChip, missing, problem } from "./controls.js";
 import { answerList } from "./answers.js";
 
@@ -49,8 +49,7 @@ function follow() {
 
 function figure({ title, src, alt, file }) {
   return make("figure", { class: "mm-eye-picture" },
-    make("div", { class: "mm-tile" }, make("img", { src, alt }),
-      make("span", { class: "mm-tag mm-tag-before", "aria-hidden": "true" }, title)),
+    make("div", { class: "mm-tile" }, make("img", { src, alt }), tag("before", title)),
     file ? make("a", { class: "mm-chip", href: file.data, download: file.name }, `Save ${title}`) : null);
 }
 

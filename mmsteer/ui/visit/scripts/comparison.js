@@ -1,5 +1,5 @@
 // Two pictures of the visit beside each other, or one over the other with a movable border, and what sets their recipes apart.
-import { chip, make, pressed } from "../../shared/scripts/dom.js";
+import { chip, make, pressed, tag } from "../../shared/scripts/dom.js";
 
 const VIEWS = { "side by side": "both whole", slide: "one over the other, with a movable border" };
 let view = "side by side";
@@ -8,8 +8,6 @@ const spoken = make("div", { role: "status" }, said); // a list with that role w
 export const comparison = make("div", { class: "mm-comparison" });
 
 const picture = (entry, which) => make("img", { class: `mm-${which}`, src: entry.picture, alt: entry.title });
-
-const tag = (which, text) => make("span", { class: `mm-tag mm-tag-${which}`, "aria-hidden": "true" }, text);
 
 function figure(first, second) {
   const pair = make("figure", { class: "mm-compare" }, picture(first, "before"), picture(second, "after"),
