@@ -138,6 +138,10 @@ def caption_word(factor: str, value: str) -> str:
 
 
 def value_prompt(factor: str, value: str) -> str:
-    """The prompt that asks for a factor value alone: "a cat", "at night"."""
+    """The prompt that asks for a factor value alone: "a cat", "at night".
+
+    The article is "a" before vowels, too ("a owl"): so the studies `world`, `removal`, `gender` and `adversarial` asked for their
+    shipped figures, which another wording would change.
+    """
     word = caption_word(factor, value)
     return word if factor in ("place", "position") else f"a {word}"
