@@ -23,7 +23,7 @@ STUDIES = {
     "stability": "which features come back in builds with other seeds; what tiny changes of the input do to them",
 }
 """Each is a module of `mmsteer.studies` with a function `study`."""
-_SHEETS = ("world", "effects", "kept", "adversarial", "ordinary")
+_SHEETS = ("world", "effects", "kept", "adversarial", "ordinary", "parts")
 """Those that draw a sheet of pictures as they run."""
 _OWN_OPTIONS = (
     "work", "write", "steerable", "other_clip", "clip", "bank", "pictures", "attribute", "occupation",

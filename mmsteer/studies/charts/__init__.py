@@ -14,6 +14,7 @@ from mmsteer.studies.charts.effects import chart as effects
 from mmsteer.studies.charts.gender import chart as gender
 from mmsteer.studies.charts.labels import chart as labels
 from mmsteer.studies.charts.ordinary import chart as ordinary
+from mmsteer.studies.charts.parts import chart as parts
 from mmsteer.studies.charts.removal import chart as removal
 from mmsteer.studies.charts.stability import chart as stability
 from mmsteer.studies.charts.style import save, styled
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 CHARTS: dict[str, "Callable[[Figures, Colours], Figure]"] = {
     "labels": labels, "concepts": concepts, "removal": removal, "adversarial": adversarial, "effects": effects,
-    "ordinary": ordinary, "gender": gender, "stability": stability,
+    "ordinary": ordinary, "parts": parts, "gender": gender, "stability": stability,
 }  # fmt: skip
 """By the study's name on the command line."""
 

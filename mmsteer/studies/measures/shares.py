@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Share(NamedTuple):
@@ -43,6 +46,28 @@ def mean_with_interval(values: Sequence[float], resamples: int = 2000) -> Share:
     means = sample[np.random.default_rng(0).integers(0, len(sample), (resamples, len(sample)))].mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
     return Share(float(sample.mean()), float(low), float(high), len(sample))
+
+
+def ratio_with_interval(parts: "np.ndarray", wholes: "np.ndarray", resamples: int = 2000) -> Share:
+    """How large parts are beside their wholes: the ratio of both sums over the columns, its mean over the rows.
+
+    A ratio of sums, since a whole that happens to be next to nothing would decide a mean of ratios.
+
+    Args:
+        parts: `[F, P]`, a row for each feature and a column for each prompt.
+        wholes: the same of the wholes; each row has a sum above 0.
+        resamples: of the bootstrap over columns, all rows together: what one prompt shows of several features hangs together.
+
+    Returns:
+        The ratio with its 95 % interval; it rests on P prompts.
+    """
+    import numpy as np
+
+    count = parts.shape[1]
+    drawn = np.random.default_rng(0).integers(0, count, (resamples, count))
+    ratios = (parts[:, drawn].sum(-1) / wholes[:, drawn].sum(-1)).mean(0)
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return Share(float((parts.sum(1) / wholes.sum(1)).mean()), float(low), float(high), count)
 
 
 def mean_over_seeds(values: Sequence[float]) -> Share:

@@ -17,17 +17,13 @@ from mmsteer.studies.results.sections import (
     bank,
     bench,
     concepts,
-    effects,
     gender,
-    kept,
     labels,
-    ordinary,
-    presets,
     removal,
-    sliders,
     stability,
     world,
 )
+from mmsteer.studies.results.sections.pictures import effects, kept, ordinary, parts, presets, sliders
 from mmsteer.training.objectives import objective_name
 
 FIGURES = ASSETS / "figures"
@@ -41,6 +37,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "ordinary": (ordinary.TITLE, ordinary.section),
     "sliders": (sliders.TITLE, sliders.section),
     "gender": (gender.TITLE, gender.section),
+    "parts": (parts.TITLE, parts.section),
     "kept": (kept.TITLE, kept.section),
     "presets": (presets.TITLE, presets.section),
     "stability": (stability.TITLE, stability.section),
@@ -51,7 +48,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
 """In the order of the page, the title of each section and what renders it."""
 FILES = {name: f"figures/{name}.json" for name in SECTIONS} | {"bank": "banks/mini/bank.json"}
 """Under `assets`, the files from which the page is rendered."""
-OPTIONAL = ("gender", "adversarial", "sliders", "kept")
+OPTIONAL = ("gender", "adversarial", "sliders", "parts", "kept")
 """Studies whose files may be missing: then the page has no section of them."""
 _HEAD = (
     "# What was measured",

@@ -117,7 +117,28 @@ def ordinary(figures: Figures) -> Finding:
     )  # fmt: skip
 
 
+def parts(figures: Figures) -> Finding:
+    """What is left of an edit that acts in part."""
+    words = {row["on"]: row["left"] for row in figures["rows"] if row["UNet"] == "mini"}
+    late = {row["from"]: row["left"] for row in figures["steps"] if row["UNet"] == "mini"}
+    half = sorted(late)[-2]
+    outside = [row["outside, dB"]["value"] for row in figures["regions"] if row["UNet"] == "mini"]
+    return Finding(
+        percent(words["thing"]), "of an edit's change to the picture is left where it acts on the thing's word alone.",
+        [
+            Bar("on the thing's word alone", words["thing"], "cross"),
+            Bar("on all words of the prompt", words["all words"], "cross"),
+            Bar("on the end of the text alone", words["end of text"], "cross"),
+            Bar(f"on all words, from {percent(half)} of the run on", late[half]),
+        ],
+        "how much of the change is left",
+        "The text encoder is causal: only the end of the text holds the whole prompt, so that most of an edit acts there. To act on one "
+        f"part of a picture, mark a region: beyond it, by feature, pictures are {min(outside):.0f} to {max(outside):.0f} dB from before "
+        "(peak signal-to-noise ratio: the higher, the more alike).",
+    )  # fmt: skip
+
+
 FINDINGS: dict[str, Callable[[Figures], Finding]] = {
-    "labels": labels, "concepts": concepts, "removal": removal, "effects": effects, "ordinary": ordinary,
+    "labels": labels, "concepts": concepts, "removal": removal, "effects": effects, "ordinary": ordinary, "parts": parts,
 }  # fmt: skip
 """By the study's name on the command line."""

@@ -33,6 +33,7 @@ PROOFS = (
     Proof("What recognition loses without a modality", "removal"),
     Proof("Features beside directions made from labels", "effects"),
     Proof("On a UNet that was not trained to be steered", "ordinary"),
+    Proof("On one word, late, or in a region", "parts"),
 )
 
 

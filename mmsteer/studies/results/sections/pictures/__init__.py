@@ -1,0 +1,1 @@
+"""RESULTS.md: what features do to pictures."""
