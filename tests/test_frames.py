@@ -79,3 +79,10 @@ def test_all_pictures_are_computed_in_one_thread(address: str, steerer: Steerer,
     for visitor in visitors:
         visitor.frame({"rows": [NIGHT | {"strength": 0.7}], "silent": []})
     assert len(threads) == 1
+
+
+def test_who_opens_a_recipe_draws_with_its_sampler(address: str):
+    visitor = Visitor(address)
+    visitor.open("prompt=a+fox&steps=2&guidance=1")
+    pair, _ = visitor.draw("a cat", 9, {"rows": [], "silent": []})
+    assert "steps=2&amp;guidance=1&amp;" in pair

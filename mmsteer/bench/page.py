@@ -1,9 +1,11 @@
-"""What the page costs and does, over HTTP: memory of its process, pictures a second while a slider is dragged, what visitors wait for."""
+"""What the page does, over HTTP: pictures a second while a slider is dragged, and what visitors wait for."""
 
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,23 @@ from mmsteer.errors import SteerError
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def measure(pictures: int, seconds: float) -> dict[str, Any]:
+def measure(seconds: float) -> dict[str, Any]:
     """Start a page and visit it.
 
     Args:
-        pictures: Pictures to draw, two a pair, each pair with another seed; memory is compared after the first pair and
-            after the last.
         seconds: How long to drag a slider; also, how many pairs an ordinary visitor draws beside one who floods, at least 5.
     """
-    import psutil
+    with started() as (address, _):
+        visitor = Visitor(address)
+        visitor.draw(PROMPT, 0, rack(0, 1))
+        rate = _frames_per_second(visitor, seconds)
+        waits = visitors.measure(address, rack(0, 1), max(5, round(seconds)))
+    return {"live: pictures per second while a slider is dragged": round(rate, 1)} | waits
 
+
+@contextmanager
+def started() -> "Iterator[tuple[str, int]]":
+    """A page in a process of its own: its address, once it answers, and the process's id; SteerError if it ends instead."""
     port = free_port()
     page = subprocess.Popen(
         [sys.executable, "-W", "ignore", "app.py", "--port", str(port)], cwd=_ROOT,
@@ -32,26 +41,17 @@ def measure(pictures: int, seconds: float) -> dict[str, Any]:
     )  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
-        visitor = _arrive(address, page)
-        idle = 0
-        for k in range(1 + pictures // 2):
-            visitor.draw(PROMPT, k, _rack(1))
-            idle = idle or psutil.Process(page.pid).memory_info().rss
-        growth = psutil.Process(page.pid).memory_info().rss - idle
-        rate = _frames_per_second(visitor, seconds)
-        waits = visitors.measure(address, _rack(1), max(5, round(seconds)))
+        _await(address, page)
+        yield address, page.pid
     finally:
         page.terminate()
         page.wait()
-    return {
-        f"memory of the page after {pictures:,} pictures over idle, MB": round(growth / 2**20),
-        "live: pictures per second while a slider is dragged": round(rate, 1),
-    } | waits
 
 
-def _rack(strength: float) -> dict[str, Any]:
+def rack(feature: int, strength: float) -> dict[str, Any]:
+    """The sliders of a page with one feature."""
     row = {
-        "id": 0, "mode": "slide", "strength": strength, "on": True, "locked": False, "words": [], "start": 0, "end": 1,
+        "id": feature, "mode": "slide", "strength": strength, "on": True, "locked": False, "words": [], "start": 0, "end": 1,
     }  # fmt: skip
     return {"rows": [row], "silent": []}
 
@@ -60,7 +60,7 @@ def _frames_per_second(visitor: Visitor, seconds: float) -> float:
     """Drag a slider upwards: ask for each frame as soon as the last one has arrived, as the page's script does."""
     start, frames = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - start) < seconds:
-        frames += "after" in visitor.frame(_rack(0.05 * (1 + frames % 40)))
+        frames += "after" in visitor.frame(rack(0, 0.05 * (1 + frames % 40)))
     return frames / elapsed
 
 
@@ -71,11 +71,12 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _arrive(address: str, page: "subprocess.Popen[bytes]") -> Visitor:
-    """A visitor of a page that is starting; SteerError if it ends instead."""
+def _await(address: str, page: "subprocess.Popen[bytes]") -> None:
+    """Wait until a page that is starting answers."""
     while page.poll() is None:
         try:
-            return Visitor(address)
+            Visitor(address)
+            return
         except OSError:
             time.sleep(0.1)
     raise SteerError("the page did not start: run `python app.py` to see why")

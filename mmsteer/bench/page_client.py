@@ -54,6 +54,15 @@ class Visitor:
         self._query = unescape(query[1]) if query else self._query
         return first[0], first[1]
 
+    def open(self, query: str) -> None:
+        """Open a recipe by its link, as the page does from the history of a visit: what is drawn next has its sampler.
+
+        Args:
+            query: The link's query.
+        """
+        asked = {"data": [query], "fn_index": self._calls["restore"], "session_hash": self._session}
+        self._read("/run/restore", json.dumps(asked).encode())
+
     def frame(self, rack: Any) -> dict[str, Any]:
         """Draw *after* of the last pair with another rack, as the page does while a slider moves; waits in the queue.
 

@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> None:
 
 def _measure(quick: bool, threads: int) -> dict[str, Any]:
     """Every figure by name."""
-    from mmsteer.bench import dictionaries, embedding, page, pictures, startup
+    from mmsteer.bench import dictionaries, embedding, memory, page, pictures, startup
 
     figures = startup.measure() | pictures.measure(8 if quick else 40, threads)
     figures |= dictionaries.measure(10_000, 100) if quick else dictionaries.measure(100_000, 1500)
-    figures |= page.measure(10, 3) if quick else page.measure(1000, 20)
+    figures |= page.measure(3 if quick else 20) | memory.measure(100 if quick else 1000)
     figures |= embedding.measure(32, 1) if quick else embedding.measure(192, 5)
     return figures

@@ -157,7 +157,11 @@ def _open_recipes(page: PageState, opening: Opening, visit: gr.HTML, file: gr.Up
     # once the model is there, what stands in the fields by then is drawn, unless the visitor has asked for it meanwhile
     arriving.then(opening.loaded, link, learning, **READ, **SILENT).then(**draw | {"trigger_mode": "once"})
     again = visit.restore(
-        lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True), visit, restored, **AT_ONCE
+        lambda query: opening.restore(lambda: Recipe.from_query(query), wait=True),
+        visit,
+        restored,
+        api_name="restore",
+        **AT_ONCE,
     )
     again.then(**draw)
     uploaded = file.upload(
