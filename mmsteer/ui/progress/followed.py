@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FIRST = 0.3
 """Seconds after which a drawing is reported: what is done sooner needs no report."""
-PERIOD = 0.25
-"""Seconds between two reports."""
+PERIOD = 0.5
+"""Seconds between two reports. Each takes 7 ms of a core, most of it gradio's, which a drawing on all cores has to wait for."""
 LONG = 1.0
 """Seconds of a drawing from which there are previews."""
 
@@ -72,21 +72,25 @@ class Followed(Generic[T]):
         """How far it is, for as long as it is drawn.
 
         Yields:
-            `fraction` of all that is done; `left`, the seconds that it may still take, 0 if not known; `which` picture is drawn; and
-            `preview`, a data URL, where that picture looks otherwise than at the last report.
+            Where a step has been done since the last time, `fraction` of all that is done; `left`, the seconds that it may still take,
+            0 if not known; `which` picture is drawn; and `preview`, a data URL, from `LONG` on.
         """
-        pause = FIRST
+        pause, said = FIRST, None
         while not wait([self._future], pause).done:
-            yield self._report()
-            pause = PERIOD
+            report, pause = self._report(), PERIOD
+            if report != said:
+                said = report
+                yield report | self._shown()
 
     def _report(self) -> dict[str, Any]:
         fraction = min(1.0, (self._number + self._fraction) / len(self._pictures))
         whole = self._seconds / fraction if fraction else self._about * len(self._pictures)
-        report = {"fraction": round(fraction, 3), "left": round(whole * (1 - fraction), 2), "which": self._which()}
-        preview, self._preview = self._preview, None
         self._wanted = whole >= LONG
-        return report | ({"preview": picture_url(preview, "JPEG", quality=80)} if preview else {})
+        return {"fraction": round(fraction, 3), "left": round(whole * (1 - fraction), 2), "which": self._which()}
+
+    def _shown(self) -> dict[str, str]:
+        preview, self._preview = self._preview, None
+        return {"preview": picture_url(preview, "JPEG", quality=80)} if preview else {}
 
     def _which(self) -> str:
         return self._pictures[min(self._number, len(self._pictures) - 1)]
