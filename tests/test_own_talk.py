@@ -5,12 +5,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 from shown_pair import open_menu
 
 from mmsteer import Edit, Origin, Recipe, Steerer
+from mmsteer.recipes.start import Start
+from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.talk.own import checked
+from mmsteer.ui.talk.stage import Stage
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -36,12 +41,28 @@ def test_the_server_says_what_it_knows_of_a_recipe_before_it_is_drawn(tiny: Stee
 @pytest.mark.parametrize(
     "value",
     [
-        None, {}, [], {"queries": "x"}, {"queries": [1]}, {"queries": ["x"] * 61}, {"queries": ["x" * 20_001]},
+        None, {}, [], {"queries": "x"}, {"queries": [1]}, {"queries": ["x"] * 61}, {"queries": ["x" * 180_001]},
         {"queries": [], "evil": 1},
     ],
 )  # fmt: skip
 def test_what_no_page_asks_is_refused(tiny: Steerer, value: Any):
     assert "load the page again" in checked(tiny.bank, value)["error"]
+
+
+def test_what_cannot_be_made_here_is_left_out_and_a_step_of_nothing_else_says_why(steerer: Steerer):
+    stage = Stage(PageState(steerer.bank, lambda: steerer))
+
+    def answer(*edits: Edit) -> dict[str, Any]:
+        return stage.answer({"kind": "own", "number": 7, "query": query(*edits)})
+
+    unread = Edit("xyzzy → blargh")
+    why = "The edit xyzzy → blargh:1 is left out: the model does not know xyzzy, blargh: use other words."
+    assert answer(unread) == {"number": 7, "error": f"Nothing of this step can be drawn here. {why}"}
+    assert "There is no feature 'zebra'" in answer(Edit("zebra"))["error"]
+    pair = answer(unread, Edit("night"))["pair"]
+    assert why in pair["notes"]
+    assert [edit.feature for edit in Recipe.from_query(pair["query"]).edits] == ["night"]
+    assert [row["id"] for row in pair["fader"]["rack"]["rows"]] == [1]
 
 
 def add(page: Page, preset: str | None = None) -> None:
@@ -136,7 +157,7 @@ def test_a_file_is_opened_as_far_as_it_can_be_read(page: Page):
     [
         ({"mmsteer": "recipes", "version": 2, "recipes": []}, "the list has version 2; this page reads version 1"),
         ({"mmsteer": "recipes", "version": 1, "recipes": {}}, "this file is no list of recipes"),
-        (json.dumps({"mmsteer": "recipes", "version": 1, "recipes": ["x" * 1000] * 300}), "200,000 are allowed"),
+        (json.dumps({"mmsteer": "recipes", "version": 1, "recipes": ["x" * 1000] * 1000}), "1,000,000 are allowed"),
     ],
 )
 def test_a_list_that_cannot_be_read_gets_a_sentence(page: Page, content: Any, sentence: str):
@@ -145,6 +166,26 @@ def test_a_list_that_cannot_be_read_gets_a_sentence(page: Page, content: Any, se
         f"talk.json: {sentence}" if "allowed" not in sentence else sentence
     )
     expect(page.locator(".mm-own-step")).to_have_count(0)
+
+
+def test_recipes_with_a_picture_of_ones_own_are_kept_until_there_is_no_more_room(page: Page):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    long = query(start=Start.of(Image.fromarray(noise), 256))
+    assert len(long) > 40_000
+    page.evaluate("query => (document.querySelector('#mm-pictures figure').dataset.query = query)", long)
+    open_menu(page)
+    page.locator("#mm-own-add").click()
+    expect(page.locator(".mm-own-step")).to_have_count(1)
+    expect(page.get_by_label("title of step 1")).to_have_value("a cat")  # the server has read it
+    page.evaluate(
+        "query => (document.querySelector('#mm-pictures figure').dataset.query = query + '&x=' + 'x'.repeat(1e6))", long
+    )
+    page.locator("#mm-own-add").click()
+    said = page.locator("#mm-own-talk .mm-try")
+    expect(said).to_contain_text("1,000,000 may be kept: take out recipes with a picture of your own")
+    expect(said).to_contain_text(f"This recipe has {len(long) + 3 + 1_000_000:,} characters.")
+    expect(page.locator(".mm-own-step")).to_have_count(1)
+    page.evaluate("localStorage.clear()")
 
 
 def test_a_single_recipe_is_opened_as_ever(page: Page):

@@ -113,7 +113,7 @@ def test_favourites_stay_in_the_browser_and_travel_as_one_file(page: Page, addre
     expect(page.locator(".mm-row")).to_have_count(2)
 
     hostile = {"title": "<img src=x onerror=alert(1)>", "query": "prompt=a+cat&seed=9", "lesson": ""}
-    kept["recipes"] += [hostile, {"title": 3, "query": "x"}, {"title": "too long", "query": "x" * 30_000}]
+    kept["recipes"] += [hostile, {"title": 3, "query": "x"}, {"title": "too long", "query": "x" * 180_001}]
     (tmp_path / "more.json").write_text(json.dumps(kept))
     page.locator(".mm-visit input[type=file]").set_input_files(tmp_path / "more.json")
     status = page.locator(".mm-visit .mm-panel-status")

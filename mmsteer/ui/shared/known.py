@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 from mmsteer.bank import Feature, FeatureBank
 from mmsteer.recipes.direction import Contrast, Direction, is_direction, read_source
 from mmsteer.steering.cache import Cache
+from mmsteer.ui.shared.loading import attempt
 
 if TYPE_CHECKING:
+    from mmsteer.recipes.edit import Edit
+    from mmsteer.recipes.recipe import Recipe
     from mmsteer.ui.shared.loading import Loading
 
 _CACHED = 256  # directions
@@ -36,6 +39,14 @@ class Known:
             assert isinstance(found, Direction)
             self._made.put(name, made := found)
         return made
+
+    def unmade(self, recipe: "Recipe") -> list[tuple["Edit", str]]:
+        """The edits of a recipe whose directions cannot be made here, and a sentence on why each is left out. Waits for the model where
+        there is any direction.
+        """
+        directions = [edit for edit in recipe.edits if is_direction(edit.feature)]
+        tried = [(edit, attempt(lambda edit=edit: self.get(edit.feature))) for edit in directions]  # type: ignore[misc]
+        return [(edit, f"The edit {edit.brief:.120} is left out: {why}.") for edit, (_, why) in tried if why]
 
     def reference(self, feature: Feature | Direction) -> str | int:
         """How an edit refers to it: a direction by its definition, which makes it again."""

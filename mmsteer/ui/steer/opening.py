@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from mmsteer.recipes.direction import is_direction
-from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.formats.parameters import Parameters
 from mmsteer.recipes.presets import Preset
 from mmsteer.recipes.provenance import differences, missing, not_read
@@ -17,7 +15,7 @@ from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
 from mmsteer.ui.own.panel import own_of
 from mmsteer.ui.prompt.known_words import vocabulary
 from mmsteer.ui.shared.badge import instead
-from mmsteer.ui.shared.loading import attempt, attempt_html
+from mmsteer.ui.shared.loading import attempt_html
 from mmsteer.ui.shared.notices import note
 from mmsteer.ui.shared.page_state import PageState
 from mmsteer.ui.steer.image import image_of
@@ -85,7 +83,7 @@ class Opening:
             recipe, not_understood = (given, []) if isinstance(given, Recipe) else given
             steerer = attempt_html(self.page.loading.wait)[0] if wait else None
             left_out = [one.edit for one in missing(self.page.bank, recipe)]
-            left_out += [edit for edit, _ in self._unmade(recipe)]
+            left_out += [edit for edit, _ in self.page.known.unmade(recipe)]
             rack = rows(self.page.known, [edit for edit in recipe.edits if edit not in left_out][:ROWS])
             notes = "".join(map(note, not_understood)) + self.notes(recipe, steerer)
             return [recipe.prompt, recipe.seed, rack, recipe.sampler, *beside(recipe), notes]
@@ -96,22 +94,16 @@ class Opening:
     def notes(self, recipe: Recipe, steerer: "Steerer | None") -> str:
         """Notes on a recipe as HTML: missing features and, with a loaded model, how the recipe's model and bank differ."""
         bank = self.page.bank
-        without, unmade = missing(bank, recipe), self._unmade(recipe)
+        without, unmade = missing(bank, recipe), self.page.known.unmade(recipe)
         notes = [note(one) for one in differences(recipe, steerer.origin, bank)] if steerer else []
         if steerer:
             reads = steerer.backbone.image_width, steerer.backbone.adapter_reads is not None
             notes += [note(one) for one in not_read(recipe, *reads, bool(steerer.backbone.family.from_picture))]
         notes += [instead(one) for one in without]
-        notes += [note(f"The edit {edit.brief:.120} is left out: {why}.") for edit, why in unmade]
+        notes += [note(sentence) for _, sentence in unmade]
         if (more := len(recipe.edits) - len(without) - len(unmade) - ROWS) > 0:
             notes.append(note(f"The rack holds {ROWS} features: the last {more} of the recipe are left out."))
         return "".join(notes)
-
-    def _unmade(self, recipe: Recipe) -> list[tuple[Edit, str]]:
-        """The edits whose directions cannot be made here, and why. Waits for the model where there is any direction."""
-        directions = [edit for edit in recipe.edits if is_direction(edit.feature)]
-        tried = [(edit, attempt(lambda edit=edit: self.page.known.get(edit.feature))) for edit in directions]  # type: ignore[misc]
-        return [(edit, why) for edit, (_, why) in tried if why]
 
 
 def beside(recipe: Recipe | None) -> list[Any]:

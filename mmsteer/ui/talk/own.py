@@ -13,19 +13,19 @@ from mmsteer.bank import FeatureBank
 from mmsteer.bank.modality import LABELS, SHAPES
 from mmsteer.recipes.direction import Contrast, is_direction, read_source
 from mmsteer.recipes.provenance import differences, missing
-from mmsteer.recipes.recipe import Recipe
+from mmsteer.recipes.recipe import LONGEST_TEXT, Recipe
 from mmsteer.ui.shared.loading import attempt
 from mmsteer.ui.shared.payload import Payload, read
 from mmsteer.ui.shared.script import script
 from mmsteer.ui.talk.stage import features_of
 
-MOST, LONGEST = 60, 20_000  # recipes of a talk; characters of a recipe's link
+MOST = 60  # recipes of a talk
 
 
 class CheckQuestion(Payload):
     """Recipes to check, as links."""
 
-    queries: list[Annotated[str, Field(max_length=LONGEST)]] = Field(max_length=MOST)
+    queries: list[Annotated[str, Field(max_length=LONGEST_TEXT)]] = Field(max_length=MOST)
 
 
 _QUESTION = TypeAdapter(CheckQuestion)

@@ -91,12 +91,16 @@ class Stage:
             preset = presets[question.step]
             return Recipe(preset.prompt, preset.seed, steerer.sampler, preset.edits, steerer.origin), []
         recipe = Recipe.from_query(question.query)
-        without = missing(bank, recipe)
-        notes = [one.note for one in without] + differences(recipe, steerer.origin, bank)
-        notes += not_read(recipe, steerer.backbone.image_width, steerer.backbone.adapter_reads is not None)
+        left_out = {one.edit: one.note for one in missing(bank, recipe)} | dict(self.page.known.unmade(recipe))
+        edits = tuple(edit for edit in recipe.edits if edit not in left_out)
         sampler, picture = acting(steerer, recipe.sampler, image_of(recipe))
-        edits = tuple(edit for edit in recipe.edits if edit not in [one.edit for one in without])
-        return replace(recipe, sampler=sampler, picture=picture, edits=edits), notes
+        if left_out and not edits and picture is None:
+            raise SteerError(f"Nothing of this step can be drawn here. {' '.join(left_out.values())}")
+        notes = [*left_out.values(), *differences(recipe, steerer.origin, bank)]
+        starts = bool(steerer.backbone.family.from_picture)
+        notes += not_read(recipe, steerer.backbone.image_width, steerer.backbone.adapter_reads is not None, starts)
+        start = recipe.start if starts else None
+        return replace(recipe, sampler=sampler, picture=picture, edits=edits, start=start), notes
 
     def _pair(self, steerer: "Steerer", recipe: Recipe, notes: list[str]) -> dict[str, Any]:
         """What a step shows: pictures, what they say, and what its slider needs."""

@@ -4,9 +4,11 @@ import { make } from "./dom.js";
 
 const MARK = "recipes";
 const VERSION = 1;
-const FIELDS = { title: 120, lesson: 400, query: 20_000 }; // characters, at most
+const FIELDS = { title: 120, lesson: 400, query: 180_000 }; // characters, at most: of a query as many as the server reads
 const MOST = 60; // recipes
-export const LARGEST_LIST = 200_000; // characters of a list as a file
+export const LARGEST_LIST = 1_000_000; // characters of a list as a file: browsers keep about five times as many
+
+const said = (count) => count.toLocaleString("en");
 
 // text in one line, without control characters and cut to its limit
 export const tidy = (text, field) => text.replace(/[\p{Cc}\p{Cs}\s]+/gu, " ").trim().slice(0, FIELDS[field]);
@@ -29,10 +31,7 @@ export const isList = (text) => parsed(text)?.mmsteer === MARK;
 // The recipes of a file, and a sentence about each part of it that is left out. Throws an error with a sentence for a file of
 // another form.
 export function readList(text) {
-  if (text.length > LARGEST_LIST) {
-    const [given, allowed] = [text.length, LARGEST_LIST].map((count) => count.toLocaleString("en"));
-    throw new Error(`the list has ${given} characters; ${allowed} are allowed`);
-  }
+  if (text.length > LARGEST_LIST) throw new Error(`the list has ${said(text.length)} characters; ${said(LARGEST_LIST)} are allowed`);
   const value = parsed(text);
   if (value?.mmsteer !== MARK || !Array.isArray(value.recipes)) {
     throw new Error("this file is no list of recipes: give one that this page saved");
@@ -49,9 +48,14 @@ export function readList(text) {
 
 export const writeList = (recipes) => JSON.stringify({ mmsteer: MARK, version: VERSION, recipes }, null, 2);
 
-// whether one more recipe fits
-export const fits = (recipes, another) =>
-  recipes.length < MOST && another.query.length <= FIELDS.query && writeList([...recipes, another]).length <= LARGEST_LIST;
+// A sentence on why one more recipe does not fit; empty if it does.
+export function noRoom(recipes, another) {
+  if (recipes.length >= MOST) return `There are ${recipes.length} recipes, as many as may be kept: take one out first.`;
+  const length = writeList([...recipes, another]).length;
+  if (length <= LARGEST_LIST) return "";
+  return `This recipe has ${said(another.query.length)} characters. With it there would be ${said(length)}, and ${said(LARGEST_LIST)} `
+    + "may be kept: take out recipes with a picture of your own, which are the longest.";
+}
 
 // The list that this browser keeps under a name; empty where there is none, or none that can be read.
 export function kept(name) {

@@ -3,9 +3,10 @@
 import { chip, make } from "../../shared/scripts/dom.js";
 import { badge } from "../../shared/scripts/features.js";
 import { shownQuery } from "../../shared/scripts/pair.js";
-import { LARGEST_LIST, fits, keep, kept, saveList, tidy } from "../../shared/scripts/recipe_list.js";
+import { keep, kept, noRoom, saveList, tidy } from "../../shared/scripts/recipe_list.js";
 
 const NAME = "mmsteer-talk";
+const CHECKED = 180_000; // characters of recipes that are sent to the server together
 const place = element.querySelector(".mm-own-talk");
 const known = new Map(); // by query, what the server says of a recipe
 let recipes = kept(NAME);
@@ -19,8 +20,11 @@ function publish() {
     .map(({ title, lesson, query }) => ({ ...known.get(query), title, lesson, query }));
 }
 
+// the server reads so many characters at once: it is asked again once it has answered
 function check() {
-  const queries = recipes.map(({ query }) => query).filter((query) => !known.has(query));
+  const unknown = recipes.map(({ query }) => query).filter((query) => !known.has(query));
+  let length = 0;
+  const queries = unknown.filter((query, k) => (length += query.length) <= CHECKED || k === 0);
   if (!queries.length) return;
   props.value = { queries };
   trigger("check");
@@ -39,8 +43,9 @@ function add() {
   const recipe = { title: "", query: shownQuery(), lesson: "" };
   if (!recipe.query) return;
   isOpen = true;
-  if (!fits(recipes, recipe)) {
-    said = [`The talk is full: it may have ${LARGEST_LIST.toLocaleString("en")} characters in all. Save it and take some out.`];
+  const problem = noRoom(recipes, recipe);
+  if (problem) {
+    said = [problem];
     return render();
   }
   changed([...recipes, recipe], `Added to your talk as step ${recipes.length + 1}.`);
@@ -127,6 +132,7 @@ watch("value", () => {
   keep(NAME, recipes);
   publish();
   render();
+  if (answers?.length) check();
 });
 
 window.addEventListener("mm-recipes", ({ detail: { name, recipes: list, left, error } }) => {

@@ -1,5 +1,5 @@
 // Favourites: recipes that this browser keeps, as a list (shared/scripts/recipe_list.js), and their small pictures beside it.
-import { LARGEST_LIST, fits, keep, kept, readList, saveList, tidy } from "../../shared/scripts/recipe_list.js";
+import { LARGEST_LIST, keep, kept, noRoom, readList, saveList, tidy } from "../../shared/scripts/recipe_list.js";
 
 const LIST = "mmsteer-favourites";
 const PICTURES = "mmsteer-favourite-pictures"; // query -> data URL; a file has none of them
@@ -8,7 +8,7 @@ const LONGEST_PICTURE = 20_000; // characters
 
 export const favourites = () => kept(LIST);
 
-export const isKept = (query) => favourites().some((one) => one.query === query);
+export const isKept = (query, list = favourites()) => list.some((one) => one.query === query);
 
 export function pictureOf(query) {
   try {
@@ -42,9 +42,10 @@ async function small(source) {
 export async function addFavourite({ query, title, picture }) {
   const recipe = { title: tidy(title, "title"), query, lesson: "" };
   const list = favourites();
-  if (isKept(query)) return "";
-  if (!fits(list, recipe)) return "There is no room for more favourites: take one out first.";
-  if (!keep(LIST, [recipe, ...list])) return "This browser keeps nothing: save the picture instead.";
+  if (isKept(query, list)) return "";
+  const problem = noRoom(list, recipe);
+  if (problem) return problem;
+  if (!keep(LIST, [recipe, ...list])) return "This browser keeps nothing, or has no room left: save the picture instead.";
   keepPictures({ [query]: await small(picture) });
   return "";
 }
@@ -64,7 +65,7 @@ export async function openFavourites(file) {
     const list = favourites();
     const more = recipes.filter(({ query }, k) => !list.some((one) => one.query === query)
       && recipes.findIndex((one) => one.query === query) === k);
-    const taken = more.filter((recipe) => fits(list, recipe) && list.push(recipe));
+    const taken = more.filter((recipe) => !noRoom(list, recipe) && list.push(recipe));
     if (!keep(LIST, list)) return "This browser keeps nothing.";
     const without = more.length > taken.length ? `There was no room for ${more.length - taken.length}.` : "";
     return [`${taken.length} favourites added.`, without, ...left].filter(Boolean).join(" ");

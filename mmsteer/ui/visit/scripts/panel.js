@@ -46,10 +46,10 @@ async function star({ query, ...entry }) {
   render();
 }
 
-function thumbnail(entry, k) {
+function thumbnail(entry, k, list) {
   const place = picked.indexOf(entry.query);
   const is = place < 0 ? "" : "AB"[place];
-  const isStar = isKept(entry.query);
+  const isStar = isKept(entry.query, list);
   return make("div", { class: "mm-shelved" },
     make("button", {
       type: "button", class: "mm-thumb", title: entry.title, "aria-pressed": pressed(is), "data-pick": k,
@@ -100,7 +100,7 @@ function render(sentence = null) {
   if (section.hidden) return;
   const label = focused();
   const list = favourites();
-  shelf.replaceChildren(...entries.map(thumbnail));
+  shelf.replaceChildren(...entries.map((entry, k) => thumbnail(entry, k, list)));
   stars.replaceChildren(...list.map(favourite));
   starred.hidden = !list.length;
   save.disabled = !list.length;
