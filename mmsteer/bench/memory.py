@@ -8,12 +8,13 @@ from mmsteer.bench.page_client import Visitor
 _THINGS = ("fox", "penguin", "strawberry", "frog", "cat", "sailboat", "doctor", "robot")
 _PLACES = ("in a meadow", "in the snow", "at sunset", "on the beach", "in the ocean", "in the forest", "in the desert")
 _FEATURES = 40  # of the bank, one a pair
-_SLOW = 20  # each so many pairs one takes so many steps that it is shown while it is drawn
-_STEPS = {False: 4, True: 24}
+_SLOW = 20  # each so many pairs one takes so long that it is shown while it is drawn
+_USUAL, _LONG = 4, 24  # steps
 
 
 def measure(pairs: int) -> dict[str, Any]:
-    """Draw pairs that differ in prompt, seed, feature and strength, with all that the page computes and keeps beside them.
+    """Draw pairs that differ in prompt, seed, feature and strength, with all that the page computes and keeps beside them. Every other one
+    has the *before* of the one before it.
 
     Args:
         pairs: How many.
@@ -26,9 +27,9 @@ def measure(pairs: int) -> dict[str, Any]:
         visitor.call("loaded", [""])
         idle = memory().rss
         for k in range(pairs):
-            if k % _SLOW in (0, 1):
-                visitor.open(f"prompt=a&guidance=1&steps={_STEPS[k % _SLOW == 1]}")
-            visitor.draw(_prompt(k), k, rack(k % _FEATURES, 0.5 + 0.05 * (k % 30)))
+            if k % _SLOW in (0, 1):  # the long one, and the first after it
+                visitor.open(f"prompt=a&guidance=1&steps={_USUAL if k % _SLOW else _LONG}")
+            visitor.draw(_prompt(k // 2), k // 2, rack(k % _FEATURES, 0.5 + 0.05 * (k % 30)))
         after = memory().rss
     return {
         "memory of the page, idle, MB": round(idle / 2**20),

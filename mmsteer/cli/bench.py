@@ -10,7 +10,7 @@ from mmsteer.cli.arguments import check_target
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    parser.add_argument("--quick", action="store_true", help="a smaller run, under 50 s on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="a smaller run, about two minutes on 2 cores")
     parser.add_argument(
         "--peers", "--anchors", type=Path, metavar="PYTHON",
         help="run the peer benchmark instead: training dictionaries against sparsify, dictionary_learning and SAELens; PYTHON is the "
