@@ -1,5 +1,6 @@
 """Of what one visitor asks to see in one place only the newest is drawn: while the model loads, and while it draws for others."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 from served import served
 
 from mmsteer import Steerer
 from mmsteer.bench.page_client import Visitor
 from mmsteer.ui.progress.turn import ReplacedError, StoppedError, Turn
+from mmsteer.ui.server.blocks import ServedBlocks
 
 RACK: dict[str, Any] = {"rows": [], "silent": []}
 
@@ -136,3 +140,14 @@ def test_a_turn_that_has_begun_is_not_replaced_but_can_be_stopped():
     computes.stop()
     with pytest.raises(StoppedError):
         computes.check()
+
+
+def test_a_visit_keeps_nothing_of_the_pairs_it_was_shown():
+    with ServedBlocks() as blocks:
+        shown, button = gr.HTML(), gr.Button()
+        button.click(lambda: None, None, shown)
+    function, visit = next(iter(blocks.fns.values())), SessionState(blocks)
+    for value in ("one", gr.skip(), "two", gr.skip(), "three"):
+        asyncio.run(blocks.postprocess_data(function, value, visit))
+    assert set(visit.blocks_config.blocks) == set(blocks.default_config.blocks)
+    assert visit.config_values[shown._id]["props"]["value"] == "three"

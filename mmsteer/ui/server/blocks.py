@@ -36,6 +36,17 @@ class ServedBlocks(gr.Blocks):  # type: ignore[misc]  # gradio is not typed
             prediction = same[0] if len(same) == 1 else same
             return {"prediction": prediction, "duration": 0.0, "is_generating": False, "iterator": None}
 
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """As gradio does it. What it puts in a component's place when that is skipped has a number of its own, under which the next value
+        would stay for as long as the visit: it gets the component's.
+        """
+        data: list[Any] = await super().postprocess_data(block_fn, predictions, state)
+        of_visit = state.blocks_config.blocks if state else {}
+        for block in block_fn.outputs:
+            if block._id in of_visit:
+                of_visit[block._id]._id = block._id
+        return data
+
     async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **more: Any) -> dict[str, Any]:
         """As gradio does it; `gr.Error` with a sentence for whatever is raised. gradio would print a traceback."""
         if any(_elsewhere(value) for value in _values(inputs)):

@@ -8,7 +8,7 @@ const FIELDS = { title: 120, lesson: 400, query: 180_000 }; // characters, at mo
 const MOST = 60; // recipes
 export const LARGEST_LIST = 1_000_000; // characters of a list as a file: browsers keep about five times as many
 
-const said = (count) => count.toLocaleString("en");
+const inWords = (count) => count.toLocaleString("en");
 
 // text in one line, without control characters and cut to its limit
 export const tidy = (text, field) => text.replace(/[\p{Cc}\p{Cs}\s]+/gu, " ").trim().slice(0, FIELDS[field]);
@@ -31,7 +31,7 @@ export const isList = (text) => parsed(text)?.mmsteer === MARK;
 // The recipes of a file, and a sentence about each part of it that is left out. Throws an error with a sentence for a file of
 // another form.
 export function readList(text) {
-  if (text.length > LARGEST_LIST) throw new Error(`the list has ${said(text.length)} characters; ${said(LARGEST_LIST)} are allowed`);
+  if (text.length > LARGEST_LIST) throw new Error(`the list has ${inWords(text.length)} characters; ${inWords(LARGEST_LIST)} are allowed`);
   const value = parsed(text);
   if (value?.mmsteer !== MARK || !Array.isArray(value.recipes)) {
     throw new Error("this file is no list of recipes: give one that this page saved");
@@ -53,7 +53,7 @@ export function noRoom(recipes, another) {
   if (recipes.length >= MOST) return `There are ${recipes.length} recipes, as many as may be kept: take one out first.`;
   const length = writeList([...recipes, another]).length;
   if (length <= LARGEST_LIST) return "";
-  return `This recipe has ${said(another.query.length)} characters. With it there would be ${said(length)}, and ${said(LARGEST_LIST)} `
+  return `This recipe has ${inWords(another.query.length)} characters. With it there would be ${inWords(length)}, and ${inWords(LARGEST_LIST)} `
     + "may be kept: take out recipes with a picture of your own, which are the longest.";
 }
 
