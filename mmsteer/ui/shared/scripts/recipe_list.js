@@ -53,8 +53,8 @@ export function noRoom(recipes, another) {
   if (recipes.length >= MOST) return `There are ${recipes.length} recipes, as many as may be kept: take one out first.`;
   const length = writeList([...recipes, another]).length;
   if (length <= LARGEST_LIST) return "";
-  return `This recipe has ${inWords(another.query.length)} characters. With it there would be ${inWords(length)}, and ${inWords(LARGEST_LIST)} `
-    + "may be kept: take out recipes with a picture of your own, which are the longest.";
+  return `This recipe has ${inWords(another.query.length)} characters. With it there would be ${inWords(length)}, and `
+    + `${inWords(LARGEST_LIST)} may be kept: take out recipes with a picture of your own, which are the longest.`;
 }
 
 // The list that this browser keeps under a name; empty where there is none, or none that can be read.
