@@ -202,9 +202,10 @@ def test_the_tour_with_the_keys_of_talk_mode(site: Page):
 
 def test_the_proof_is_of_the_embedded_bank_alone(site: Page):
     from mmsteer.site.data import proof_html
+    from mmsteer.ui.proof.tab import PROOFS
 
     html = proof_html()
-    assert html.count("<img ") == 10  # five figures, light and dark
+    assert html.count("<img ") == 2 * len(PROOFS)  # each figure light and dark
     assert html.count("<tr>") > 10
     view(site, "Proof")
     # this bank is another, and has no studies
