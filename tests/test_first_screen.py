@@ -196,6 +196,24 @@ def test_on_a_phone_the_picture_stays_in_sight_above_its_slider(page: Page):
     )
 
 
+def test_the_prompt_is_whole_after_the_phone_is_turned(page: Page):
+    prompt = page.locator("#mm-prompt textarea")
+    prompt.fill("a big penguin in the snow in the middle of the picture at night, and nothing else")
+    one_line = prompt.bounding_box()["height"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        """() => {
+      const field = document.querySelector('#mm-prompt textarea');
+      return field.scrollHeight <= field.clientHeight;
+    }""",
+        timeout=WAIT,
+    )
+    assert prompt.bounding_box()["height"] > one_line
+    prompt.fill("a cat " * 60)
+    line = prompt.evaluate("(field) => parseFloat(getComputedStyle(field).lineHeight)")
+    assert prompt.bounding_box()["height"] < 4 * line + 24  # of a longer one three lines
+
+
 def test_the_address_keeps_the_tab_and_a_feature_has_a_link(chromium, address: str):
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{address}/?feature=snow")

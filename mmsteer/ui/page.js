@@ -1,4 +1,5 @@
 // For the whole page: loaded once, before any component.
+import "./prompt/scripts/height.js";
 import "./prompt/scripts/undrawn.js";
 import "./shared/scripts/drop.js";
 import "./shared/scripts/own_file.js";
