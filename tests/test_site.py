@@ -20,7 +20,7 @@ from mmsteer.site.plan import MOST_FEATURES, STRENGTHS, plan
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-PROMPTS = ("a cat in the snow", "a small penguin at night")
+PROMPTS = ("a cat in the snow", PRESETS[0].prompt)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,41 @@ def test_the_tour_with_the_keys_of_talk_mode(site: Page):
     expect(count).to_have_text("2 of 5")
     site.keyboard.press("Escape")
     expect(stage).to_have_count(0)
+
+
+def test_a_slider_of_the_tour_shows_what_was_drawn_at_every_strength(site: Page):
+    site.locator("#mm-talk-open").click()
+    stage = site.get_by_role("dialog", name="Talk mode")
+    after, slider = stage.locator(".mm-after"), stage.get_by_label("strength of night: plus and minus keys")
+    expect(slider).to_have_value("1")
+    expect(after).to_have_attribute("src", "tour/0-after.webp")
+    site.keyboard.press("+")
+    expect(slider).to_have_value("1.5")
+    expect(after).to_have_attribute("src", re.compile(r"^strips/1-\d+\.webp$"))
+    assert after.evaluate("(picture) => picture.style.objectPosition") == "83.3333% 0px"
+    expect(after).to_have_attribute("alt", f"After: {PROMPTS[1]}, night 1.5")
+    expect(stage.locator(".mm-talk-count")).to_have_text("1 of 5")
+    site.keyboard.press("ArrowRight")  # its prompt is not among those drawn
+    expect(stage.locator(".mm-talk-fader")).to_have_count(0)
+    site.keyboard.press("-")
+    site.keyboard.press("ArrowLeft")
+    expect(after).to_have_attribute("src", "tour/0-after.webp")
+
+
+def test_a_list_of_features_is_picked_shared_and_opened(site: Page, home: Path):
+    open_at(site, home, "?features=night,white%20frame,unicorn")
+    expect(site.locator(".mm-item-name")).to_have_count(2)
+    picked = site.get_by_label("picked features")
+    expect(picked).to_contain_text("2 picked: night, white frame")
+    expect(picked).to_contain_text("Not in this bank: unicorn.")
+    expect(picked.get_by_role("button", name="Try them")).to_be_hidden()
+    picked.get_by_role("button", name="Show all features").click()
+    site.get_by_label("pick snow", exact=True).check()
+    site.evaluate("navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }")
+    picked.get_by_role("button", name="Copy link").click()
+    site.wait_for_function(
+        "window.copied?.endsWith('/out/index.html?features=night%2Cwhite+frame%2Csnow')", timeout=WAIT
+    )
 
 
 def test_the_proof_is_of_the_embedded_bank_alone(site: Page):

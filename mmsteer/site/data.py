@@ -7,8 +7,9 @@ from typing import Any
 
 from mmsteer.ahead.effect import PROMPT, SEEDS
 from mmsteer.ahead.effect import STRENGTHS as EFFECT_STRENGTHS
-from mmsteer.bank import FeatureBank
+from mmsteer.bank import Feature, FeatureBank
 from mmsteer.bank.modality import LABELS, MEANINGS, SHAPES
+from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.presets import Preset
 from mmsteer.site.plan import STRENGTHS, Plan
 from mmsteer.ui.explore.questions import SHOWN, Questions
@@ -36,18 +37,33 @@ def site_data(
         "effect": {"prompt": PROMPT, "seeds": SEEDS, "strengths": EFFECT_STRENGTHS},
         "features": questions.features(None), "places": questions.layout(None), "sheets": sheets,
         "prompts": plan.prompts, "strengths": STRENGTHS, "drawn": [feature.id for feature in plan.features],
-        "tour": [_step(bank, preset) for preset in tour],
+        "tour": [_step(bank, plan, preset) for preset in tour],
     }  # fmt: skip
 
 
-def _step(bank: FeatureBank, preset: Preset) -> dict[str, Any]:
+def _step(bank: FeatureBank, plan: Plan, preset: Preset) -> dict[str, Any]:
+    """A step of talk mode; with `strip`, where its feature was drawn at every strength from the same prompt and seed."""
     features = [bank.get(edit.feature) for edit in preset.edits]
     return {
         "title": preset.title, "lesson": preset.lesson, "prompt": preset.prompt,
         "features": [
             {"name": f.name, "modality": f.modality, "mds": f.mds, "scoreTooltip": score_tooltip(f)} for f in features
         ],
+        "strip": _strip(plan, preset, features),
     }  # fmt: skip
+
+
+def _strip(plan: Plan, preset: Preset, features: list[Feature]) -> dict[str, Any] | None:
+    if preset.prompt not in plan.prompts or preset.seed != plan.seed or len(preset.edits) != 1:
+        return None
+    (edit,), (feature,) = preset.edits, features
+    if (
+        feature not in plan.features
+        or edit != Edit(edit.feature, strength=edit.strength)
+        or edit.strength not in STRENGTHS
+    ):
+        return None
+    return {"src": f"strips/{plan.prompts.index(preset.prompt)}-{feature.id}.webp", "strength": edit.strength}
 
 
 def script_of(name: str, value: Any) -> str:

@@ -1,6 +1,7 @@
 // Before and after, cut from one strip of all strengths: scrubbing moves the strip, and asks for nothing.
 import { make, tag } from "../../ui/shared/scripts/dom.js";
-import { PROMPTS, STRENGTHS, shown } from "./state.js";
+import { PROMPTS, shown } from "./state.js";
+import { place } from "./strip.js";
 
 const BLINK = 900; // milliseconds
 let cut = 50; // percent
@@ -34,8 +35,6 @@ function toggle() {
   figure.classList.toggle("mms-blinking", on);
   figure.classList.remove("mms-covered");
 }
-
-const place = (strength) => `${(100 * STRENGTHS.indexOf(strength)) / (STRENGTHS.length - 1)}% 0`;
 
 export function renderPicture() {
   const { feature, prompt, strength } = shown;

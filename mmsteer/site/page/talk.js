@@ -4,6 +4,8 @@ import { badge } from "../../ui/shared/scripts/features.js";
 import { blank, uncover } from "../../ui/talk/scripts/blank.js";
 import { fillScreen, fullScreen, touches } from "../../ui/talk/scripts/screen.js";
 import { inAddress } from "./address.js";
+import { STRENGTHS } from "./state.js";
+import { place } from "./strip.js";
 
 const STEPS = props.tour;
 let stage = null;
@@ -34,10 +36,46 @@ function pair() {
     }));
 }
 
+// where the feature was drawn at every strength: a slider that puts the picture of its strength in place of after
+function fader() {
+  const { strip, features: [{ name }] } = STEPS[at];
+  if (!strip) return null;
+  const output = make("output");
+  const share = (value) => `${(100 * (value - STRENGTHS[0])) / (STRENGTHS.at(-1) - STRENGTHS[0])}%`;
+  const paint = () => {
+    output.textContent = (+range.value).toFixed(2);
+    range.style.setProperty("--from", share(Math.min(0, range.value)));
+    range.style.setProperty("--to", share(Math.max(0, range.value)));
+  };
+  const showAfter = () => {
+    paint();
+    const after = stage.querySelector(".mm-after");
+    after.src = strip.src;
+    after.style.objectPosition = place(+range.value);
+    after.alt = `After: ${STEPS[at].prompt}, ${name} ${range.value}`;
+  };
+  const range = make("input", {
+    type: "range", min: STRENGTHS[0], max: STRENGTHS.at(-1), step: STRENGTHS[1] - STRENGTHS[0], tabindex: -1, oninput: showAfter,
+    "aria-label": `strength of ${name}: plus and minus keys`,
+  });
+  range.value = strip.strength;
+  paint();
+  return make("label", { class: "mm-talk-fader" }, make("span", {}, name), output, range);
+}
+
+function nudge(direction) {
+  const range = stage.querySelector(".mm-talk-fader input");
+  if (!range) return;
+  if (direction > 0) range.stepUp();
+  else range.stepDown();
+  range.dispatchEvent(new Event("input"));
+}
+
 function renderStep() {
   const { title, lesson, features, prompt } = STEPS[at];
   cutAt = 50;
   stage.querySelector(".mm-talk-pair").replaceChildren(pair());
+  stage.querySelector(".mm-talk-move").replaceChildren(...[fader()].filter(Boolean));
   stage.querySelector(".mm-talk-text").replaceChildren(
     make("p", { class: "mm-talk-count" }, count(at)), make("h2", {}, title), make("p", { class: "mm-talk-lesson" }, lesson),
     make("ul", { class: "mm-talk-features", "aria-label": "features added" }, ...features.map((f) =>
@@ -56,6 +94,7 @@ const KEYS = {
   ArrowRight: () => go(at + 1), PageDown: () => go(at + 1), " ": () => go(at + 1), Enter: () => go(at + 1),
   ArrowLeft: () => go(at - 1), PageUp: () => go(at - 1), Backspace: () => go(at - 1),
   ArrowUp: () => moveTo(cutAt + 5), ArrowDown: () => moveTo(cutAt - 5),
+  "+": () => nudge(1), "=": () => nudge(1), "-": () => nudge(-1),
   Home: () => go(0), End: () => go(STEPS.length - 1),
   b: () => blank(stage, "black"), ".": () => blank(stage, "black"), w: () => blank(stage, "white"),
   f: fullScreen,
@@ -91,7 +130,7 @@ function foot() {
     make("nav", { "aria-label": "steps of the tour" },
       button("step back", "‹", () => go(at - 1)), ...dots, button("next step", "›", () => go(at + 1))),
     make("p", { class: "mm-talk-keys" },
-      make("span", { class: "mm-by-key" }, "← → or a click: step · ↑ ↓: border · B or W: blank · F: full screen · Esc: leave"),
+      make("span", { class: "mm-by-key" }, "← → or a click: step · ↑ ↓: border · + −: slider · B, W: blank · F: full screen · Esc: leave"),
       make("span", { class: "mm-by-hand" }, "swipe or tap beside the picture: step")));
 }
 
@@ -99,9 +138,10 @@ function open() {
   stage = make("dialog", {
     class: "mm-talk dark", "aria-label": `Talk mode: a tour in ${STEPS.length} steps`, tabindex: -1,
     onkeydown, onclose: leave,
-    ...touches("button, figure", { tap: () => go(at + 1), swipe: (step) => go(at + step) }),
+    ...touches("button, figure, label", { tap: () => go(at + 1), swipe: (step) => go(at + step) }),
   },
-    make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }), foot(),
+    make("div", { class: "mm-talk-pair" }), make("div", { class: "mm-talk-text", role: "status" }),
+    make("div", { class: "mm-talk-move" }), foot(),
     button("leave talk mode", "✕", leave, { class: "mm-talk-out" }));
   document.querySelector("#mm-dialog").append(stage);
   stage.showModal();

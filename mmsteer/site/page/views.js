@@ -26,5 +26,5 @@ export function buildViews() {
   document.querySelector(".mms-bar nav").append(...Object.entries(VIEWS).map(([key, title]) =>
     make("button", { type: "button", class: "mm-chip", "data-view": key, onclick: () => showView(key) }, title)));
   const wanted = inAddress("tab");
-  showView(wanted in VIEWS ? wanted : "steer");
+  showView(wanted in VIEWS ? wanted : inAddress("features") === null ? "steer" : "explore");
 }

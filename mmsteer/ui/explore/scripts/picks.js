@@ -6,6 +6,8 @@ import { refresh } from "./choice.js";
 import { state } from "./state.js";
 
 const KEY = "features";
+const ALL = "put all of them among the active features";
+const INTO_RACK = { class: "mm-chip mm-into-rack" };
 const unknown = [];
 
 export const pickButton = chip("Pick several", togglePicking, {
@@ -59,8 +61,8 @@ export function renderPicks() {
   pickButton.setAttribute("aria-pressed", pressed(state.picking));
   picks.hidden = !state.picking;
   const buttons = [
-    chip("Try them", () => put(1), { title: "put all of them among the active features, each as strong as usual" }),
-    chip("Add them at 0", () => put(0), { title: "put all of them among the active features, with their sliders at zero" }),
+    chip("Try them", () => put(1), { ...INTO_RACK, title: `${ALL}, each as strong as usual` }),
+    chip("Add them at 0", () => put(0), { ...INTO_RACK, title: `${ALL}, with their sliders at zero` }),
     chip(state.onlyPicked ? "Show all features" : "Show only these", flipOnly),
   ];
   const copy = chip("Copy link", () => copyLink(copy, link()), { title: "a link that opens this list" });

@@ -2,7 +2,7 @@
 import { make } from "./dom.js";
 
 // with this query, on the hosting page of a Space if there is one
-export const pageLink = (query) => `${props.home || location.origin + location.pathname}?${query}`;
+export const pageLink = (query) => `${props.home || location.href.split(/[?#]/)[0]}?${query}`;
 
 // without permission to use the clipboard, as in some frames, the link is shown, to be copied by hand
 export async function copyLink(button, link) {
