@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsteer.bank import MODALITIES
 from mmsteer.colours import Colours
+from mmsteer.image_file import decode
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _small(sheet: "Figure") -> "Image":
 
     drawn = BytesIO()
     sheet.savefig(drawn, dpi=_DPI)
-    return Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return decode(drawn).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def of_modality(name: str, colours: Colours) -> str:
