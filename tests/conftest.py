@@ -37,6 +37,11 @@ if CUDA:
 WIDTH, LENGTH, LATENTS = 16, 16, 24
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test of the page waits for its browser, which is a process of its own, a third of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def on_the_cpu() -> Iterator[None]:
     """The suite means a CPU and float32, here and in processes that it starts, whatever graphics card the machine has."""

@@ -147,7 +147,12 @@ def test_a_visit_keeps_nothing_of_the_pairs_it_was_shown():
         shown, button = gr.HTML(), gr.Button()
         button.click(lambda: None, None, shown)
     function, visit = next(iter(blocks.fns.values())), SessionState(blocks)
-    for value in ("one", gr.skip(), "two", gr.skip(), "three"):
-        asyncio.run(blocks.postprocess_data(function, value, visit))
+
+    async def show() -> None:
+        for value in ("one", gr.skip(), "two", gr.skip(), "three"):
+            await blocks.postprocess_data(function, value, visit)
+
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser of another test may have this thread's event loop
+        elsewhere.submit(asyncio.run, show()).result()
     assert set(visit.blocks_config.blocks) == set(blocks.default_config.blocks)
     assert visit.config_values[shown._id]["props"]["value"] == "three"

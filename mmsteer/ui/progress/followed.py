@@ -72,15 +72,15 @@ class Followed(Generic[T]):
         """How far it is, for as long as it is drawn.
 
         Yields:
-            Where a step has been done since the last time, `fraction` of all that is done; `left`, the seconds that it may still take,
+            Where something is new since the last time, `fraction` of all that is done; `left`, the seconds that it may still take,
             0 if not known; `which` picture is drawn; and `preview`, a data URL, from `LONG` on.
         """
         pause, said = FIRST, None
         while not wait([self._future], pause).done:
-            report, pause = self._report(), PERIOD
-            if report != said:
+            report, preview, pause = self._report(), self._shown(), PERIOD
+            if preview or report != said:
                 said = report
-                yield report | self._shown()
+                yield report | preview
 
     def _report(self) -> dict[str, Any]:
         fraction = min(1.0, (self._number + self._fraction) / len(self._pictures))
