@@ -7,12 +7,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pytest
+
 from mmsteer import FeatureBank, Steerer
 from mmsteer.ahead.drawn import DrawnAhead
 from mmsteer.models.backbone import Backbone
 from mmsteer.models.registry import Spec
 from mmsteer.ui.page import build_demo
 from mmsteer.ui.server.launch import launch
+from mmsteer.ui.steer import live
 
 
 def free_port() -> int:
@@ -44,3 +47,12 @@ def served(
     launch(demo, port=port, prevent_thread_lock=True, quiet=True, **more)
     yield f"http://127.0.0.1:{port}"
     demo.close()
+
+
+@contextmanager
+def served_live(steerer: Steerer, bank: Path) -> Iterator[str]:
+    """The same on a machine that is always fast enough for live frames, whatever else this one does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(live, "LIVE", 1e6)
+        with served(steerer, bank) as url:
+            yield url

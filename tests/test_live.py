@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
-from served import served
+from served import served_live
 from shown_pair import open_menu, open_row
 
 from mmsteer import Edit, Recipe, Steerer
 from mmsteer.recipes.presets import PRESETS
-from mmsteer.ui.steer import live
 
 WAIT = 30_000  # milliseconds: a slow machine is not a failure
 expect.set_options(timeout=WAIT)
@@ -27,11 +26,9 @@ FRAME, FINAL = re.compile("^data:image/jpeg"), re.compile("^data:image/png")
 
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    """The page, served as on a machine that is always fast enough, whatever else this one does."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(live, "LIVE", 1e6)
-        with served(steerer, tiny_bank) as url:
-            yield url
+    """The page, served as on a machine that is fast."""
+    with served_live(steerer, tiny_bank) as url:
+        yield url
 
 
 @pytest.fixture

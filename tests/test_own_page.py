@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from sample_pictures import bomb, encoded
 from sample_pictures import picture as sample
-from served import served
+from served import served_live
 from shown_pair import WAIT, changed, open_options, pixels, recipe_shown, source
 
 from mmsteer import Edit, PictureReader, Recipe, Sampler, Start, Steerer, SteerError
@@ -175,11 +175,9 @@ def test_the_command_line_takes_a_start(tmp_path: Path, capsys):
 
 @pytest.fixture(scope="module")
 def address(steerer: Steerer, tiny_bank: Path) -> Iterator[str]:
-    """The page, served as on a machine that is always fast enough for live frames."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(live, "LIVE", 1e6)
-        with served(steerer, tiny_bank) as url:
-            yield url
+    """The page, served as on a machine that is fast."""
+    with served_live(steerer, tiny_bank) as url:
+        yield url
 
 
 def test_both_pictures_follow_the_slider_from_keep_to_free(page: Page):

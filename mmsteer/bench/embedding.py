@@ -72,6 +72,8 @@ def _write_clip(folder: Path, tokenizer: Path) -> None:
     """A CLIP of ViT-B/32's shape with random weights and the world's tokenizer."""
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-    CLIPModel(CLIPConfig()).save_pretrained(folder)
+    words = CLIPTokenizer.from_pretrained(tokenizer)
+    text = {"vocab_size": len(words), "bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
+    CLIPModel(CLIPConfig(text_config=text)).save_pretrained(folder)
     CLIPImageProcessorPil().save_pretrained(folder)
-    CLIPTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+    words.save_pretrained(folder)

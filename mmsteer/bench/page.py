@@ -1,4 +1,4 @@
-"""What the page does, over HTTP: pictures a second while a slider is dragged, and what visitors wait for."""
+"""The page in a process of its own, and over HTTP how many pictures a second it draws while a slider is dragged."""
 
 import socket
 import subprocess
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmsteer.bench import visitors
 from mmsteer.bench.page_client import Visitor
 from mmsteer.bench.pictures import PROMPT
 from mmsteer.errors import SteerError
@@ -17,18 +16,16 @@ from mmsteer.errors import SteerError
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def measure(seconds: float) -> dict[str, Any]:
-    """Start a page and visit it.
+def measure(address: str, seconds: float) -> dict[str, Any]:
+    """Visit a page.
 
     Args:
-        seconds: How long to drag a slider; also, how many pairs an ordinary visitor draws beside one who floods, at least 5.
+        address: Of a page that is `started`.
+        seconds: How long to drag a slider.
     """
-    with started() as (address, _):
-        visitor = Visitor(address)
-        visitor.draw(PROMPT, 0, rack(0, 1))
-        rate = _frames_per_second(visitor, seconds)
-        waits = visitors.measure(address, rack(0, 1), max(5, round(seconds)))
-    return {"live: pictures per second while a slider is dragged": round(rate, 1)} | waits
+    visitor = Visitor(address)
+    visitor.draw(PROMPT, 0, rack(0, 1))
+    return {"live: pictures per second while a slider is dragged": round(_frames_per_second(visitor, seconds), 1)}
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mmsteer.colours import Colours
-from mmsteer.studies.charts.style import bar, new_sheet, outline
+from mmsteer.studies.charts.style import bar, name_rows, new_sheet, outline
 from mmsteer.studies.results.markdown import Figures
 
 if TYPE_CHECKING:
@@ -43,11 +43,8 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
                 lw=1.4,
                 path_effects=outline(colours),
             )
-        axes.set(title=f"{key} (dotted: target)", xlim=(0, 1.03), ylim=(len(labels) - 0.4, -0.6))
-        axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(labels)), labels)
-    for label, tick in zip(labels, panels[0].get_yticklabels(), strict=True):
-        tick.set_fontweight("bold" if label in places else "normal")
+        axes.set(title=f"{key} (dotted: target)", xlim=(0, 1.03))
+    name_rows(panels, labels, places)
     return sheet
 
 

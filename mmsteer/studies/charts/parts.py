@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mmsteer.colours import Colours
 from mmsteer.labelling.naming.known_names import known_value
-from mmsteer.studies.charts.style import bar, new_sheet
+from mmsteer.studies.charts.style import bar, name_rows, new_sheet
 from mmsteer.studies.results.markdown import Figures
 from mmsteer.world.factors import FACTORS, INDEX
 from mmsteer.world.scheme import SCHEME
@@ -34,11 +34,8 @@ def chart(figures: Figures, colours: Colours) -> "Figure":
             bar(axes, labels.index(f"{row['from']:g}"), row["left"], "", colours)
         for row in (row for row in figures["regions"] if row["UNet"] == unet):
             bar(axes, labels.index(row["feature"]), row["inside"], _modality(row["feature"]), colours)
-        axes.set(title=f"{unet}: left of the whole edit's change", xlim=(0, 1.15), ylim=(len(labels) - 0.4, -0.6))
-        axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(labels)), labels)
-    for label, tick in zip(labels, panels[0].get_yticklabels(), strict=True):
-        tick.set_fontweight("bold" if label in _HEADS else "normal")
+        axes.set(title=f"{unet}: left of the whole edit's change", xlim=(0, 1.15))
+    name_rows(panels, labels, _HEADS)
     return sheet
 
 

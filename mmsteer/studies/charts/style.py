@@ -1,7 +1,7 @@
 """How every chart looks: as wide as the page, in its colours, light or dark; and how it becomes a file."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -63,6 +63,16 @@ def _small(sheet: "Figure") -> "Image":
     drawn = BytesIO()
     sheet.savefig(drawn, dpi=_DPI)
     return decode(drawn).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def name_rows(panels: "Sequence[Axes]", labels: Sequence[str], heads: Container[str]) -> None:
+    """Name the rows of panels side by side, from the top down: on the left, heads in bold."""
+    for axes in panels:
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(labels)), labels)
+    for label, tick in zip(labels, panels[0].get_yticklabels(), strict=True):
+        tick.set_fontweight("bold" if label in heads else "normal")
 
 
 def of_modality(name: str, colours: Colours) -> str:
