@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmsteer.ahead.drawn import FOLDER, INDEX, LARGEST_SIDE, MOST_PAIRS, DrawnAhead, Effects, Index, drawn_with
 from mmsteer.ahead.effect import PROMPT, SEEDS, SIDE, STRENGTHS
 from mmsteer.errors import SteerError, first_line
-from mmsteer.pixels import save_webp
+from mmsteer.pixels import save_webp, to_picture
 from mmsteer.recipes.edit import Edit
 from mmsteer.recipes.presets import tour
 from mmsteer.recipes.recipe import Recipe
@@ -103,8 +103,8 @@ def _column(steerer: "Steerer", feature: "Feature | None", strength: float) -> "
     from PIL import Image
 
     edits = (Edit(feature.id, strength=strength),) if feature else ()
-    pictures = steerer.render_many([PROMPT] * len(SEEDS), edits, SEEDS).permute(0, 2, 3, 1).numpy()
-    return [Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for picture in pictures]
+    drawn = steerer.render_many([PROMPT] * len(SEEDS), edits, SEEDS)
+    return [to_picture(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS) for pixels in drawn]
 
 
 def _sheet(columns: "list[list[Image.Image]]") -> "Image.Image":
